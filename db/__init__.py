@@ -1,0 +1,1 @@
+"""MEMORY: models, sessions, migrations, and one file of named, guarded SQL per thing."""

@@ -1,0 +1,47 @@
+"""The connection pool: sessions for logic, bare asyncpg connections for the engine's hot statements."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from settings import Settings
+
+# What asyncpg raises when the server is away, restarting, closed the connection, or undid a statement for others' sake.
+UNAVAILABLE = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+)
+
+
+class Database:
+    """One pool on one event loop. Make it after the fork, on the loop that will use it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            settings.postgres,
+            pool_size=settings.database_pool,
+            max_overflow=0,
+            pool_use_lifo=True,  # an idle process keeps one warm connection busy and lets the others rest
+            connect_args={"timeout": 10, "server_settings": {"application_name": "callboard", "jit": "off"}},
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    def session(self, **info: Any) -> AsyncSession:
+        """A new session: `async with database.session() as session`, and commit at the edge."""
+        return self._sessions(info=info)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """A bare asyncpg connection in autocommit: each statement is its own transaction."""
+        async with self.engine.connect() as connection:
+            yield (await connection.get_raw_connection()).driver_connection
+
+    async def close(self) -> None:
+        await self.engine.dispose()

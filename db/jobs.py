@@ -1,0 +1,219 @@
+"""The SQL of jobs: every change of a job's state is one guarded statement with a name.
+
+              dependencies met               claim                      ┌──▶ succeeded
+   waiting ────────────────────▶ queued ───────────────▶ running ───────┼──▶ failed      (dead letter)
+      │                          ▲ ▲ ▲ │                   │ │ │        ├──▶ cancelled
+      │        resume            │ │ │ │ cancel            │ │ │        └──▶ paused
+      │   paused ────────────────┘ │ │ └──▶ cancelled      │ │ │
+      └─▶ cancelled                │ └── retry, release ───┘ │ │
+                                   └──── rescue ─────────────┴─┘
+
+    waiting     not yet: it depends on other jobs
+    queued      to be run once `run_at` has come; `dispatched_at` says whether its message is in Redis
+    running     claimed by `worker`, as run number `attempt`
+    paused      stopped half-way, to be queued again from its checkpoint
+    succeeded   ended well
+    failed      ended for good after its last attempt: the dead letters
+    cancelled   ended because somebody, or a rule, wanted so
+
+A statement that returns no row for a job says that somebody else won: stop, never fix up. Whatever ends a run
+names the run by state, attempt and worker, so a run that was given up can change nothing. All times are the
+database's. Parameters are asyncpg's; the statements that take arrays take one element per job.
+"""
+
+from enum import IntEnum
+
+
+class Outcome(IntEnum):
+    """What `jobs.outcome` holds once a job has ended."""
+
+    SUCCEEDED = 1
+    FAILED = 2
+    CANCELLED = 3
+
+
+# One row per job: id, actor, queue, args, kwargs, options, priority, max_attempts, seconds of delay, run_at (or null),
+# may its message go to Redis at once, unique key, owner, tags (as JSON). A job whose unique key lives already is left
+# out of the answer.
+INSERT = """
+insert into jobs (id, actor, queue, args, kwargs, options, priority, max_attempts, run_at, dispatched_at,
+                  unique_key, owner, tags)
+select id, actor, queue, args::json, kwargs::json, options::json, priority, max_attempts,
+       coalesce(run_at, now() + make_interval(secs => delay)), case when dispatch then now() end,
+       unique_key, owner,
+       case when tags is not null then array(select json_array_elements_text(tags::json)) end
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::int[],
+            $9::float8[], $10::timestamptz[], $11::bool[], $12::text[], $13::text[], $14::text[])
+     as t(id, actor, queue, args, kwargs, options, priority, max_attempts, delay, run_at, dispatch,
+          unique_key, owner, tags)
+on conflict do nothing
+returning id
+"""
+
+LIVE_BY_UNIQUE_KEY = "select id from jobs where unique_key = $1 and outcome is null"
+
+# A message that no row stands behind (sent by `actor.send()`, periodiq, another program) gets its row on arrival.
+# `eta` (seconds since 1970, or null) is when it is due; a due one is dispatched: its message is in our hands.
+ADOPT = """
+insert into jobs (id, actor, queue, args, kwargs, options, priority, max_attempts, run_at, dispatched_at)
+select id, actor, queue, args::json, kwargs::json, options::json, priority, max_attempts,
+       coalesce(to_timestamp(eta), now()), case when eta is null then now() end
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::int[],
+            $9::float8[])
+     as t(id, actor, queue, args, kwargs, options, priority, max_attempts, eta)
+on conflict (id) do nothing
+"""
+
+# queued -> running, by a worker that holds the job's message: ids, attempts of the messages, worker.
+# Duplicate, stale, cancelled and not yet due messages return no row: drop them.
+CLAIM = """
+update jobs j set state = 'running', attempt = j.attempt + 1, worker = $3, started_at = now()
+from unnest($1::uuid[], $2::int[]) as m(id, attempt)
+where j.id = m.id and j.attempt = m.attempt and j.state = 'queued' and j.run_at <= now()
+returning j.id, j.max_attempts
+"""
+
+# After a claim whose answer was lost: which of them did this worker get? ids, attempts of the messages, worker.
+CLAIMED = """
+select j.id, j.max_attempts
+from jobs j join unnest($1::uuid[], $2::int[]) as m(id, attempt) on j.id = m.id and j.attempt = m.attempt + 1
+where j.state = 'running' and j.worker = $3
+"""
+
+# running -> succeeded: ids, attempts, results as JSON or null, worker.
+SUCCEED = """
+update jobs j set state = 'succeeded', outcome = 1, finished_at = now(), result = r.result::json
+from unnest($1::uuid[], $2::int[], $3::text[]) as r(id, attempt, result)
+where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $4
+returning j.id
+"""
+
+# running -> succeeded inside the actor's own transaction: id, attempt, worker.
+SUCCEED_WITH_WORK = """
+update jobs set state = 'succeeded', outcome = 1, finished_at = now()
+where id = $1 and attempt = $2 and state = 'running' and worker = $3
+returning id
+"""
+
+# The result of a job that its own transaction has already ended: id, attempt, worker, result.
+STORE_RESULT = """
+update jobs set result = $4::json
+where id = $1 and attempt = $2 and state = 'succeeded' and worker = $3
+returning id
+"""
+
+# running -> queued again, after `delay` seconds, or -> failed where `delay` is null; the attempt is kept either way:
+# ids, attempts, error types, error messages, tracebacks, delays, worker.
+FAIL = """
+with ended as (
+    update jobs j set
+        state = case when f.delay is null then 'failed' else 'queued' end,
+        outcome = case when f.delay is null then 2 end,
+        finished_at = case when f.delay is null then now() end,
+        worker = case when f.delay is null then j.worker end,
+        run_at = case when f.delay is null then j.run_at else now() + make_interval(secs => f.delay) end,
+        dispatched_at = case when f.delay is null then j.dispatched_at end,
+        error = json_build_object('type', f.error_type, 'message', f.error_message)
+    from unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::float8[])
+         as f(id, attempt, error_type, error_message, traceback, delay)
+    where j.id = f.id and j.attempt = f.attempt and j.state = 'running' and j.worker = $7
+    returning j.id, j.attempt, j.started_at, f.error_type, f.error_message, f.traceback
+), kept as (
+    insert into job_attempts (job_id, attempt, worker, started_at, error_type, error_message, traceback)
+    select id, attempt, $7, started_at, error_type, error_message, traceback from ended
+)
+select id from ended
+"""
+
+# running -> cancelled: ids, attempts, reasons, worker.
+CANCEL_RUNNING = """
+update jobs j set state = 'cancelled', outcome = 3, finished_at = now(),
+       error = json_build_object('type', 'Cancelled', 'message', c.reason)
+from unnest($1::uuid[], $2::int[], $3::text[]) as c(id, attempt, reason)
+where j.id = c.id and j.attempt = c.attempt and j.state = 'running' and j.worker = $4
+returning j.id
+"""
+
+# running -> queued, because the worker stops: ids, attempts, worker. The attempt number stays (it must only grow),
+# so the job gets one more: a deploy uses up no attempt.
+RELEASE = """
+update jobs j set state = 'queued', worker = null, run_at = now(), dispatched_at = null,
+       max_attempts = j.max_attempts + 1
+from unnest($1::uuid[], $2::int[]) as r(id, attempt)
+where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $3
+returning j.id
+"""
+
+# queued -> queued later, because this worker does not know the actor (a deploy is under way): ids, attempts, seconds.
+PUT_OFF = """
+update jobs j set run_at = now() + make_interval(secs => $3), dispatched_at = null
+from unnest($1::uuid[], $2::int[]) as p(id, attempt)
+where j.id = p.id and j.attempt = p.attempt and j.state = 'queued'
+"""
+
+# failed, cancelled -> queued, because a person wants it run again: ids. Attempts go on counting; it gets one more at
+# least.
+QUEUE_AGAIN = """
+update jobs set state = 'queued', outcome = null, finished_at = null, worker = null, run_at = now(),
+       dispatched_at = null, max_attempts = attempt + greatest(1, max_attempts - attempt)
+where id = any($1::uuid[]) and state in ('failed', 'cancelled')
+returning id
+"""
+
+# The messages of these jobs did not get to Redis, or are gone from it: ids, attempts.
+UNDISPATCH = """
+update jobs j set dispatched_at = null
+from unnest($1::uuid[], $2::int[]) as u(id, attempt)
+where j.id = u.id and j.attempt = u.attempt and j.state = 'queued' and j.dispatched_at is not null
+returning j.id
+"""
+
+# Which (queue, priority) pairs have live jobs, and when the next job that nobody has sent yet is due. A loose index
+# scan: its cost grows with the number of pairs, not of jobs.
+LEVELS = """
+with recursive levels as (
+    (select queue, priority from jobs where outcome is null order by queue, priority limit 1)
+    union all
+    select n.queue, n.priority from levels l cross join lateral (
+        select j.queue, j.priority from jobs j
+        where j.outcome is null and (j.queue, j.priority) > (l.queue, l.priority)
+        order by j.queue, j.priority limit 1
+    ) n
+)
+select l.queue, l.priority, extract(epoch from d.run_at - now())::float8 as due_in
+from levels l left join lateral (
+    select j.run_at from jobs j
+    where j.outcome is null and j.queue = l.queue and j.priority = l.priority
+      and j.state = 'queued' and j.dispatched_at is null
+    order by j.run_at limit 1
+) d on true
+"""
+
+# The relay's work: due, undispatched jobs of a queue and priority, oldest first, marked as dispatched: queue,
+# priority, most. Several relays take different rows.
+DISPATCH = """
+with due as materialized (
+    select id from jobs
+    where outcome is null and queue = $1 and priority = $2 and run_at <= now()
+      and state = 'queued' and dispatched_at is null
+    order by run_at limit $3 for update skip locked
+)
+update jobs j set dispatched_at = now() from due where j.id = due.id
+returning j.id, j.actor, j.queue, j.args::text, j.kwargs::text, j.options::text, j.priority, j.attempt, j.run_at,
+          (extract(epoch from j.created_at) * 1000)::bigint as created_ms
+"""
+
+# Jobs said to be in Redis for some time that no worker has claimed: queue, seconds, most.
+UNCLAIMED = """
+select id, priority, attempt from jobs
+where outcome is null and queue = $1 and state = 'queued' and dispatched_at < now() - make_interval(secs => $2)
+order by priority, run_at limit $3
+"""
+
+# Ended jobs past their retention, oldest first: outcome, seconds, most. Their attempts go with them.
+DELETE_ENDED = """
+delete from jobs where id = any(array(
+    select id from jobs where outcome = $1 and finished_at < now() - make_interval(secs => $2)
+    order by finished_at limit $3 for update skip locked
+))
+"""

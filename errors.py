@@ -1,0 +1,115 @@
+"""The one family of errors. Each says what to do next and knows the HTTP status it becomes.
+
+CallboardError
+├── ConfigurationError      a setting is missing or wrong
+├── BadRequest              what was asked for cannot be done as asked
+│   ├── UnknownActor        no actor of that name is declared
+│   ├── BadArguments        the arguments do not fit the actor, or are not JSON
+│   └── TooLarge            arguments or result over the limit
+├── NotFound                no such job
+├── DeliveryError           a message could not be handed to another system
+│   ├── NotSent             it surely did not leave: try again
+│   ├── Ambiguous           it may have left: the answer was lost
+│   └── Rejected            it was refused for good: do not try again
+├── LeaseLost               this run of the job was given up: it may change nothing more
+├── ServerUnavailable       PostgreSQL or Redis is away
+└── ProcessEnded            a process of the local stack ended by itself
+"""
+
+
+class CallboardError(Exception):
+    """Everything Callboard raises on purpose."""
+
+    status = 500
+
+
+class ConfigurationError(CallboardError):
+    """A setting is missing or wrong; the message names it and says what to do."""
+
+
+class BadRequest(CallboardError):
+    """What was asked for cannot be done as asked; nothing was written."""
+
+    status = 422
+
+
+class UnknownActor(BadRequest):
+    """No actor of that name is declared in `actors/`."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"No actor is named {name!r}. Declared actors: {', '.join(sorted(known)) or 'none'}.")
+        self.name = name
+
+
+class BadArguments(BadRequest):
+    """The arguments do not fit the actor's signature, or are not JSON.
+
+    `path` says which: `to[3]`, `payload.items[0].price`.
+    """
+
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class TooLarge(BadRequest):
+    """Something is over its size limit: pass a reference to it instead."""
+
+    status = 413
+
+    def __init__(self, what: str, size: int, limit: int) -> None:
+        super().__init__(
+            f"{what} are {size:,} bytes of JSON; the limit is {limit:,}. "
+            "Store the data elsewhere and pass a reference to it (an id, a URL, a path)."
+        )
+        self.size, self.limit = size, limit
+
+
+class NotFound(CallboardError):
+    """There is no such thing, or it is not yours to see."""
+
+    status = 404
+
+
+class LeaseLost(CallboardError):
+    """This run of the job was given up (its worker was thought dead, or somebody else ended the job).
+
+    Whatever it was about to write is refused. Let the error pass: there is nothing left to do.
+    """
+
+    status = 409
+
+
+class ServerUnavailable(CallboardError):
+    """PostgreSQL or Redis does not answer; the same request may succeed later."""
+
+    status = 503
+
+
+class ProcessEnded(CallboardError):
+    """A process of the local stack ended by itself; the message has the end of its log."""
+
+
+class DeliveryError(CallboardError):
+    """A message could not be handed to another system."""
+
+    status = 502
+
+
+class NotSent(DeliveryError):
+    """It surely did not leave (refused for now, no connection): sending it again cannot double it.
+
+    `retry_after` is what the other side asked for, in seconds, or None.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Ambiguous(DeliveryError):
+    """The answer was lost after the message had gone out: it may have been accepted."""
+
+
+class Rejected(DeliveryError):
+    """The other side refused it for good: sending it again would be refused again."""

@@ -1,0 +1,74 @@
+"""The broker: Dramatiq's for Redis, with our consumer, and the one list of middleware."""
+
+from typing import Any
+
+import dramatiq
+import redis
+from dramatiq import Message
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, Middleware, Pipelines
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from runtime.consumer import JobConsumer
+from runtime.executor import Executor
+from runtime.limits import ThreadShutdown, ThreadTimeLimit
+from runtime.periodic import Periodic
+from runtime.retries import Retries
+from runtime.tracking import Tracking
+from runtime.transport import NAMESPACE, TRANSPORT_OPTIONS, JSONEncoder
+from settings import Settings
+
+
+class Broker(RedisBroker):
+    """Takes and hands out ordinary Dramatiq messages; in a worker process it has an executor."""
+
+    executor: Executor
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.retries = Retries()
+        self.time_limit = ThreadTimeLimit()
+        RedisBroker.__init__(
+            self,
+            client=redis.Redis.from_url(
+                str(settings.redis_url or "redis://"),  # declaring actors needs no Redis; using them does
+                # A command whose answer was lost is not sent again behind our back: an enqueue would be doubled.
+                retry=Retry(NoBackoff(), 0),
+                socket_timeout=5,
+                socket_connect_timeout=5,
+                health_check_interval=30,
+            ),
+            namespace=NAMESPACE,
+            middleware=self._middleware(settings),
+        )
+        dramatiq.set_encoder(JSONEncoder())
+
+    def _middleware(self, settings: Settings) -> list[Middleware]:
+        """Before-hooks run in this order, after-hooks in reverse."""
+        return [
+            Tracking(settings),  # first: its after-hook notes what all the others made of the run
+            CurrentMessage(),
+            AgeLimit(),
+            self.time_limit,
+            ThreadShutdown(),
+            Callbacks(),
+            Pipelines(),
+            Periodic(),
+            self.retries,  # last: its after-hook decides, and the others see the decision
+        ]
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> JobConsumer:
+        return JobConsumer(self, self.executor, queue_name, timeout)
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Send a message as plain Dramatiq does; the worker that gets it writes its row (`services.jobs` writes the row
+        first, and loses nothing should Redis be lost).
+
+        A message that has been in Redis before asks for its job to be run again: so dramatiq-dashboard requeues.
+        """
+        assert self._settings.redis  # raises ConfigurationError where it is not set
+        if "redis_message_id" in message.options:
+            options = {key: value for key, value in message.options.items() if key not in TRANSPORT_OPTIONS}
+            message = Message(**{**message.asdict(), "options": {**options, "requeued": True}})
+        return super().enqueue(message, delay=delay)

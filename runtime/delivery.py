@@ -1,0 +1,85 @@
+"""One message in a worker's hands, from its fetch to its acknowledgement."""
+
+import enum
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from dramatiq import Message, MessageProxy
+
+
+class Ending(enum.Enum):
+    """How a run ended, as far as the job's row is concerned."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # or queued again, when `retry_in` is set
+    CANCELLED = "cancelled"
+    RELEASED = "released"
+    COMMITTED = "committed"  # the job's own transaction has already ended it
+
+
+class Delivery(MessageProxy):
+    """A message whose job this worker has claimed: which run it is, and how that run ends."""
+
+    def __init__(self, message: Message[Any], source: str) -> None:
+        super().__init__(message)
+        self.source = source  # the queue it was fetched from: a delayed message's differs from its own
+        self.is_async = self.is_sync = False  # neither, if this worker does not know the actor
+        self.on_settled: Callable[[], None] = self.no_slot  # gives its slot back
+        self.job_id = job_id_of(message)
+        self.attempt: int = message.options.get("attempt", 0)  # the claim makes it the number of this run
+        self.max_attempts: int | None = None
+        self.committed = False
+        self.ending: Ending | None = None
+        self.result: str | None = None
+        self.error: BaseException | None = None
+        self.traceback = ""
+        self.reason = ""
+        self.retry_in: float | None = None
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def no_slot(self) -> None:
+        """What `on_settled` is for a delivery that takes no slot."""
+
+    @property
+    def redis_id(self) -> str:
+        return str(self._message.options["redis_message_id"])
+
+    @property
+    def is_adopted(self) -> bool:
+        """Sent by something that wrote no row: `actor.send()`, periodiq, another program."""
+        return "attempt" not in self._message.options
+
+    def __str__(self) -> str:
+        """For log lines: without the arguments, which may hold secrets."""
+        return f"{self.actor_name}({self.job_id}, attempt {self.attempt})"
+
+
+_FOREIGN_IDS = uuid.UUID("5f2b3ad6-3c0f-5c8c-9d0b-2b7f0e6a4c11")
+
+
+def job_id_of(message: Message[Any]) -> uuid.UUID:
+    """The message's id; one made from it where another program's ids are no UUIDs.
+
+    A periodic message's id is made from its actor and planned time, so that two clocks make one job.
+    """
+    if "scheduled_at" in message.options and "attempt" not in message.options:
+        planned = _moment(str(message.options["scheduled_at"]))
+        return uuid.uuid5(_FOREIGN_IDS, f"{message.actor_name}@{planned}")
+    try:
+        return uuid.UUID(message.message_id)
+    except ValueError:
+        return uuid.uuid5(_FOREIGN_IDS, message.message_id)
+
+
+def _moment(text: str) -> str:
+    """The same text for the same moment, in whatever time zone the clock that wrote it runs."""
+    try:
+        return str(datetime.fromisoformat(text).timestamp())
+    except ValueError:
+        return text

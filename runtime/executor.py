@@ -1,0 +1,262 @@
+"""Runs claimed jobs: async actors as tasks on the event loop, sync ones on Dramatiq's own worker threads."""
+
+import asyncio
+import inspect
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import orjson
+import redis.asyncio
+import structlog
+from dramatiq import Actor
+from dramatiq.asyncio import async_to_sync
+from dramatiq.middleware import SkipMessage
+from dramatiq.middleware.time_limit import TimeLimitExceeded
+
+from db import jobs
+from db.database import Database
+from runtime.delivery import Delivery, Ending
+from runtime.ids import uuid7
+from runtime.outbox import Outbox
+from runtime.patience import patiently
+from runtime.settlement import Settlement
+from runtime.slots import Slots
+from runtime.transport import TRANSPORT_OPTIONS
+from settings import Settings
+
+if TYPE_CHECKING:
+    from runtime.broker import Broker
+
+log = structlog.get_logger("callboard")
+
+_UNKNOWN_ACTOR_DELAY = 30.0  # seconds; a deploy that brings the actor is probably under way
+_BRIDGE = async_to_sync(asyncio.sleep).__code__
+
+
+def coroutine_of(actor: Actor[Any, Any]) -> Callable[..., Awaitable[Any]] | None:
+    """The coroutine function behind an async actor, None for a sync one.
+
+    Dramatiq keeps async functions behind a bridge that blocks a thread for each; the engine goes past it.
+    """
+    if getattr(actor.fn, "__code__", None) is _BRIDGE:
+        function = inspect.unwrap(actor.fn, stop=inspect.iscoroutinefunction)
+        return function if inspect.iscoroutinefunction(function) else None
+    return None
+
+
+class Executor:
+    """A worker process's half of the engine that lives on its event loop, from the claim to the run's end."""
+
+    def __init__(self, broker: "Broker", settings: Settings, threads: int) -> None:
+        self.broker, self.settings = broker, settings
+        self.worker = uuid7()
+        self.async_slots = Slots(settings.async_concurrency)
+        self.thread_slots = Slots(threads)
+        self.stopping = False  # nothing new is taken
+        self.grace_is_over = False  # nothing more is started
+        self._coroutines: dict[str, Callable[..., Awaitable[Any]] | None] = {}
+        self._runs: dict[asyncio.Task[None], Delivery] = {}
+
+    async def open(self) -> None:
+        """Make the pools. Call on the loop that will run the jobs, after the fork."""
+        self.loop = asyncio.get_running_loop()
+        self.database = Database(self.settings)
+        self.redis = redis.asyncio.Redis.from_url(self.settings.redis, socket_timeout=5, socket_connect_timeout=5)
+        self.outbox = Outbox(self.database, self.redis, self.settings.dispatch_window)
+        self.settlement = Settlement(self.database, self.redis, self.worker, self.broker.broker_id)
+
+    async def close(self) -> None:
+        """Write what has ended, then let go of the pools."""
+        await self.settlement.drain()
+        await self.outbox.drain()
+        await self.redis.aclose()
+        await self.database.close()
+
+    async def stop(self) -> None:
+        """Cancel the async jobs that still run: they go back to the queue."""
+        while self._runs:
+            for task in self._runs:
+                task.cancel("the worker stops")
+            await asyncio.wait(list(self._runs), timeout=1)
+
+    def is_async(self, actor_name: str) -> bool:
+        return self._coroutine(actor_name) is not None
+
+    def _coroutine(self, actor_name: str) -> Callable[..., Awaitable[Any]] | None:
+        if actor_name not in self._coroutines:
+            self._coroutines[actor_name] = coroutine_of(self.broker.actors[actor_name])
+        return self._coroutines[actor_name]
+
+    async def claim(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Claim a fetched batch: start its async jobs, return its sync ones for the threads, drop the rest."""
+        try:
+            return await self._claim_batch(deliveries)
+        except Exception:
+            # Nothing was started. The rows still say that their messages are in Redis: the reconciler sends them again.
+            log.exception("a batch of messages could not be claimed", count=len(deliveries))
+            for delivery in deliveries:
+                delivery.on_settled()
+            return []
+
+    async def _claim_batch(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        adopted = [delivery for delivery in deliveries if delivery.is_adopted]
+        if adopted:
+            deliveries = await self._adopt(adopted, deliveries)
+        unknown = [delivery for delivery in deliveries if delivery.actor_name not in self.broker.actors]
+        if unknown:
+            await self._put_off(unknown)
+            deliveries = [delivery for delivery in deliveries if delivery not in unknown]
+        ids, attempts = [d.job_id for d in deliveries], [d.attempt for d in deliveries]
+        won = await self._claim(ids, attempts)
+        for_threads, lost = [], []
+        for delivery in deliveries:
+            if delivery.job_id not in won:
+                lost.append(delivery)
+                continue
+            delivery.max_attempts = won.pop(delivery.job_id)  # popped: a second copy in the batch is a duplicate
+            delivery.attempt += 1
+            if delivery.is_async:
+                self._start(delivery)
+            else:
+                for_threads.append(delivery)
+        if lost:
+            self.settlement.drop(lost)
+        return for_threads
+
+    async def _claim(self, ids: list[uuid.UUID], attempts: list[int]) -> dict[uuid.UUID, int | None]:
+        """Which of the jobs are ours, with their `max_attempts`. A claim whose answer was lost is read again."""
+        statement = jobs.CLAIM
+
+        async def attempt() -> dict[uuid.UUID, int | None]:
+            nonlocal statement
+            async with self.database.connection() as connection:
+                won = {}
+                if statement is jobs.CLAIMED:
+                    won = dict(await connection.fetch(jobs.CLAIMED, ids, attempts, self.worker))
+                statement = jobs.CLAIMED
+                won |= dict(await connection.fetch(jobs.CLAIM, ids, attempts, self.worker))
+                return won
+
+        return await patiently("claiming jobs", attempt) if ids else {}
+
+    async def _adopt(self, adopted: list[Delivery], deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Give rows to messages that have none. Returns the deliveries that are to be claimed now."""
+        done = set(await self._queue_again([d for d in adopted if "requeued" in d.options]))
+        rows = [d for d in adopted if d not in done]
+        try:
+            await patiently("adopting messages", lambda: self._insert(rows))
+        except asyncpg.PostgresError:
+            for delivery in rows:  # one of them cannot be written: find it, and keep it where people see it
+                try:
+                    await patiently("adopting a message", lambda d=delivery: self._insert([d]))  # type: ignore[misc]
+                except asyncpg.PostgresError as error:
+                    log.error("a message cannot be stored as a job: dead-lettered", message=str(delivery), error=error)  # noqa: TRY400
+                    delivery.fail()
+                    done.add(delivery)
+        done |= {d for d in rows if d.source.endswith(".DQ")}  # due later: its row sends it
+        self.settlement.drop(list(done))
+        return [d for d in deliveries if d not in done]
+
+    async def _queue_again(self, requeued: list[Delivery]) -> list[Delivery]:
+        """Dead letters that a person requeued in dramatiq-dashboard: their rows are queued, the relay sends them."""
+        if not requeued:
+            return []
+
+        async def attempt() -> set[uuid.UUID]:
+            async with self.database.connection() as connection:
+                return {row[0] for row in await connection.fetch(jobs.QUEUE_AGAIN, [d.job_id for d in requeued])}
+
+        queued = await patiently("queueing dead letters again", attempt)
+        return [d for d in requeued if d.job_id in queued]
+
+    async def _insert(self, deliveries: list[Delivery]) -> None:
+        columns = list(zip(*map(self._row, deliveries), strict=True))
+        async with self.database.connection() as connection:
+            await connection.execute(jobs.ADOPT, *columns)
+
+    def _row(self, delivery: Delivery) -> tuple[Any, ...]:
+        options = {key: value for key, value in delivery.options.items() if key not in TRANSPORT_OPTIONS}
+        actor = self.broker.actors.get(delivery.actor_name)
+        eta = delivery.options.get("eta") if delivery.source.endswith(".DQ") else None
+        queue = delivery.queue_name.removesuffix(".DQ")
+        return (
+            delivery.job_id,
+            delivery.actor_name,
+            queue,
+            orjson.dumps(delivery.args).decode(),
+            orjson.dumps(delivery.kwargs).decode(),
+            orjson.dumps(options).decode() if options else None,
+            actor.priority if actor else 0,
+            self.broker.retries.max_attempts(actor, options),
+            eta / 1000 if isinstance(eta, int | float) else None,
+        )
+
+    async def _put_off(self, unknown: list[Delivery]) -> None:
+        names = sorted({delivery.actor_name for delivery in unknown})
+        log.warning("no such actor here; its jobs are put off", actors=names, seconds=_UNKNOWN_ACTOR_DELAY)
+
+        async def attempt() -> None:
+            async with self.database.connection() as connection:
+                ids, attempts = [d.job_id for d in unknown], [d.attempt for d in unknown]
+                await connection.execute(jobs.PUT_OFF, ids, attempts, _UNKNOWN_ACTOR_DELAY)
+
+        await patiently("putting off jobs", attempt)
+        self.settlement.drop(unknown)
+
+    def _start(self, delivery: Delivery) -> None:
+        task = self.loop.create_task(self._run(delivery))
+        self._runs[task] = delivery
+        task.add_done_callback(self._runs.pop)
+
+    async def _run(self, delivery: Delivery) -> None:
+        """An async job's whole run: what Dramatiq's WorkerThread does for a sync one, without the thread."""
+        try:
+            self.broker.emit_before("process_message", delivery)
+            result = None if delivery.failed else await self._perform(delivery)
+        except SkipMessage:
+            self.broker.emit_after("skip_message", delivery)
+        except asyncio.CancelledError as error:
+            self._interrupted(delivery, error)
+        except BaseException as error:  # noqa: BLE001 (an actor's SystemExit must not end the worker)
+            self._report(delivery, error)
+            self.broker.emit_after("process_message", delivery, exception=error)
+        else:
+            self.broker.emit_after("process_message", delivery, result=result)
+        self.acknowledge(delivery)
+
+    async def _perform(self, delivery: Delivery) -> Any:
+        actor = self.broker.actors[delivery.actor_name]
+        coroutine = self._coroutine(delivery.actor_name)
+        assert coroutine is not None
+        limit = self.broker.time_limit.seconds(actor, delivery)
+        try:
+            async with asyncio.timeout(limit) as timeout:
+                return await coroutine(*delivery.args, **delivery.kwargs)
+        except TimeoutError:
+            if timeout.expired():
+                raise TimeLimitExceeded(f"ran longer than its time limit of {limit:g} s") from None
+            raise
+
+    def _interrupted(self, delivery: Delivery, error: asyncio.CancelledError) -> None:
+        if self.stopping:
+            delivery.ending = delivery.ending or Ending.RELEASED
+            self.broker.emit_after("skip_message", delivery)
+        else:
+            self._report(delivery, error)
+            self.broker.emit_after("process_message", delivery, exception=error)
+
+    def _report(self, delivery: Delivery, error: BaseException) -> None:
+        throws = self.broker.actors[delivery.actor_name].options.get("throws")
+        if throws and isinstance(error, throws):
+            log.info("job failed as its actor expects", job=str(delivery), error=repr(error))
+        else:
+            log.error("job failed", job=str(delivery), exc_info=error)
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        """The hooks of an acknowledgement, then the real one behind the row's commit. On the loop."""
+        kind = "nack" if delivery.failed else "ack"
+        self.broker.emit_before(kind, delivery)
+        self.settlement.settle(delivery)
+        self.broker.emit_after(kind, delivery)

@@ -1,0 +1,60 @@
+"""Dramatiq's time limit and shutdown notification, for jobs on threads only.
+
+Both interrupt by thread id: for a job on the event loop's thread that would kill the loop. The executor gives async
+jobs their time limit under the same option, and cancels them at shutdown.
+"""
+
+from typing import Any
+
+import dramatiq
+from dramatiq import Actor
+from dramatiq.middleware import ShutdownNotifications, TimeLimit
+
+from runtime.delivery import Delivery
+
+
+def _on_thread(message: Any) -> bool:
+    return not (isinstance(message, Delivery) and message.is_async)
+
+
+class ThreadTimeLimit(TimeLimit):
+    """`time_limit` of sync actors; a call that blocks in C is interrupted when it returns."""
+
+    def __init__(self) -> None:
+        super().__init__(interval=100)
+
+    def seconds(self, actor: Actor[Any, Any], message: Delivery) -> float | None:
+        """How long this job may run; None is without limit."""
+        limit = message.options.get("time_limit") or actor.options.get("time_limit", self.time_limit)
+        return None if limit == float("inf") else limit / 1000
+
+    def before_process_message(self, broker: dramatiq.Broker, message: Any) -> None:
+        if _on_thread(message):
+            TimeLimit.before_process_message(self, broker, message)
+
+    def after_process_message(
+        self, broker: dramatiq.Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        if _on_thread(message):
+            TimeLimit.after_process_message(self, broker, message, result=result, exception=exception)
+
+    after_skip_message = after_process_message
+
+
+class ThreadShutdown(ShutdownNotifications):
+    """Interrupts sync actors that still run when the grace period is over; they go back to the queue."""
+
+    def __init__(self) -> None:
+        super().__init__(notify_shutdown=True)
+
+    def before_process_message(self, broker: dramatiq.Broker, message: Any) -> None:
+        if _on_thread(message):
+            ShutdownNotifications.before_process_message(self, broker, message)
+
+    def after_process_message(
+        self, broker: dramatiq.Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        if _on_thread(message):
+            ShutdownNotifications.after_process_message(self, broker, message, result=result, exception=exception)
+
+    after_skip_message = after_process_message

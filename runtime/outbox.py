@@ -1,0 +1,142 @@
+"""Sends the messages of committed jobs to Redis, many at a time, behind the caller.
+
+A job's row says from the start that its message is dispatched, if it is due and its queue in Redis is shallow: that
+saves a statement. Should the push fail, the row is corrected; should the process die in between, the reconciler finds
+the row. Everything else waits for the relay.
+"""
+
+import asyncio
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session, SessionTransaction
+
+from db import jobs
+from db.database import Database
+from runtime.batch import Batch
+from runtime.patience import patiently
+from runtime.transport import PUSH, WAKE, Envelope, Keys
+
+log = structlog.get_logger("callboard")
+
+_ESTIMATE_AGE = 0.1  # seconds a queue's known length is believed
+
+
+@dataclass
+class _Depth:
+    """What was last known of a queue in Redis."""
+
+    length: int = 0
+    least_urgent: int = 0
+    at: float = field(default=float("-inf"))
+
+
+class Outbox:
+    """Belongs to one event loop; make it where the database's pool is made."""
+
+    def __init__(self, database: Database, redis: Redis, window: int) -> None:
+        self._database, self._redis, self._window = database, redis, window
+        self._push_script = redis.register_script(PUSH)
+        self._depths: defaultdict[str, _Depth] = defaultdict(_Depth)
+        self._batch: Batch[Envelope | None] = Batch(self._flush, most=1000)
+
+    def session(self) -> AsyncSession:
+        """A session whose commit sends the messages posted in it; a rollback, also to a savepoint, forgets them."""
+        return AsyncSession(
+            self._database.engine, sync_session_class=_PostingSession, expire_on_commit=False, info={"outbox": self}
+        )
+
+    def admit(self, queue: str, priority: int, count: int) -> int:
+        """How many of `count` due jobs may go to Redis at once; the others wait for the relay.
+
+        A job more urgent than all that waits there goes in front of it, so it may enter a full queue, within bounds.
+        """
+        depth, now = self._depths[queue], time.monotonic()
+        if now - depth.at > _ESTIMATE_AGE:
+            depth.length, depth.least_urgent, depth.at = 0, priority, now
+        limit = self._window * 2 if priority < depth.least_urgent else self._window
+        admitted = max(0, min(count, limit - depth.length))
+        depth.length += admitted
+        return admitted
+
+    def post(self, session: AsyncSession, envelopes: Iterable[Envelope | None]) -> None:
+        """Send these after the session's commit; None stands for a job that the relay is to look at."""
+        nested = session.sync_session.get_nested_transaction()
+        session.info.setdefault("posted", []).append((nested, list(envelopes)))
+
+    def send(self, envelopes: Iterable[Envelope | None]) -> None:
+        """Send these now, in the background."""
+        self._batch.add(*envelopes)
+
+    async def drain(self, timeout: float = 10) -> None:  # noqa: ASYNC109 (a bound on what is left, not a cancellation)
+        """Wait until what was sent so far is in Redis; what is not by then is the reconciler's."""
+        await asyncio.wait([asyncio.ensure_future(self._batch.drain())], timeout=timeout)
+
+    async def push(self, queue: str, envelopes: list[Envelope]) -> None:
+        """Put messages of one queue into Redis. Raises RedisError."""
+        keys = Keys.of(queue)
+        pairs = [part for envelope in envelopes for part in (envelope.id, envelope.data)]
+        length, least_urgent = await self._push_script(keys=[keys.waiting, keys.messages], args=pairs)
+        self._depths[queue] = _Depth(length, int(least_urgent), time.monotonic())
+
+    async def _flush(self, batch: list[Envelope | None]) -> None:
+        queues: defaultdict[str, list[Envelope]] = defaultdict(list)
+        for envelope in batch:
+            if envelope is not None:
+                queues[envelope.queue].append(envelope)
+        for queue, envelopes in queues.items():
+            try:
+                await self.push(queue, envelopes)
+            except RedisError as error:
+                log.warning(
+                    "messages could not be sent; the relay will send them", count=len(envelopes), error=repr(error)
+                )
+                await patiently("marking jobs as not sent", lambda unsent=envelopes: self._undispatch(unsent))  # type: ignore[misc]
+        if None in batch:
+            await self._wake_relays()
+
+    async def _undispatch(self, envelopes: list[Envelope]) -> None:
+        ids: list[uuid.UUID] = [e.job_id for e in envelopes]
+        async with self._database.connection() as connection:
+            await connection.execute(jobs.UNDISPATCH, ids, [e.attempt for e in envelopes])
+
+    async def _wake_relays(self) -> None:
+        try:
+            await self._redis.publish(WAKE, "enqueued")
+        except RedisError as error:
+            log.debug("the relays were not told; they look by themselves every second", error=repr(error))
+
+
+class _PostingSession(Session):
+    """A session that remembers what to send once it is committed."""
+
+
+@event.listens_for(_PostingSession, "after_commit")
+def _send_posted(session: Session) -> None:
+    if not session.in_nested_transaction():
+        outbox: Outbox = session.info["outbox"]
+        for _, envelopes in session.info.pop("posted", []):
+            outbox.send(envelopes)
+
+
+@event.listens_for(_PostingSession, "after_soft_rollback")
+def _forget_posted(session: Session, rolled_back: SessionTransaction) -> None:
+    posted: list[tuple[SessionTransaction | None, Any]] = session.info.get("posted", [])
+    posted[:] = [entry for entry in posted if rolled_back.nested and not _is_within(entry[0], rolled_back)]
+
+
+def _is_within(transaction: SessionTransaction | None, outer: SessionTransaction) -> bool:
+    while transaction is not None:
+        if transaction is outer:
+            return True
+        transaction = transaction.parent
+    return False

@@ -1,0 +1,73 @@
+"""Decides what a failed run leads to: another one later, in PostgreSQL, or the end."""
+
+import random
+from typing import Any
+
+import dramatiq
+import structlog
+from dramatiq import Actor, Middleware
+from dramatiq.errors import Retry
+from dramatiq.middleware.shutdown import Shutdown
+
+from runtime.delivery import Delivery
+
+log = structlog.get_logger("callboard")
+
+DEFAULT_MAX_RETRIES = 20
+DEFAULT_MIN_BACKOFF = 15_000  # milliseconds
+DEFAULT_MAX_BACKOFF = 7 * 86_400_000
+
+
+class Retries(Middleware):
+    """Dramatiq's retry options, with Dramatiq's meaning, kept in the job's row instead of a delay queue.
+
+    Must be the last in the list: after-hooks run in reverse, so the others see the decision (`message.failed`).
+    """
+
+    @property
+    def actor_options(self) -> set[str]:
+        return {"max_retries", "min_backoff", "max_backoff", "retry_when", "throws", "on_retry_exhausted"}
+
+    def max_attempts(self, actor: Actor[Any, Any] | None, options: dict[str, Any]) -> int | None:
+        """How often a job may run at most; None is without limit."""
+        declared = actor.options.get("max_retries", DEFAULT_MAX_RETRIES) if actor else DEFAULT_MAX_RETRIES
+        retries = options.get("max_retries", declared)
+        return None if retries is None else int(retries) + 1
+
+    def after_process_message(
+        self, broker: dramatiq.Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        if exception is None or isinstance(exception, Shutdown) or not isinstance(message, Delivery):
+            return
+        actor = broker.get_actor(message.actor_name)
+        throws = actor.options.get("throws")
+        if throws and isinstance(exception, throws):
+            message.fail()
+        elif self._is_exhausted(actor, message, exception):
+            message.fail()
+            self._tell(broker, actor, message)
+        else:
+            message.retry_in = self._delay(actor, message, exception) / 1000
+
+    def _is_exhausted(self, actor: Actor[Any, Any], message: Delivery, exception: BaseException) -> bool:
+        retry_when = actor.options.get("retry_when")
+        if retry_when is not None:
+            return not retry_when(message.attempt - 1, exception)
+        return message.max_attempts is not None and message.attempt >= message.max_attempts
+
+    def _delay(self, actor: Actor[Any, Any], message: Delivery, exception: BaseException) -> float:
+        """Milliseconds until the next run: exponential, stretched by up to half at random so that crowds spread out."""
+        if isinstance(exception, Retry) and exception.delay is not None:
+            return float(exception.delay)
+        options = {**actor.options, **message.options}
+        least = options.get("min_backoff", DEFAULT_MIN_BACKOFF)
+        most = min(options.get("max_backoff", DEFAULT_MAX_BACKOFF), DEFAULT_MAX_BACKOFF)
+        backoff = least * 2 ** min(message.attempt - 1, 32) * random.uniform(1, 1.5)  # noqa: S311 (jitter, no secret)
+        return float(backoff if backoff <= most else most * random.uniform(0.75, 1))  # noqa: S311
+
+    def _tell(self, broker: dramatiq.Broker, actor: Actor[Any, Any], message: Delivery) -> None:
+        log.warning("retries exhausted", job=str(message))
+        target = message.options.get("on_retry_exhausted") or actor.options.get("on_retry_exhausted")
+        if target:
+            most = None if message.max_attempts is None else message.max_attempts - 1
+            broker.get_actor(target).send(message.asdict(), {"retries": message.attempt - 1, "max_retries": most})

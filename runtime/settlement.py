@@ -1,0 +1,139 @@
+"""Ends runs: first the job's row, many in one statement, then the acknowledgement in Redis."""
+
+import contextlib
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from db import jobs
+from db.database import Database
+from runtime.batch import Batch
+from runtime.delivery import Delivery, Ending
+from runtime.patience import patiently
+from runtime.transport import ACK, NACK, WAKE, Keys
+
+log = structlog.get_logger("callboard")
+
+_ERROR_LIMIT = 10_000  # characters of an error's message
+_TRACEBACK_LIMIT = 64_000
+
+
+class Settlement:
+    """What becomes of a delivery once its run is over. Lives on the worker's event loop."""
+
+    def __init__(self, database: Database, redis: Redis, worker: uuid.UUID, broker_id: str) -> None:
+        self._database, self._redis, self._worker, self._broker_id = database, redis, worker, broker_id
+        self._ack_script = redis.register_script(ACK)
+        self._nack_script = redis.register_script(NACK)
+        self._acks: Batch[Delivery] = Batch(self._acknowledge)
+        self._endings: dict[Ending, Batch[Delivery]] = {
+            Ending.SUCCEEDED: Batch(self._flush(self._succeed)),
+            Ending.FAILED: Batch(self._flush(self._fail)),
+            Ending.CANCELLED: Batch(self._flush(self._cancel)),
+            Ending.RELEASED: Batch(self._flush(self._release)),
+            Ending.COMMITTED: Batch(self._flush(self._store_results)),
+        }
+
+    def settle(self, delivery: Delivery) -> None:
+        """End the delivery's run as its `ending` says; acknowledge it once that is committed."""
+        assert delivery.ending is not None
+        self._endings[delivery.ending].add(delivery)
+
+    def drop(self, deliveries: Sequence[Delivery]) -> None:
+        """Acknowledge messages that no run belongs to: duplicates, stale ones, those of cancelled jobs."""
+        self._acks.add(*deliveries)
+        for delivery in deliveries:
+            delivery.on_settled()
+
+    async def drain(self) -> None:
+        """Wait until everything settled so far is in the database and acknowledged."""
+        for batch in self._endings.values():
+            await batch.drain()
+        await self._acks.drain()
+
+    def _flush(self, end: Callable[[list[Delivery]], Awaitable[Any]]) -> Callable[[list[Delivery]], Awaitable[None]]:
+        async def flush(batch: list[Delivery]) -> None:
+            try:
+                await patiently("ending jobs", lambda: end(batch))
+            except Exception:
+                # Not a server that is away but a row that cannot be written: it must not take its neighbours along.
+                if len(batch) > 1:
+                    for delivery in batch:
+                        await flush([delivery])
+                    return
+                log.exception("the end of a job could not be written; it will be rescued", job=str(batch[0].job_id))
+            for delivery in batch:
+                delivery.on_settled()
+            self._acks.add(*batch)
+            if batch[0].ending in (Ending.FAILED, Ending.RELEASED):
+                await self._wake_relays()
+
+        return flush
+
+    async def _wake_relays(self) -> None:
+        with contextlib.suppress(RedisError):  # while Redis is away they cannot send, and then they look by themselves
+            await self._redis.publish(WAKE, "queued again")
+
+    async def _fetch(self, statement: str, batch: list[Delivery], *columns: list[Any]) -> None:
+        """Run a statement over the batch's ids, attempts and columns; say which runs it refused."""
+        ids, attempts = [d.job_id for d in batch], [d.attempt for d in batch]
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(statement, ids, attempts, *columns, self._worker)
+        if len(rows) < len(batch):
+            won = {row[0] for row in rows}
+            for delivery in batch:
+                if delivery.job_id not in won:
+                    log.warning("a stale run's ending was refused", job=str(delivery.job_id), attempt=delivery.attempt)
+
+    async def _succeed(self, batch: list[Delivery]) -> None:
+        await self._fetch(jobs.SUCCEED, batch, [d.result for d in batch])
+
+    async def _fail(self, batch: list[Delivery]) -> None:
+        await self._fetch(
+            jobs.FAIL,
+            batch,
+            [type(d.error).__name__ for d in batch],
+            [_storable(str(d.error))[:_ERROR_LIMIT] for d in batch],
+            [_storable(d.traceback)[-_TRACEBACK_LIMIT:] for d in batch],
+            [d.retry_in for d in batch],
+        )
+
+    async def _cancel(self, batch: list[Delivery]) -> None:
+        await self._fetch(jobs.CANCEL_RUNNING, batch, [d.reason for d in batch])
+
+    async def _release(self, batch: list[Delivery]) -> None:
+        await self._fetch(jobs.RELEASE, batch)
+
+    async def _store_results(self, batch: list[Delivery]) -> None:
+        async with self._database.connection() as connection:
+            for delivery in batch:
+                if delivery.result is not None:
+                    await connection.fetch(
+                        jobs.STORE_RESULT, delivery.job_id, delivery.attempt, self._worker, delivery.result
+                    )
+
+    async def _acknowledge(self, batch: list[Delivery]) -> None:
+        await patiently("acknowledging messages", lambda: self._acknowledge_once(batch))
+
+    async def _acknowledge_once(self, batch: list[Delivery]) -> None:
+        queues: defaultdict[tuple[str, bool], list[str]] = defaultdict(list)
+        for delivery in batch:
+            queues[delivery.source, delivery.failed].append(delivery.redis_id)
+        for (queue, dead), ids in queues.items():
+            keys, acks = Keys.of(queue), Keys.acks(self._broker_id, queue)
+            if dead:
+                now = int(time.time() * 1000)
+                await self._nack_script(keys=[acks, keys.messages, keys.dead, keys.dead_messages], args=[now, *ids])
+            else:
+                await self._ack_script(keys=[acks, keys.messages], args=ids)
+
+
+def _storable(text: str) -> str:
+    """Text that PostgreSQL takes: no NUL, no half surrogate pairs."""
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()

@@ -1,0 +1,120 @@
+"""The engine's place in Dramatiq's middleware: starts and stops the executor, and notes how each run ends."""
+
+import threading
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import dramatiq
+import structlog
+import uvloop
+from dramatiq import Middleware, Worker
+from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
+from dramatiq.logging import get_logger
+from dramatiq.middleware import SkipMessage
+from dramatiq.middleware.shutdown import Shutdown
+
+from errors import BadRequest
+from runtime import handle, payload, process
+from runtime.delivery import Delivery, Ending
+from runtime.executor import Executor
+from settings import Settings
+
+if TYPE_CHECKING:
+    from runtime.broker import Broker
+
+log = structlog.get_logger("callboard")
+
+
+class Tracking(Middleware):
+    """Must be the first in the list: before-hooks of the others find the current job, and its after-hook runs last."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def after_process_boot(self, broker: dramatiq.Broker) -> None:
+        process.stop_once()
+        process.die_with_parent()
+
+    def before_worker_boot(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
+        executor = Executor(broker, self._settings, worker.worker_threads)
+        self._thread = EventLoopThread(get_logger(__name__, "EventLoop"))
+        self._thread.loop.close()
+        self._thread.loop = uvloop.new_event_loop()
+        self._thread.daemon = True  # should the main thread die, the process must too
+        self._thread.start(timeout=10)
+        set_event_loop_thread(self._thread)
+        self._thread.run_coroutine(executor.open())
+        broker.executor = executor
+
+    def before_worker_shutdown(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
+        """Take nothing new; give what runs its grace. What is left then, ThreadShutdown and `stop` interrupt."""
+        executor = broker.executor
+        executor.stopping = True
+        idle = [
+            threading.Thread(target=slots.wait_until_idle, args=[self._settings.shutdown_grace])
+            for slots in (executor.async_slots, executor.thread_slots)
+        ]
+        for thread in idle:
+            thread.start()
+        for thread in idle:
+            thread.join()
+        executor.grace_is_over = True
+        self._thread.run_coroutine(executor.stop())
+
+    def after_worker_shutdown(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
+        self._thread.run_coroutine(broker.executor.close())
+        self._thread.stop()
+        set_event_loop_thread(None)
+
+    def before_process_message(self, broker: "Broker", message: Any) -> None:  # type: ignore[override]
+        if isinstance(message, Delivery):
+            if broker.executor.grace_is_over:
+                message.ending = Ending.RELEASED
+                raise SkipMessage("the worker stops")
+            handle.enter(handle.Job(message, broker.executor))
+
+    def after_process_message(
+        self, broker: dramatiq.Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        if not isinstance(message, Delivery):
+            return
+        handle.enter(None)
+        if message.committed:
+            self._after_commit(message, result, exception)
+        elif isinstance(exception, Shutdown):
+            message.ending = Ending.RELEASED
+        elif exception is not None:
+            message.ending = Ending.FAILED
+            message.error = exception
+            message.traceback = "".join(traceback.format_exception(exception))
+        else:
+            self._succeeded(message, result)
+
+    def after_skip_message(self, broker: dramatiq.Broker, message: Any) -> None:
+        """A middleware (an age limit, say) would not let it run."""
+        if isinstance(message, Delivery):
+            handle.enter(None)
+            message.failed = False
+            message.ending = message.ending or Ending.CANCELLED
+            message.reason = "skipped by a middleware"
+
+    def _succeeded(self, message: Delivery, result: Any) -> None:
+        try:
+            message.result = payload.encode_result(result)
+        except BadRequest as error:
+            message.ending, message.error = Ending.FAILED, error
+            message.traceback = "".join(traceback.format_exception(error))
+            message.fail()  # running it again would give the same
+        else:
+            message.ending = Ending.SUCCEEDED
+
+    def _after_commit(self, message: Delivery, result: Any, exception: BaseException | None) -> None:
+        message.failed, message.retry_in = False, None
+        message.ending = Ending.COMMITTED
+        if exception is not None:
+            log.error("a job raised after its transaction had ended it as succeeded", job=str(message), error=exception)
+            return
+        try:
+            message.result = payload.encode_result(result)
+        except BadRequest:
+            log.exception("a job's result cannot be stored; its transaction had already ended it", job=str(message))

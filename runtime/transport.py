@@ -1,0 +1,165 @@
+"""What lies in Redis: Dramatiq's own lists and hashes, the ids of our messages in them, and the scripts that move them.
+
+<ns>:<queue>                     list of ids waiting to be fetched, most urgent first
+<ns>:<queue>.msgs                hash of id -> encoded message
+<ns>:__acks__.<worker>.<queue>   set of ids fetched and not yet acknowledged
+<ns>:<queue>.XQ, .XQ.msgs        the dead letters, as dramatiq-dashboard shows them
+<ns>:wake                        channel on which relays are told that there is something to send
+"""
+
+import uuid
+from typing import Any, NamedTuple
+
+import dramatiq
+import orjson
+from dramatiq import Encoder, Message
+from dramatiq.errors import DecodeError
+
+NAMESPACE = "dramatiq"
+WAKE = f"{NAMESPACE}:wake"
+TRANSPORT_OPTIONS = frozenset({"redis_message_id", "attempt", "eta", "retries", "traceback", "requeue_timestamp"})
+
+# Appends messages to a queue, in order of urgency: one that is more urgent than the last in the list is put before the
+# first that is less urgent than it. KEYS: list, hash. ARGV: id, message, id, message ... Ids open with their priority;
+# ids of other programs count as priority 0. Only the first 2,000 places are looked at: our own part of a list is
+# shorter. Returns the list's length and the priority at its end.
+PUSH = """
+local function urgency(id) return tonumber(string.match(id or '', '^(-?%d+):')) or 0 end
+for i = 1, #ARGV, 2 do
+    redis.call('hset', KEYS[2], ARGV[i], ARGV[i + 1])
+    local last = redis.call('lindex', KEYS[1], -1)
+    local mine = urgency(ARGV[i])
+    if not last or urgency(last) <= mine then
+        redis.call('rpush', KEYS[1], ARGV[i])
+    else
+        local ahead, placed = redis.call('lrange', KEYS[1], 0, 1999), false
+        for _, other in ipairs(ahead) do
+            if urgency(other) > mine then
+                redis.call('linsert', KEYS[1], 'before', other, ARGV[i])
+                placed = true
+                break
+            end
+        end
+        if not placed then redis.call('linsert', KEYS[1], 'after', ahead[#ahead], ARGV[i]) end
+    end
+end
+return {redis.call('llen', KEYS[1]), urgency(redis.call('lindex', KEYS[1], -1))}
+"""
+
+# Acknowledges messages. KEYS: acks, hash. ARGV: ids.
+ACK = """
+for _, id in ipairs(ARGV) do
+    if redis.call('srem', KEYS[1], id) > 0 then redis.call('hdel', KEYS[2], id) end
+end
+"""
+
+# Moves messages to the dead letters. KEYS: acks, hash, XQ, XQ hash. ARGV: milliseconds since 1970, ids.
+NACK = """
+for i = 2, #ARGV do
+    local message = redis.call('hget', KEYS[2], ARGV[i])
+    if redis.call('srem', KEYS[1], ARGV[i]) > 0 and message then
+        redis.call('zadd', KEYS[3], ARGV[1], ARGV[i])
+        redis.call('hset', KEYS[4], ARGV[i], message)
+        redis.call('hdel', KEYS[2], ARGV[i])
+    end
+end
+"""
+
+
+class Keys(NamedTuple):
+    """The Redis keys of a queue."""
+
+    waiting: str
+    messages: str
+    dead: str
+    dead_messages: str
+
+    @classmethod
+    def of(cls, queue: str) -> "Keys":
+        base = f"{NAMESPACE}:{queue}"
+        return cls(base, f"{base}.msgs", f"{base}.XQ", f"{base}.XQ.msgs")
+
+    @staticmethod
+    def acks(worker: str, queue: str) -> str:
+        return f"{NAMESPACE}:__acks__.{worker}.{queue}"
+
+
+def redis_id(priority: int, attempt: int, job_id: uuid.UUID) -> str:
+    """The id of a job's message in Redis: the same for every copy, so that two copies are one entry of the hash."""
+    return f"{priority}:{attempt}:{job_id}"
+
+
+class Envelope(NamedTuple):
+    """An encoded message on its way to Redis."""
+
+    queue: str
+    id: str
+    data: bytes
+    job_id: uuid.UUID
+    attempt: int
+
+
+def seal(
+    *,
+    job_id: uuid.UUID,
+    actor: str,
+    queue: str,
+    args: str,
+    kwargs: str,
+    options: str | None,
+    priority: int,
+    attempt: int,
+    created_ms: int,
+) -> Envelope:
+    """A job as an ordinary Dramatiq message. `args`, `kwargs` and `options` are JSON text and are passed on unread."""
+    message_id = redis_id(priority, attempt, job_id)
+    transport = orjson.dumps({"redis_message_id": message_id, "attempt": attempt})
+    data = orjson.dumps(
+        {
+            "queue_name": queue,
+            "actor_name": actor,
+            "args": orjson.Fragment(args),
+            "kwargs": orjson.Fragment(kwargs),
+            "options": orjson.Fragment(transport if options is None else _merge(options, transport)),
+            "message_id": str(job_id),
+            "message_timestamp": created_ms,
+        }
+    )
+    return Envelope(queue, message_id, data, job_id, attempt)
+
+
+def _merge(options: str, transport: bytes) -> bytes:
+    return orjson.dumps({**orjson.loads(options), **orjson.loads(transport)})
+
+
+class JSONEncoder(Encoder):
+    """Dramatiq's encoder, faster, and refusing what other readers would read differently."""
+
+    def encode(self, data: dict[str, Any]) -> bytes:
+        return orjson.dumps(data)
+
+    def decode(self, data: bytes) -> dict[str, Any]:
+        try:
+            fields = orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise DecodeError(f"not JSON: {error}", data, error) from error
+        if not isinstance(fields, dict):
+            raise DecodeError("not a JSON object", data, TypeError(type(fields).__name__))
+        return fields
+
+
+def decode(data: bytes) -> Message[Any]:
+    """A message, its fields of the right kind whoever sent it. Raises DecodeError."""
+    message: Message[Any] = dramatiq.Message.decode(data)
+    well_formed = (
+        isinstance(message.queue_name, str)
+        and isinstance(message.actor_name, str)
+        and isinstance(message.message_id, str)
+        and isinstance(message.kwargs, dict)
+        and isinstance(message.options, dict)
+        and isinstance(message.options.get("redis_message_id"), str)
+        and isinstance(message.options.get("attempt", 0), int)
+    )
+    if not well_formed:
+        raise DecodeError("fields are missing or of the wrong kind", data, TypeError())
+    return message

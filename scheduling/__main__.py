@@ -1,0 +1,59 @@
+"""`python -m scheduling`: the relay and the reconciler, until SIGTERM or Ctrl-C."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+
+import redis.asyncio
+import structlog
+import uvloop
+from redis.exceptions import RedisError
+
+from runtime import logs
+from runtime.client import Client
+from runtime.transport import WAKE
+from scheduling.loop import keep_running
+from scheduling.reconciler import Reconciler
+from scheduling.relay import Relay
+from settings import Settings, settings
+
+log = structlog.get_logger("callboard")
+
+
+async def run(settings: Settings) -> None:
+    stopped, due = asyncio.Event(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with Client.open(settings) as client:
+        relay = Relay(client.database, client.redis, client.outbox, settings.dispatch_window)
+        reconciler = Reconciler(client.database, client.redis)
+        tasks = [
+            asyncio.create_task(keep_running("relay", relay.run_once, due)),
+            asyncio.create_task(keep_running("reconciler", reconciler.run_once, asyncio.Event())),
+            asyncio.create_task(listen(client.redis, due)),
+        ]
+        log.info("scheduling is ready")
+        await stopped.wait()
+        log.info("scheduling stops")
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def listen(connection: redis.asyncio.Redis, due: asyncio.Event) -> None:
+    """Set `due` whenever somebody says that there is something to send. While Redis is away nothing can be."""
+    while True:
+        with contextlib.suppress(RedisError, OSError):
+            async with connection.pubsub() as channel:
+                await channel.subscribe(WAKE)
+                due.set()  # what was said while nobody listened
+                async for _ in channel.listen():
+                    due.set()
+        await asyncio.sleep(1)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(asctime)s [scheduling] %(message)s", level=logging.INFO)
+    logs.configure(settings())
+    uvloop.run(run(settings()))

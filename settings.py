@@ -1,0 +1,120 @@
+"""One frozen `Settings`, read from the environment, `.env` and `callboard.toml`, in that order of precedence."""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, UrlConstraints, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from errors import ConfigurationError
+
+DatabaseUrl = Annotated[PostgresDsn, UrlConstraints(allowed_schemes=["postgres", "postgresql", "postgresql+asyncpg"])]
+
+
+def default_home() -> Path:
+    """The folder of everything kept on this machine (servers' data, mails of the file provider, the login token)."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/callboard")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "callboard"
+
+
+class Settings(BaseSettings):
+    """Every setting, its environment variable being its name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=".env", toml_file="callboard.toml", extra="ignore", frozen=True)
+
+    callboard_home: Path = Field(default_factory=default_home, description="Folder for local servers, mails and keys.")
+    database_url: DatabaseUrl | None = Field(None, description="PostgreSQL, the truth: postgresql://user:pw@host/db")
+    redis_url: RedisDsn | None = Field(None, description="Redis or Valkey, the delivery: redis://:pw@host:6379/0")
+    database_pool: int = Field(6, ge=2, le=100, description="Connections to PostgreSQL per process.")
+
+    host: str = Field("127.0.0.1", description="Address the web process listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port the web process listens on.")
+    callboard_token: SecretStr | None = Field(
+        None, min_length=16, description="Bearer token of the API and password of the dashboard's login."
+    )
+
+    async_concurrency: int = Field(200, ge=1, le=10_000, description="Async jobs in flight per worker process.")
+    dispatch_window: int = Field(1_000, ge=10, le=100_000, description="Messages kept in Redis per queue; more wait.")
+    shutdown_grace: float = Field(25, ge=0, le=3600, description="Seconds running jobs get after SIGTERM.")
+    retention_succeeded_days: float = Field(7, gt=0, description="Days a succeeded job is kept.")
+    retention_cancelled_days: float = Field(7, gt=0, description="Days a cancelled job is kept.")
+    retention_failed_days: float = Field(30, gt=0, description="Days a failed job is kept.")
+
+    email_provider: Literal["file", "smtp"] = Field("file", description="How e-mail leaves.")
+    email_from: str = Field("Callboard <callboard@localhost>", description="Sender of e-mails that name none.")
+    email_folder: Path | None = Field(None, description="Where the file provider writes; CALLBOARD_HOME/mail if unset.")
+    smtp_host: str = Field("127.0.0.1", description="SMTP server.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="SMTP port.")
+    smtp_username: str | None = Field(None, description="SMTP login name, if the server wants one.")
+    smtp_password: SecretStr | None = Field(None, description="SMTP password.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="How the connection is secured.")
+    smtp_timeout: float = Field(60, gt=0, le=900, description="Seconds one SMTP step may take.")
+    smtp_final_timeout: float = Field(600, gt=0, le=900, description="Seconds the reply to a whole mail may take.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
+
+    @field_validator("database_url", "redis_url", "callboard_token", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        """`DATABASE_URL=` in an environment file means: not set."""
+        return None if value == "" else value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def postgres(self) -> str:
+        """The database's URL as SQLAlchemy wants it. Raises ConfigurationError when it is not set."""
+        return "postgresql+asyncpg://" + _require(self.database_url, "DATABASE_URL").split("://", 1)[1]
+
+    @property
+    def redis(self) -> str:
+        """The broker's URL. Raises ConfigurationError when it is not set."""
+        return _require(self.redis_url, "REDIS_URL")
+
+    @property
+    def mail_folder(self) -> Path:
+        return self.email_folder or self.callboard_home / "mail"
+
+
+def _require(url: object, name: str) -> str:
+    if url is None:
+        raise ConfigurationError(
+            f"{name} is not set. Export it, write it to .env or callboard.toml, "
+            "or run `make dev` to start everything on this machine."
+        )
+    return str(url)
+
+
+def load() -> Settings:
+    """Read the settings now. Raises ConfigurationError with one line for each wrong value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        # The wrong value is not shown: it may be a secret.
+        lines = [f"  {'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors(include_input=False)]
+        raise ConfigurationError(
+            "These settings are wrong (environment, .env or callboard.toml):\n"
+            + "\n".join(lines)
+            + "\nRun `callboard settings` for what each one means."
+        ) from None
+    except ValueError as error:
+        raise ConfigurationError(f"callboard.toml or .env cannot be read: {error}") from None
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return load()

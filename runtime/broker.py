@@ -4,9 +4,10 @@ from typing import Any
 
 import dramatiq
 import redis
+import structlog
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, Middleware, Pipelines
+from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, Middleware, MiddlewareError, Pipelines
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -19,6 +20,8 @@ from runtime.tracking import Tracking
 from runtime.transport import NAMESPACE, TRANSPORT_OPTIONS, JSONEncoder
 from settings import Settings
 
+log = structlog.get_logger("callboard")
+
 
 class Broker(RedisBroker):
     """Takes and hands out ordinary Dramatiq messages; in a worker process it has an executor."""
@@ -27,6 +30,7 @@ class Broker(RedisBroker):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._hooks: dict[str, list[Any]] = {}
         self.retries = Retries()
         self.time_limit = ThreadTimeLimit()
         RedisBroker.__init__(
@@ -57,6 +61,36 @@ class Broker(RedisBroker):
             Periodic(),
             self.retries,  # last: its after-hook decides, and the others see the decision
         ]
+
+    def add_middleware(self, middleware: Middleware, **place: type[Middleware] | None) -> None:
+        RedisBroker.add_middleware(self, middleware, **place)
+        self._hooks.clear()
+
+    def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        """As Dramatiq's; only those that do something are called, which an async job's cost depends on."""
+        for hook in self._hook(f"before_{signal}"):
+            try:
+                hook(self, *args, **kwargs)
+            except MiddlewareError:
+                raise
+            except Exception:
+                log.critical("a middleware failed", hook=hook.__qualname__, exc_info=True)
+
+    def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        for hook in reversed(self._hook(f"after_{signal}")):
+            try:
+                hook(self, *args, **kwargs)
+            except Exception:
+                log.critical("a middleware failed", hook=hook.__qualname__, exc_info=True)
+
+    def _hook(self, name: str) -> list[Any]:
+        """The hooks of that name, in the middleware's order, that are not Middleware's own empty one."""
+        hooks = self._hooks.get(name)
+        if hooks is None:
+            empty = getattr(Middleware, name)
+            hooks = [getattr(m, name) for m in self.middleware if getattr(type(m), name, None) is not empty]
+            self._hooks[name] = hooks
+        return hooks
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> JobConsumer:
         return JobConsumer(self, self.executor, queue_name, timeout)

@@ -44,8 +44,8 @@ class JobConsumer(Consumer):
     def __next__(self) -> MessageProxy | None:
         if not self._ready:
             try:
-                if self._executor.stopping:
-                    time.sleep(0.1)
+                if self._executor.stopping or self._executor.settlement.is_behind:
+                    time.sleep(0.01)
                 elif self._queue.endswith(".DQ"):
                     self._adopt_delayed()
                 else:
@@ -57,6 +57,7 @@ class JobConsumer(Consumer):
     def ack(self, message: MessageProxy) -> None:
         """A sync job has ended: the event loop writes that, then acknowledges. The thread goes on at once."""
         assert isinstance(message, Delivery)
+        message.free_slot()
         self._executor.loop.call_soon_threadsafe(self._executor.settlement.settle, message)
 
     nack = ack
@@ -131,7 +132,7 @@ class JobConsumer(Consumer):
         if delivery.actor_name in self._broker.actors:
             delivery.is_async = self._executor.is_async(delivery.actor_name)
             delivery.is_sync = not delivery.is_async
-            delivery.on_settled = self._tasks.give if delivery.is_async else self._threads.give
+            delivery.free_slot = self._tasks.give if delivery.is_async else self._threads.give
         return delivery
 
     def _bury(self, data: bytes, error: DecodeError) -> None:
@@ -160,5 +161,5 @@ class JobConsumer(Consumer):
             self._wait_for_message()
             return
         for delivery in batch:
-            delivery.on_settled = delivery.no_slot
+            delivery.free_slot = delivery.no_slot
         asyncio.run_coroutine_threadsafe(self._executor.claim(batch), self._executor.loop).result()

@@ -26,10 +26,11 @@ class Delivery(MessageProxy):
         super().__init__(message)
         self.source = source  # the queue it was fetched from: a delayed message's differs from its own
         self.is_async = self.is_sync = False  # neither, if this worker does not know the actor
-        self.on_settled: Callable[[], None] = self.no_slot  # gives its slot back
+        self.free_slot: Callable[[], None] = self.no_slot  # called once its run is over
         self.job_id = job_id_of(message)
         self.attempt: int = message.options.get("attempt", 0)  # the claim makes it the number of this run
         self.max_attempts: int | None = None
+        self.time_limit = self.deadline = float("inf")  # seconds; on the event loop's clock
         self.committed = False
         self.ending: Ending | None = None
         self.result: str | None = None
@@ -44,7 +45,7 @@ class Delivery(MessageProxy):
         return self is other
 
     def no_slot(self) -> None:
-        """What `on_settled` is for a delivery that takes no slot."""
+        """What `free_slot` is for a delivery that takes none."""
 
     @property
     def redis_id(self) -> str:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger("callboard")
 
 _UNKNOWN_ACTOR_DELAY = 30.0  # seconds; a deploy that brings the actor is probably under way
+_TIME_LIMIT_PRECISION = 0.05  # seconds
+_OUT_OF_TIME = "its time limit is over"  # why a job's task is cancelled
+_STOP = "the worker stops"
 _BRIDGE = async_to_sync(asyncio.sleep).__code__
 
 
@@ -66,9 +69,11 @@ class Executor:
         self.redis = redis.asyncio.Redis.from_url(self.settings.redis, socket_timeout=5, socket_connect_timeout=5)
         self.outbox = Outbox(self.database, self.redis, self.settings.dispatch_window)
         self.settlement = Settlement(self.database, self.redis, self.worker, self.broker.broker_id)
+        self._watch = self.loop.create_task(self._watch_time_limits())
 
     async def close(self) -> None:
         """Write what has ended, then let go of the pools."""
+        self._watch.cancel()
         await self.settlement.drain()
         await self.outbox.drain()
         await self.redis.aclose()
@@ -78,7 +83,7 @@ class Executor:
         """Cancel the async jobs that still run: they go back to the queue."""
         while self._runs:
             for task in self._runs:
-                task.cancel("the worker stops")
+                task.cancel(_STOP)
             await asyncio.wait(list(self._runs), timeout=1)
 
     def is_async(self, actor_name: str) -> bool:
@@ -97,7 +102,7 @@ class Executor:
             # Nothing was started. The rows still say that their messages are in Redis: the reconciler sends them again.
             log.exception("a batch of messages could not be claimed", count=len(deliveries))
             for delivery in deliveries:
-                delivery.on_settled()
+                delivery.free_slot()
             return []
 
     async def _claim_batch(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
@@ -206,9 +211,29 @@ class Executor:
         self.settlement.drop(unknown)
 
     def _start(self, delivery: Delivery) -> None:
+        delivery.time_limit = self.broker.time_limit.seconds(self.broker.actors[delivery.actor_name], delivery)
+        delivery.deadline = self.loop.time() + delivery.time_limit
         task = self.loop.create_task(self._run(delivery))
         self._runs[task] = delivery
-        task.add_done_callback(self._runs.pop)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        """Its run is over: give its slot back and write how it ended."""
+        delivery = self._runs.pop(task)
+        if delivery.ending is None:  # cancelled before its first step
+            delivery.ending = Ending.RELEASED
+        delivery.free_slot()
+        self.settlement.settle(delivery)
+
+    async def _watch_time_limits(self) -> None:
+        """One look at all running jobs now and then costs less than a timer for each."""
+        while True:
+            await asyncio.sleep(_TIME_LIMIT_PRECISION)
+            now = self.loop.time()
+            for task, delivery in self._runs.items():
+                if now >= delivery.deadline:
+                    delivery.deadline = float("inf")
+                    task.cancel(_OUT_OF_TIME)
 
     async def _run(self, delivery: Delivery) -> None:
         """An async job's whole run: what Dramatiq's WorkerThread does for a sync one, without the thread."""
@@ -224,28 +249,26 @@ class Executor:
             self.broker.emit_after("process_message", delivery, exception=error)
         else:
             self.broker.emit_after("process_message", delivery, result=result)
-        self.acknowledge(delivery)
+        kind = "nack" if delivery.failed else "ack"
+        self.broker.emit_before(kind, delivery)
+        self.broker.emit_after(kind, delivery)
 
     async def _perform(self, delivery: Delivery) -> Any:
-        actor = self.broker.actors[delivery.actor_name]
         coroutine = self._coroutine(delivery.actor_name)
         assert coroutine is not None
-        limit = self.broker.time_limit.seconds(actor, delivery)
-        try:
-            async with asyncio.timeout(limit) as timeout:
-                return await coroutine(*delivery.args, **delivery.kwargs)
-        except TimeoutError:
-            if timeout.expired():
-                raise TimeLimitExceeded(f"ran longer than its time limit of {limit:g} s") from None
-            raise
+        return await coroutine(*delivery.args, **delivery.kwargs)
 
-    def _interrupted(self, delivery: Delivery, error: asyncio.CancelledError) -> None:
-        if self.stopping:
-            delivery.ending = delivery.ending or Ending.RELEASED
+    def _interrupted(self, delivery: Delivery, error: BaseException) -> None:
+        """The job's task was cancelled: its time is up, the worker stops, or the job's own code did it."""
+        if error.args == (_STOP,):
+            delivery.ending = Ending.RELEASED
             self.broker.emit_after("skip_message", delivery)
-        else:
-            self._report(delivery, error)
-            self.broker.emit_after("process_message", delivery, exception=error)
+            return
+        if error.args == (_OUT_OF_TIME,):
+            message = f"ran longer than its time limit of {delivery.time_limit:g} s"
+            error = TimeLimitExceeded(message).with_traceback(error.__traceback__)
+        self._report(delivery, error)
+        self.broker.emit_after("process_message", delivery, exception=error)
 
     def _report(self, delivery: Delivery, error: BaseException) -> None:
         throws = self.broker.actors[delivery.actor_name].options.get("throws")
@@ -253,10 +276,3 @@ class Executor:
             log.info("job failed as its actor expects", job=str(delivery), error=repr(error))
         else:
             log.error("job failed", job=str(delivery), exc_info=error)
-
-    def acknowledge(self, delivery: Delivery) -> None:
-        """The hooks of an acknowledgement, then the real one behind the row's commit. On the loop."""
-        kind = "nack" if delivery.failed else "ack"
-        self.broker.emit_before(kind, delivery)
-        self.settlement.settle(delivery)
-        self.broker.emit_after(kind, delivery)

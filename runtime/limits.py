@@ -23,10 +23,10 @@ class ThreadTimeLimit(TimeLimit):
     def __init__(self) -> None:
         super().__init__(interval=100)
 
-    def seconds(self, actor: Actor[Any, Any], message: Delivery) -> float | None:
-        """How long this job may run; None is without limit."""
+    def seconds(self, actor: Actor[Any, Any], message: Delivery) -> float:
+        """How long this job may run; infinity is without limit."""
         limit = message.options.get("time_limit") or actor.options.get("time_limit", self.time_limit)
-        return None if limit == float("inf") else limit / 1000
+        return float(limit) / 1000
 
     def before_process_message(self, broker: dramatiq.Broker, message: Any) -> None:
         if _on_thread(message):

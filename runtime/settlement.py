@@ -20,6 +20,7 @@ from runtime.transport import ACK, NACK, WAKE, Keys
 
 log = structlog.get_logger("callboard")
 
+_BEHIND = 2_000  # runs that have ended and are not yet written
 _ERROR_LIMIT = 10_000  # characters of an error's message
 _TRACEBACK_LIMIT = 64_000
 
@@ -31,6 +32,7 @@ class Settlement:
         self._database, self._redis, self._worker, self._broker_id = database, redis, worker, broker_id
         self._ack_script = redis.register_script(ACK)
         self._nack_script = redis.register_script(NACK)
+        self._unwritten = 0
         self._acks: Batch[Delivery] = Batch(self._acknowledge)
         self._endings: dict[Ending, Batch[Delivery]] = {
             Ending.SUCCEEDED: Batch(self._flush(self._succeed)),
@@ -40,16 +42,22 @@ class Settlement:
             Ending.COMMITTED: Batch(self._flush(self._store_results)),
         }
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether more runs have ended than the database keeps up with: then nothing new should be taken."""
+        return self._unwritten > _BEHIND
+
     def settle(self, delivery: Delivery) -> None:
         """End the delivery's run as its `ending` says; acknowledge it once that is committed."""
         assert delivery.ending is not None
+        self._unwritten += 1
         self._endings[delivery.ending].add(delivery)
 
     def drop(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge messages that no run belongs to: duplicates, stale ones, those of cancelled jobs."""
         self._acks.add(*deliveries)
         for delivery in deliveries:
-            delivery.on_settled()
+            delivery.free_slot()
 
     async def drain(self) -> None:
         """Wait until everything settled so far is in the database and acknowledged."""
@@ -68,8 +76,7 @@ class Settlement:
                         await flush([delivery])
                     return
                 log.exception("the end of a job could not be written; it will be rescued", job=str(batch[0].job_id))
-            for delivery in batch:
-                delivery.on_settled()
+            self._unwritten -= len(batch)
             self._acks.add(*batch)
             if batch[0].ending in (Ending.FAILED, Ending.RELEASED):
                 await self._wake_relays()

@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     )
 
     async_concurrency: int = Field(200, ge=1, le=10_000, description="Async jobs in flight per worker process.")
-    dispatch_window: int = Field(1_000, ge=10, le=100_000, description="Messages kept in Redis per queue; more wait.")
+    dispatch_window: int = Field(5_000, ge=10, le=100_000, description="Messages kept in Redis per queue; more wait.")
     shutdown_grace: float = Field(25, ge=0, le=3600, description="Seconds running jobs get after SIGTERM.")
     retention_succeeded_days: float = Field(7, gt=0, description="Days a succeeded job is kept.")
     retention_cancelled_days: float = Field(7, gt=0, description="Days a cancelled job is kept.")
@@ -53,11 +53,12 @@ class Settings(BaseSettings):
     smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="How the connection is secured.")
     smtp_timeout: float = Field(60, gt=0, le=900, description="Seconds one SMTP step may take.")
     smtp_final_timeout: float = Field(600, gt=0, le=900, description="Seconds the reply to a whole mail may take.")
+    smtp_connections: int = Field(20, ge=1, le=1000, description="Connections to the SMTP server per worker process.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
 
-    @field_validator("database_url", "redis_url", "callboard_token", mode="before")
+    @field_validator("database_url", "redis_url", "callboard_token", "smtp_username", "smtp_password", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         """`DATABASE_URL=` in an environment file means: not set."""

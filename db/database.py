@@ -5,11 +5,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import sqlalchemy.exc
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from settings import Settings
 
-# What asyncpg raises when the server is away, restarting, closed the connection, or undid a statement for others' sake.
+# What is raised when the server is away, restarting, closed the connection, or undid a statement for others' sake.
 UNAVAILABLE = (
     OSError,
     asyncpg.InterfaceError,
@@ -17,20 +20,22 @@ UNAVAILABLE = (
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     asyncpg.TransactionRollbackError,
+    sqlalchemy.exc.TimeoutError,
 )
 
 
 class Database:
     """One pool on one event loop. Make it after the fork, on the loop that will use it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, pool: int | None = None) -> None:
         self.engine: AsyncEngine = create_async_engine(
             settings.postgres,
-            pool_size=settings.database_pool,
+            pool_size=pool or settings.database_pool,
             max_overflow=0,
             pool_use_lifo=True,  # an idle process keeps one warm connection busy and lets the others rest
             connect_args={"timeout": 10, "server_settings": {"application_name": "callboard", "jit": "off"}},
         )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     def session(self, **info: Any) -> AsyncSession:
@@ -45,3 +50,9 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _refuse_closed(connection: Any, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
+    """A connection that the server has closed meanwhile is replaced on its way out of the pool, at no round trip."""
+    if proxy.driver_connection is None or proxy.driver_connection.is_closed():
+        raise sqlalchemy.exc.DisconnectionError

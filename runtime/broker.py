@@ -30,7 +30,8 @@ class Broker(RedisBroker):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._hooks: dict[str, list[Any]] = {}
+        self._before: dict[str, list[Any]] = {}  # signal -> hooks
+        self._after: dict[str, list[Any]] = {}
         self.retries = Retries()
         self.time_limit = ThreadTimeLimit()
         RedisBroker.__init__(
@@ -64,11 +65,12 @@ class Broker(RedisBroker):
 
     def add_middleware(self, middleware: Middleware, **place: type[Middleware] | None) -> None:
         RedisBroker.add_middleware(self, middleware, **place)
-        self._hooks.clear()
+        self._before.clear()
+        self._after.clear()
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """As Dramatiq's; only those that do something are called, which an async job's cost depends on."""
-        for hook in self._hook(f"before_{signal}"):
+        for hook in self._before.get(signal) or self._find(self._before, "before_", signal):
             try:
                 hook(self, *args, **kwargs)
             except MiddlewareError:
@@ -77,20 +79,19 @@ class Broker(RedisBroker):
                 log.critical("a middleware failed", hook=hook.__qualname__, exc_info=True)
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        for hook in reversed(self._hook(f"after_{signal}")):
+        for hook in self._after.get(signal) or self._find(self._after, "after_", signal):
             try:
                 hook(self, *args, **kwargs)
             except Exception:
                 log.critical("a middleware failed", hook=hook.__qualname__, exc_info=True)
 
-    def _hook(self, name: str) -> list[Any]:
-        """The hooks of that name, in the middleware's order, that are not Middleware's own empty one."""
-        hooks = self._hooks.get(name)
-        if hooks is None:
-            empty = getattr(Middleware, name)
-            hooks = [getattr(m, name) for m in self.middleware if getattr(type(m), name, None) is not empty]
-            self._hooks[name] = hooks
-        return hooks
+    def _find(self, found: dict[str, list[Any]], kind: str, signal: str) -> list[Any]:
+        """The hooks that are not Middleware's own empty one, in the order they are called in."""
+        name = kind + signal
+        empty = getattr(Middleware, name)
+        order = self.middleware if kind == "before_" else reversed(self.middleware)
+        found[signal] = [getattr(m, name) for m in order if getattr(type(m), name, None) is not empty]
+        return found[signal]
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> JobConsumer:
         return JobConsumer(self, self.executor, queue_name, timeout)

@@ -12,7 +12,7 @@ from dramatiq.errors import ConnectionClosed, DecodeError
 
 from runtime.delivery import Delivery, Ending
 from runtime.executor import Executor
-from runtime.transport import Keys, decode
+from runtime.transport import FETCH, HEARTBEATS, MOST, Keys, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +35,9 @@ class JobConsumer(Consumer):
     def __init__(self, broker: "Broker", executor: Executor, queue: str, timeout: int) -> None:
         self._broker, self._executor, self._queue = broker, executor, queue
         self._timeout = timeout / 1000
+        keys = Keys.of(queue)
+        self._keys = [keys.waiting, keys.messages, Keys.acks(broker.broker_id, queue), HEARTBEATS]
+        self._script = broker.client.register_script(FETCH)
         self._tasks, self._threads = executor.async_slots, executor.thread_slots
         kinds = [executor.is_async(actor.actor_name) for actor in broker.actors.values() if actor.queue_name == queue]
         self._runs_async, self._runs_sync = any(kinds), not all(kinds) or not kinds
@@ -116,32 +119,27 @@ class JobConsumer(Consumer):
         return kept
 
     def _fetch(self, most: int) -> list[Delivery]:
-        fetched: list[bytes | None] = self._broker.do_fetch(self._queue, most)
+        now = int(time.time() * 1000)
+        ids, messages = self._script(keys=self._keys, args=[min(most, MOST), now, self._broker.broker_id])
         deliveries = []
-        for data in fetched:
-            if data is None:  # the second copy of a message whose first is already acknowledged
+        for message_id, data in zip(ids, messages, strict=True):
+            if data is None:
+                self._broker.do_ack(self._queue, message_id)
                 continue
             try:
-                deliveries.append(self._deliver(data))
+                deliveries.append(self._deliver(data, message_id.decode()))
             except DecodeError as error:
-                self._bury(data, error)
+                log.error("a message in Redis cannot be read: dead-lettered", queue=self._queue, error=str(error))  # noqa: TRY400
+                self._broker.do_nack(self._queue, message_id)
         return deliveries
 
-    def _deliver(self, data: bytes) -> Delivery:
-        delivery = Delivery(decode(data), self._queue)
+    def _deliver(self, data: bytes, redis_id: str) -> Delivery:
+        delivery = Delivery(decode(data), self._queue, redis_id)
         if delivery.actor_name in self._broker.actors:
             delivery.is_async = self._executor.is_async(delivery.actor_name)
             delivery.is_sync = not delivery.is_async
             delivery.free_slot = self._tasks.give if delivery.is_async else self._threads.give
         return delivery
-
-    def _bury(self, data: bytes, error: DecodeError) -> None:
-        """What cannot be read as a message goes to the dead letters. It is found by its content: it has no id."""
-        log.error("a message in Redis cannot be read: dead-lettered", queue=self._queue, error=str(error))
-        client = self._broker.client
-        for message_id in client.smembers(Keys.acks(self._broker.broker_id, self._queue)):
-            if client.hget(Keys.of(self._queue).messages, message_id) == data:
-                self._broker.do_nack(self._queue, message_id)
 
     def _claim(self, batch: list[Delivery]) -> None:
         """Start the batch's async jobs; wait for the claim only if there are sync ones, which are run from here."""
@@ -151,8 +149,13 @@ class JobConsumer(Consumer):
 
     def _wait_for_message(self) -> None:
         """Block until the list has a head: BLMOVE takes it and puts it back, which cannot lose it."""
-        key = Keys.of(self._queue).waiting
-        self._broker.client.blmove(key, key, max(1, round(self._timeout)), "LEFT", "LEFT")
+        key = self._keys[0]
+        if self._broker.client.blmove(key, key, max(1, round(self._timeout)), "LEFT", "LEFT") is None:
+            self._maintain()
+
+    def _maintain(self) -> None:
+        """Now and then Dramatiq's own fetch gives back what dead workers had fetched, and drops old dead letters."""
+        self._broker.do_fetch(self._queue, 0)
 
     def _adopt_delayed(self) -> None:
         """Messages delayed by another program's broker wait in PostgreSQL, not in this worker's memory."""

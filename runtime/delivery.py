@@ -22,9 +22,13 @@ class Ending(enum.Enum):
 class Delivery(MessageProxy):
     """A message whose job this worker has claimed: which run it is, and how that run ends."""
 
-    def __init__(self, message: Message[Any], source: str) -> None:
+    def __init__(self, message: Message[Any], source: str, redis_id: str) -> None:
         super().__init__(message)
+        # The proxy finds a message's fields through __getattr__; hooks read these often.
+        self.actor_name, self.queue_name, self.options = message.actor_name, message.queue_name, message.options
+        self.args, self.kwargs = message.args, message.kwargs
         self.source = source  # the queue it was fetched from: a delayed message's differs from its own
+        self.redis_id = redis_id
         self.is_async = self.is_sync = False  # neither, if this worker does not know the actor
         self.free_slot: Callable[[], None] = self.no_slot  # called once its run is over
         self.job_id = job_id_of(message)
@@ -46,10 +50,6 @@ class Delivery(MessageProxy):
 
     def no_slot(self) -> None:
         """What `free_slot` is for a delivery that takes none."""
-
-    @property
-    def redis_id(self) -> str:
-        return str(self._message.options["redis_message_id"])
 
     @property
     def is_adopted(self) -> bool:

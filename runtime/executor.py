@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("callboard")
 
 _UNKNOWN_ACTOR_DELAY = 30.0  # seconds; a deploy that brings the actor is probably under way
+_ENGINE_POOL = 4  # connections
+_DRAIN = 10.0  # seconds that writing the last endings may take; what is left then is rescued
 _TIME_LIMIT_PRECISION = 0.05  # seconds
 _OUT_OF_TIME = "its time limit is over"  # why a job's task is cancelled
 _STOP = "the worker stops"
@@ -59,25 +62,41 @@ class Executor:
         self.thread_slots = Slots(threads)
         self.stopping = False  # nothing new is taken
         self.grace_is_over = False  # nothing more is started
-        self._coroutines: dict[str, Callable[..., Awaitable[Any]] | None] = {}
+        self._coroutines = {
+            name: coroutine for name, actor in broker.actors.items() if (coroutine := coroutine_of(actor)) is not None
+        }
+        self._freed: list[Delivery] = []
         self._runs: dict[asyncio.Task[None], Delivery] = {}
 
     async def open(self) -> None:
         """Make the pools. Call on the loop that will run the jobs, after the fork."""
         self.loop = asyncio.get_running_loop()
-        self.database = Database(self.settings)
+        self.database = Database(self.settings)  # for the jobs; they cannot starve the engine, which has its own
+        self._engine = Database(self.settings, pool=_ENGINE_POOL)
         self.redis = redis.asyncio.Redis.from_url(self.settings.redis, socket_timeout=5, socket_connect_timeout=5)
         self.outbox = Outbox(self.database, self.redis, self.settings.dispatch_window)
-        self.settlement = Settlement(self.database, self.redis, self.worker, self.broker.broker_id)
+        self.settlement = Settlement(self._engine, self.redis, self.worker, self.broker.broker_id)
         self._watch = self.loop.create_task(self._watch_time_limits())
+        self._warm_up = self.loop.create_task(patiently("connecting", self._connect))
 
     async def close(self) -> None:
         """Write what has ended, then let go of the pools."""
         self._watch.cancel()
-        await self.settlement.drain()
+        self._warm_up.cancel()
+        try:
+            async with asyncio.timeout(_DRAIN):
+                await self.settlement.drain()
+        except TimeoutError:
+            log.error("the last jobs' ends could not be written; they will be rescued")  # noqa: TRY400
         await self.outbox.drain()
         await self.redis.aclose()
         await self.database.close()
+        await self._engine.close()
+
+    async def _connect(self) -> None:
+        """Open what the first jobs would otherwise wait for: a connection to claim with and one to end with."""
+        async with self._engine.connection(), self._engine.connection():
+            await self.redis.ping()
 
     async def stop(self) -> None:
         """Cancel the async jobs that still run: they go back to the queue."""
@@ -87,12 +106,7 @@ class Executor:
             await asyncio.wait(list(self._runs), timeout=1)
 
     def is_async(self, actor_name: str) -> bool:
-        return self._coroutine(actor_name) is not None
-
-    def _coroutine(self, actor_name: str) -> Callable[..., Awaitable[Any]] | None:
-        if actor_name not in self._coroutines:
-            self._coroutines[actor_name] = coroutine_of(self.broker.actors[actor_name])
-        return self._coroutines[actor_name]
+        return actor_name in self._coroutines
 
     async def claim(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Claim a fetched batch: start its async jobs, return its sync ones for the threads, drop the rest."""
@@ -136,7 +150,7 @@ class Executor:
 
         async def attempt() -> dict[uuid.UUID, int | None]:
             nonlocal statement
-            async with self.database.connection() as connection:
+            async with self._engine.connection() as connection:
                 won = {}
                 if statement is jobs.CLAIMED:
                     won = dict(await connection.fetch(jobs.CLAIMED, ids, attempts, self.worker))
@@ -151,11 +165,11 @@ class Executor:
         done = set(await self._queue_again([d for d in adopted if "requeued" in d.options]))
         rows = [d for d in adopted if d not in done]
         try:
-            await patiently("adopting messages", lambda: self._insert(rows))
+            await patiently("adopting messages", partial(self._insert, rows))
         except asyncpg.PostgresError:
             for delivery in rows:  # one of them cannot be written: find it, and keep it where people see it
                 try:
-                    await patiently("adopting a message", lambda d=delivery: self._insert([d]))  # type: ignore[misc]
+                    await patiently("adopting a message", partial(self._insert, [delivery]))
                 except asyncpg.PostgresError as error:
                     log.error("a message cannot be stored as a job: dead-lettered", message=str(delivery), error=error)  # noqa: TRY400
                     delivery.fail()
@@ -170,16 +184,17 @@ class Executor:
             return []
 
         async def attempt() -> set[uuid.UUID]:
-            async with self.database.connection() as connection:
+            async with self._engine.connection() as connection:
                 return {row[0] for row in await connection.fetch(jobs.QUEUE_AGAIN, [d.job_id for d in requeued])}
 
         queued = await patiently("queueing dead letters again", attempt)
         return [d for d in requeued if d.job_id in queued]
 
     async def _insert(self, deliveries: list[Delivery]) -> None:
-        columns = list(zip(*map(self._row, deliveries), strict=True))
-        async with self.database.connection() as connection:
-            await connection.execute(jobs.ADOPT, *columns)
+        if deliveries:
+            columns = zip(*map(self._row, deliveries), strict=True)
+            async with self._engine.connection() as connection:
+                await connection.execute(jobs.ADOPT, *map(list, columns))
 
     def _row(self, delivery: Delivery) -> tuple[Any, ...]:
         options = {key: value for key, value in delivery.options.items() if key not in TRANSPORT_OPTIONS}
@@ -203,7 +218,7 @@ class Executor:
         log.warning("no such actor here; its jobs are put off", actors=names, seconds=_UNKNOWN_ACTOR_DELAY)
 
         async def attempt() -> None:
-            async with self.database.connection() as connection:
+            async with self._engine.connection() as connection:
                 ids, attempts = [d.job_id for d in unknown], [d.attempt for d in unknown]
                 await connection.execute(jobs.PUT_OFF, ids, attempts, _UNKNOWN_ACTOR_DELAY)
 
@@ -222,8 +237,15 @@ class Executor:
         delivery = self._runs.pop(task)
         if delivery.ending is None:  # cancelled before its first step
             delivery.ending = Ending.RELEASED
-        delivery.free_slot()
         self.settlement.settle(delivery)
+        if not self._freed:
+            self.loop.call_soon(self._free_slots)
+        self._freed.append(delivery)
+
+    def _free_slots(self) -> None:
+        """Give back the slots of all runs that ended in this turn of the loop at once."""
+        self.async_slots.give(len(self._freed))
+        self._freed.clear()
 
     async def _watch_time_limits(self) -> None:
         """One look at all running jobs now and then costs less than a timer for each."""
@@ -239,7 +261,9 @@ class Executor:
         """An async job's whole run: what Dramatiq's WorkerThread does for a sync one, without the thread."""
         try:
             self.broker.emit_before("process_message", delivery)
-            result = None if delivery.failed else await self._perform(delivery)
+            result = None
+            if not delivery.failed:
+                result = await self._coroutines[delivery.actor_name](*delivery.args, **delivery.kwargs)
         except SkipMessage:
             self.broker.emit_after("skip_message", delivery)
         except asyncio.CancelledError as error:
@@ -252,11 +276,6 @@ class Executor:
         kind = "nack" if delivery.failed else "ack"
         self.broker.emit_before(kind, delivery)
         self.broker.emit_after(kind, delivery)
-
-    async def _perform(self, delivery: Delivery) -> Any:
-        coroutine = self._coroutine(delivery.actor_name)
-        assert coroutine is not None
-        return await coroutine(*delivery.args, **delivery.kwargs)
 
     def _interrupted(self, delivery: Delivery, error: BaseException) -> None:
         """The job's task was cancelled: its time is up, the worker stops, or the job's own code did it."""

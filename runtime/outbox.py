@@ -11,6 +11,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -24,7 +25,7 @@ from db import jobs
 from db.database import Database
 from runtime.batch import Batch
 from runtime.patience import patiently
-from runtime.transport import PUSH, WAKE, Envelope, Keys
+from runtime.transport import MOST, PUSH, WAKE, Envelope, Keys
 
 log = structlog.get_logger("callboard")
 
@@ -47,7 +48,7 @@ class Outbox:
         self._database, self._redis, self._window = database, redis, window
         self._push_script = redis.register_script(PUSH)
         self._depths: defaultdict[str, _Depth] = defaultdict(_Depth)
-        self._batch: Batch[Envelope | None] = Batch(self._flush, most=1000)
+        self._batch: Batch[Envelope | None] = Batch(self._flush, most=MOST)
 
     def session(self) -> AsyncSession:
         """A session whose commit sends the messages posted in it; a rollback, also to a savepoint, forgets them."""
@@ -100,7 +101,7 @@ class Outbox:
                 log.warning(
                     "messages could not be sent; the relay will send them", count=len(envelopes), error=repr(error)
                 )
-                await patiently("marking jobs as not sent", lambda unsent=envelopes: self._undispatch(unsent))  # type: ignore[misc]
+                await patiently("marking jobs as not sent", partial(self._undispatch, envelopes))
         if None in batch:
             await self._wake_relays()
 

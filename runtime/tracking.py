@@ -1,6 +1,7 @@
 """The engine's place in Dramatiq's middleware: starts and stops the executor, and notes how each run ends."""
 
-import threading
+import sys
+import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ from settings import Settings
 if TYPE_CHECKING:
     from runtime.broker import Broker
 
+_SWITCH_INTERVAL = 0.0005  # seconds; a consumer thread should not wait Python's 5 ms for a busy event loop
+
 log = structlog.get_logger("callboard")
 
 
@@ -36,6 +39,7 @@ class Tracking(Middleware):
         process.die_with_parent()
 
     def before_worker_boot(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
+        sys.setswitchinterval(_SWITCH_INTERVAL)
         executor = Executor(broker, self._settings, worker.worker_threads)
         self._thread = EventLoopThread(get_logger(__name__, "EventLoop"))
         self._thread.loop.close()
@@ -50,14 +54,9 @@ class Tracking(Middleware):
         """Take nothing new; give what runs its grace. What is left then, ThreadShutdown and `stop` interrupt."""
         executor = broker.executor
         executor.stopping = True
-        idle = [
-            threading.Thread(target=slots.wait_until_idle, args=[self._settings.shutdown_grace])
-            for slots in (executor.async_slots, executor.thread_slots)
-        ]
-        for thread in idle:
-            thread.start()
-        for thread in idle:
-            thread.join()
+        deadline = time.monotonic() + self._settings.shutdown_grace
+        for slots in (executor.async_slots, executor.thread_slots):
+            slots.wait_until_idle(max(0.0, deadline - time.monotonic()))
         executor.grace_is_over = True
         self._thread.run_coroutine(executor.stop())
 

@@ -3,7 +3,6 @@
 Several relays are harmless: each takes other rows, and a message sent twice is one entry in Redis.
 """
 
-import uuid
 from collections import defaultdict
 
 import redis.asyncio
@@ -13,7 +12,7 @@ from db import jobs
 from db.database import Database
 from runtime.outbox import Outbox
 from runtime.patience import patiently
-from runtime.transport import Envelope, Keys, seal
+from runtime.transport import MOST, Envelope, Keys, seal
 
 _POLL = 1.0  # seconds: it looks by itself if nobody tells it
 _BUSY = 0.005  # a queue that is full now has room again this soon at full speed
@@ -71,7 +70,7 @@ class Relay:
         rows.sort(key=lambda row: row["run_at"])
         envelopes = [
             seal(
-                job_id=uuid.UUID(bytes=row["id"].bytes),
+                job_id=row["id"],
                 actor=row["actor"],
                 queue=row["queue"],
                 args=row["args"],
@@ -84,8 +83,8 @@ class Relay:
             for row in rows
         ]
         try:
-            for start in range(0, len(envelopes), 500):
-                await self._outbox.push(queue, envelopes[start : start + 500])
+            for start in range(0, len(envelopes), MOST):
+                await self._outbox.push(queue, envelopes[start : start + MOST])
         except RedisError:
             await patiently("marking jobs as not sent", lambda: self._undispatch(envelopes))
             raise

@@ -90,6 +90,10 @@ class ProcessEnded(CallboardError):
     """A process of the local stack ended by itself; the message has the end of its log."""
 
 
+class DemoFailed(CallboardError):
+    """A job of the demo did not end as it should have; the message says how it did."""
+
+
 class DeliveryError(CallboardError):
     """A message could not be handed to another system."""
 

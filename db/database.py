@@ -32,6 +32,7 @@ class Database:
             settings.postgres,
             pool_size=pool or settings.database_pool,
             max_overflow=0,
+            hide_parameters=True,  # errors are logged, and what jobs are given may be secret
             pool_use_lifo=True,  # an idle process keeps one warm connection busy and lets the others rest
             connect_args={"timeout": 10, "server_settings": {"application_name": "callboard", "jit": "off"}},
         )

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from dramatiq import Actor
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from actors import broker
 from db import jobs
@@ -149,9 +150,13 @@ async def recent(
     actor: str | None = None,
     queue: str | None = None,
 ) -> list[Job]:
-    """The newest jobs; `before` is `created_at` and `id` of the last one of the page before."""
+    """The newest jobs, without what may be large: arguments and result are left behind (`get` has them).
+
+    `before` is `created_at` and `id` of the last one of the page before.
+    """
     newest_first = (Job.created_at.desc(), Job.id.desc())
-    statement = select(Job).order_by(*newest_first).limit(limit)
+    large = (defer(column, raiseload=True) for column in (Job.args, Job.kwargs, Job.result))
+    statement = select(Job).options(*large).order_by(*newest_first).limit(limit)
     if before is not None:
         statement = statement.where(tuple_(Job.created_at, Job.id) < before)
     for column, value in ((Job.state, state), (Job.actor, actor), (Job.queue, queue)):

@@ -1,0 +1,189 @@
+"""Sends e-mail to an SMTP server (RFC 5321), over TLS unless told otherwise.
+
+The steps of the dialogue are driven one by one, because what a lost connection means depends on the step: before the
+message is on its way nobody can have got it; after its final dot the server may have kept it.
+"""
+
+import asyncio
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Literal
+
+from aiosmtplib import (
+    SMTP,
+    SMTPAuthenticationError,
+    SMTPDataError,
+    SMTPException,
+    SMTPRecipientRefused,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+)
+from aiosmtplib.protocol import SMTPProtocol
+from pydantic import SecretStr
+
+from errors import Ambiguous, NotSent, Rejected
+from providers.email.message import Message
+from providers.email.receipt import Receipt, Reply, refusal
+
+START_INPUT = 354
+CLOSING = 421
+QUIT_TIMEOUT = 1.0  # the mail is accepted by then: waiting longer for a goodbye would only risk doubling it
+
+
+@dataclass(frozen=True)
+class SmtpProvider:
+    """One connection per message, a limited number at a time; a worker's many jobs take turns. For one event loop.
+
+    `timeout` is what each step may take, in seconds. `final_timeout` is what the reply to the whole message may take:
+    servers scan and store before they give it, and a client that hangs up early gets its mail doubled (RFC 5321,
+    section 4.5.3.2.6, asks for ten minutes).
+    """
+
+    host: str
+    port: int
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = None
+    password: SecretStr | None = None
+    timeout: float = 60
+    final_timeout: float = 600
+    connections: int = 20
+    tls: ssl.SSLContext | None = None  # the system's authorities if None
+    name: str = "smtp"
+
+    async def send(self, message: Message, recipients: Sequence[str]) -> Receipt:
+        async with self._turns:
+            return await self._send(message, recipients)
+
+    @cached_property
+    def _turns(self) -> asyncio.Semaphore:
+        return asyncio.Semaphore(self.connections)
+
+    async def _send(self, message: Message, recipients: Sequence[str]) -> Receipt:
+        content = message.as_bytes()
+        client = self._client()
+        try:
+            with self._nobody_got_it():
+                await client.connect()
+                refused = await _send_envelope(client, message, recipients, len(content))
+                if len(refused) == len(recipients):
+                    raise refusal(f"{self} refused all recipients", refused)
+                protocol = await _send_content(client, content)
+            reply = await self._final_reply(protocol)
+            with suppress(SMTPException, OSError):
+                await client.quit(timeout=QUIT_TIMEOUT)
+        finally:
+            client.close()
+        accepted = tuple(address for address in recipients if address not in refused)
+        return Receipt(self.name, message.message_id, accepted, refused, reply.text)
+
+    def __str__(self) -> str:
+        return f"The SMTP server {self.host}:{self.port}"
+
+    def _client(self) -> SMTP:
+        return SMTP(
+            hostname=self.host,
+            port=self.port,
+            use_tls=self.security == "tls",
+            start_tls=self.security == "starttls",  # True, never None: a server that stops offering it gets nothing
+            tls_context=self.tls or _system_authorities(),
+            username=self.username,
+            password=self.password.get_secret_value() if self.password else None,
+            local_hostname=_own_name(),
+            timeout=self.timeout,
+        )
+
+    @contextmanager
+    def _nobody_got_it(self) -> Iterator[None]:
+        """Before the message is on its way, whatever goes wrong has one meaning."""
+        try:
+            yield
+        except SMTPAuthenticationError as error:
+            raise self._refused(Reply.of(error.code, error.message), "Check SMTP_USERNAME and SMTP_PASSWORD.") from None
+        except SMTPResponseException as error:
+            raise self._refused(Reply.of(error.code, error.message)) from None
+        except (SMTPException, OSError) as error:
+            raise NotSent(
+                f"{self} could not be used with SMTP_SECURITY={self.security}: {error or type(error).__name__}. Check "
+                "that it runs, SMTP_HOST, SMTP_PORT and SMTP_SECURITY; its private authority belongs in SSL_CERT_FILE."
+            ) from error
+
+    async def _final_reply(self, protocol: SMTPProtocol) -> Reply:
+        """The server's word on the message that was just written."""
+        try:
+            response = await protocol.read_response(self.final_timeout)
+        except (SMTPException, OSError) as error:
+            raise self._unknown(error) from error
+        reply = Reply.of(response.code, response.message)
+        if reply.is_accepted:
+            return reply
+        if reply.is_refusal:
+            raise self._refused(reply)
+        raise self._unknown(reply)
+
+    def _unknown(self, said: object) -> Ambiguous:
+        return Ambiguous(
+            f"{self} gave no clear answer to the whole message: {said or type(said).__name__}. It may have been "
+            "delivered; before sending it again by hand, look for its Message-ID in the server's log."
+        )
+
+    def _refused(self, reply: Reply, advice: str = "") -> NotSent | Rejected:
+        return refusal(f"{self} refused the e-mail", {"": reply}, advice)
+
+
+async def _send_envelope(client: SMTP, message: Message, recipients: Sequence[str], size: int) -> Mapping[str, Reply]:
+    """From the greeting to the last recipient; returns the refused ones."""
+    if client.is_ehlo_or_helo_needed:
+        await client.ehlo()
+    options = [f"SIZE={size}"] if client.supports_extension("size") else []
+    if message.needs_smtputf8:
+        if not client.supports_extension("smtputf8"):
+            raise Rejected(
+                "An address has letters outside ASCII before its @, and the SMTP server does not take them (it offers "
+                "no SMTPUTF8). Use an ASCII address, or a server that offers it."
+            )
+        options.append("SMTPUTF8")
+    encoding = "utf-8" if message.needs_smtputf8 else "ascii"
+    await client.mail(message.sender.addr_spec, options=options, encoding=encoding)
+    refused: dict[str, Reply] = {}
+    for address in recipients:
+        try:
+            await client.rcpt(address, encoding=encoding)
+        except SMTPRecipientRefused as error:
+            reply = Reply.of(error.code, error.message)
+            if reply.code == CLOSING:
+                raise  # the server hangs up: there is no message to be had out of this
+            if not reply.is_accepted:  # 252 is: "cannot verify, but will try"
+                refused[address] = reply
+    return refused
+
+
+async def _send_content(client: SMTP, content: bytes) -> SMTPProtocol:
+    """Write the message, its final dot included, and return whom to ask for the reply.
+
+    Not `client.data()`: its errors do not tell whether the message had been written.
+    """
+    response = await client.execute_command(b"DATA")
+    if response.code != START_INPUT:
+        raise SMTPDataError(response.code, response.message)
+    if client.protocol is None:
+        raise SMTPServerDisconnected("Connection lost")
+    client.protocol.write(re.sub(rb"(?m)^\.", b"..", content) + b".\r\n")
+    return client.protocol
+
+
+@cache
+def _system_authorities() -> ssl.SSLContext:
+    """Certificates and names are checked; reading the authorities takes a while, so it is done once."""
+    return ssl.create_default_context()
+
+
+@cache
+def _own_name() -> str:
+    """What we say in EHLO. Asking DNS for it, as the library would, has no time-out."""
+    name = socket.gethostname()
+    return name if "." in name and name.isascii() else "[127.0.0.1]"

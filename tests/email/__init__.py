@@ -1,0 +1,1 @@
+"""E-mail against real SMTP servers."""

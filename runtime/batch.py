@@ -13,8 +13,9 @@ class Batch(Generic[T]):
     `flush` must not raise: what it cannot do now it tries again itself, and the batch grows meanwhile.
     """
 
-    def __init__(self, flush: Callable[[list[T]], Awaitable[None]], most: int = 500) -> None:
+    def __init__(self, flush: Callable[[list[T]], Awaitable[None]], most: int = 500, pause: float = 0) -> None:
         self._flush, self._most = flush, most
+        self._pause = pause  # seconds to gather after a flush: the first item of many never waits, the others share
         self._waiting: list[T] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -34,5 +35,7 @@ class Batch(Generic[T]):
             while self._waiting:
                 batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
                 await self._flush(batch)
+                if self._pause:
+                    await asyncio.sleep(self._pause)
         finally:
             self._task = None

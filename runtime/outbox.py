@@ -29,6 +29,7 @@ from runtime.transport import MOST, PUSH, WAKE, Envelope, Keys
 
 log = structlog.get_logger("callboard")
 
+_PAUSE = 0.003  # seconds between two pushes, so that commits in quick succession share one
 _ESTIMATE_AGE = 0.1  # seconds a queue's known length is believed
 
 
@@ -48,7 +49,7 @@ class Outbox:
         self._database, self._redis, self._window = database, redis, window
         self._push_script = redis.register_script(PUSH)
         self._depths: defaultdict[str, _Depth] = defaultdict(_Depth)
-        self._batch: Batch[Envelope | None] = Batch(self._flush, most=MOST)
+        self._batch: Batch[Envelope | None] = Batch(self._flush, most=MOST, pause=_PAUSE)
 
     def session(self) -> AsyncSession:
         """A session whose commit sends the messages posted in it; a rollback, also to a savepoint, forgets them."""

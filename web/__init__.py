@@ -1,0 +1,29 @@
+"""PEOPLE and programs: the JSON API and dramatiq-dashboard. `uvicorn web:app` serves them."""
+
+import sys
+from functools import cache
+from typing import TYPE_CHECKING
+
+from errors import ConfigurationError
+from settings import settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+
+@cache
+def _app() -> "FastAPI":
+    try:
+        import actors  # it declares every actor and connects to Redis: only a process that serves pays for that
+        from web.application import create_app
+
+        return create_app(settings(), actors.broker)
+    except ConfigurationError as error:
+        sys.exit(f"The web process cannot start. {error}")
+
+
+def __getattr__(name: str) -> "FastAPI":
+    """Make `web.app` when a server asks for it, so that importing `web` needs no settings (PEP 562)."""
+    if name == "app":
+        return _app()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

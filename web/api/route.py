@@ -1,0 +1,66 @@
+"""How an API route reads its request: strict JSON, and only for so long."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import HTTPException, Request, Response
+from fastapi.routing import APIRoute
+
+from errors import BadRequest
+
+PATIENCE = 20  # seconds for one request; a server that hangs must not hold the caller for ever
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class StrictRoute(APIRoute):
+    """Refuse JSON that two readers could understand differently, before FastAPI looks at it."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            if self.body_field is not None:
+                request = StrictRequest(request.scope, request.receive)
+                await request.json()
+            async with asyncio.timeout(PATIENCE):
+                return await handle(request)
+
+        return handle_strictly
+
+
+class StrictRequest(Request):
+    """A request whose `json()` raises errors of ours."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            self._json = _parse(self.headers.get("content-type", ""), await self.body())
+        return self._json
+
+
+def _parse(content_type: str, body: bytes) -> Any:
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "Send JSON, with the header `Content-Type: application/json`.")
+    try:
+        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_constant)
+    except RecursionError:
+        raise BadRequest("The body is nested too deep. Flatten it.") from None
+    except UnicodeDecodeError:
+        raise BadRequest("The body is not UTF-8.") from None
+    except ValueError as error:
+        raise BadRequest(f"The body is not JSON: {error}.") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} is there twice")
+        found[key] = value
+    return found
+
+
+def _constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")

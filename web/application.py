@@ -1,0 +1,60 @@
+"""The web application: what stands in front of every request, in order, and what is served."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from errors import ConfigurationError
+from runtime.broker import Broker
+from runtime.client import Client
+from settings import Settings
+from web import api, dashboard, health
+from web.access import Access
+from web.body import BodyLimit
+from web.failures import Failures
+from web.headers import SecurityHeaders
+from web.origin import SameOrigin
+from web.refusals import HANDLERS
+
+
+def create_app(settings: Settings, broker: Broker) -> FastAPI:
+    """The application for these actors. Raises ConfigurationError unless the settings name a token and both servers."""
+    token = settings.callboard_token
+    if token is None:
+        raise ConfigurationError(
+            "CALLBOARD_TOKEN is not set, and without it anybody could enqueue jobs. Make one with "
+            "`python -c 'import secrets; print(secrets.token_urlsafe(32))'` and export it, "
+            "or write it to .env or callboard.toml as callboard_token."
+        )
+    _ = settings.postgres, settings.redis  # a missing one is named now, not in the traceback of a start that failed
+    pages = dashboard.Dashboard(broker)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with Client.open(settings) as client:
+            app.state.client = client
+            yield
+        pages.close()
+
+    app = FastAPI(
+        title="Callboard",
+        version="1",
+        lifespan=lifespan,
+        openapi_url=api.DESCRIPTION,
+        docs_url=None,  # FastAPI's pages load their scripts from a CDN
+        redoc_url=None,
+        exception_handlers=HANDLERS,
+        middleware=[
+            Middleware(SecurityHeaders),  # first, so that refusals and failures carry them too
+            Middleware(Failures),
+            Middleware(Access, token=token.get_secret_value(), browsed=(dashboard.PREFIX, api.DESCRIPTION)),
+            Middleware(SameOrigin),
+            Middleware(BodyLimit),  # after Access: strangers' bodies are not read
+        ],
+    )
+    app.include_router(health.router)
+    app.include_router(api.router)
+    app.mount(dashboard.PREFIX, pages)
+    return app

@@ -1,0 +1,58 @@
+"""The body of a request: never more of it in memory than the limit."""
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from web.problem import problem
+
+LIMIT = 512 * 1024  # twice what a job's arguments may be, for white space and escapes
+
+
+class BodyLimit:
+    """Read the body, at most LIMIT bytes of it, before anything else looks at the request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            body = await _read(scope, receive)
+        except _OverLimitError:
+            refusal = problem(
+                413,
+                f"The body is over the limit of {LIMIT:,} bytes. "
+                "Store the data elsewhere and pass a reference to it (an id, a URL, a path).",
+            )
+            await refusal(scope, receive, send)
+            return
+        await self.app(scope, _replay(body, receive), send)
+
+
+class _OverLimitError(Exception):
+    pass
+
+
+async def _read(scope: Scope, receive: Receive) -> bytes:
+    declared = Headers(scope=scope).get("content-length", "0")
+    if declared.isdecimal() and int(declared) > LIMIT:
+        raise _OverLimitError
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > LIMIT:
+            raise _OverLimitError
+        if not message.get("more_body", False):  # its end, or the caller left
+            return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replay

@@ -1,0 +1,61 @@
+"""dramatiq-dashboard at /dramatiq: the messages that are in Redis now. It has no login of its own."""
+
+import base64
+import hashlib
+import re
+from importlib import resources
+from typing import cast
+
+import structlog
+from a2wsgi import WSGIMiddleware
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq_dashboard import DashboardApp
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from errors import BadRequest
+from web.headers import SecurityHeaders
+
+PREFIX = "/dramatiq"
+
+log = structlog.get_logger(__name__)
+
+
+class Dashboard:
+    """Its pages, run in threads, with the security headers they can live with."""
+
+    def __init__(self, broker: RedisBroker) -> None:
+        self._wsgi = WSGIMiddleware(DashboardApp(broker, PREFIX))
+        self._app = cast("ASGIApp", self._wsgi)  # typed by its own names for the same shapes
+        self._guarded = SecurityHeaders(
+            self._pages,
+            {
+                "Content-Security-Policy": f"default-src 'none'; style-src '{_style_digest()}'; form-action 'self'; "
+                "frame-ancestors 'none'; base-uri 'none'",
+                # Under no-referrer a browser sends `Origin: null` with the page's own forms.
+                "Referrer-Policy": "same-origin",
+            },
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._guarded(scope, receive, send)
+
+    async def _pages(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except (KeyError, TypeError, ValueError) as error:
+            # What it raises on a cursor that is no number, a form without its fields, text that is not UTF-8.
+            log.warning("dashboard_refused", path=scope["path"], error=repr(error))
+            raise BadRequest(f"The dashboard cannot read this address or form. Start again at {PREFIX}/.") from error
+
+    def close(self) -> None:
+        """End its threads."""
+        self._wsgi.executor.shutdown(wait=False)
+
+
+def _style_digest() -> str:
+    """The hash by which a content security policy lets the pages' one inline style sheet through."""
+    base = resources.files("dramatiq_dashboard").joinpath("templates/_base.html").read_text(encoding="utf-8")
+    style = re.search(r"<style>(.*?)</style>", base, re.DOTALL)
+    if style is None:
+        return "none"
+    return "sha256-" + base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()

@@ -1,0 +1,82 @@
+"""Is the process alive, and can it do its work: what load balancers and orchestrators ask."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from db.database import UNAVAILABLE, Database
+from db.migrate import current_revision
+from runtime.client import Client
+
+PATIENCE = 2  # seconds for each server
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+class Check(BaseModel):
+    state: Literal["ok", "unavailable", "mismatch"]
+    detail: str = ""
+
+
+class Readiness(BaseModel):
+    status: Literal["ready", "not ready"]
+    checks: dict[str, Check]
+
+
+@router.get("/health")
+async def health() -> Health:
+    """The process is alive. Touches no server: restarting this process would not bring one back."""
+    return Health()
+
+
+@router.get("/ready", responses={503: {"model": Readiness}})
+async def ready(request: Request, response: Response) -> Readiness:
+    """PostgreSQL answers, its tables are those of this version, and Redis answers."""
+    client: Client = request.app.state.client
+    database, migrations, redis = await asyncio.gather(
+        _within(_database(client.database), "PostgreSQL does not answer. Start it, or correct DATABASE_URL."),
+        _within(_migrations(client.database), "PostgreSQL does not answer, so its migrations are not known."),
+        _within(_redis(client), "Redis does not answer. Start it, or correct REDIS_URL."),
+    )
+    checks = {"database": database, "migrations": migrations, "redis": redis}
+    all_ok = all(check.state == "ok" for check in checks.values())
+    response.status_code = 200 if all_ok else 503
+    return Readiness(status="ready" if all_ok else "not ready", checks=checks)
+
+
+async def _within(check: Awaitable[Check], advice: str) -> Check:
+    """What the check says, or `unavailable` with the advice: this page is open, so it tells no addresses."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await check
+    except (*UNAVAILABLE, SQLAlchemyError, RedisError):
+        return Check(state="unavailable", detail=advice)
+
+
+async def _database(database: Database) -> Check:
+    async with database.engine.connect() as connection:
+        await connection.execute(text("select 1"))
+    return Check(state="ok")
+
+
+async def _migrations(database: Database) -> Check:
+    at, head = await current_revision(database)
+    if at != head:
+        advice = "Run `callboard migrate` of the newer of the two."
+        return Check(state="mismatch", detail=f"The database is at {at}, this version needs {head}. {advice}")
+    return Check(state="ok")
+
+
+async def _redis(client: Client) -> Check:
+    await client.redis.ping()
+    return Check(state="ok")

@@ -1,0 +1,95 @@
+"""From an error to its problem document, for every error that a request can meet on purpose."""
+
+import re
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import structlog
+from fastapi.exceptions import RequestValidationError
+from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import TimeoutError as RedisSlow
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from db.database import UNAVAILABLE
+from errors import BadArguments, BadRequest, CallboardError, ServerUnavailable
+from web.problem import FieldError, problem
+
+RETRY_AFTER = "5"  # seconds
+MOST_ERRORS = 20
+LONGEST_PATH = 200
+
+log = structlog.get_logger(__name__)
+
+
+async def _callboard_error(request: Request, error: CallboardError) -> Response:
+    if isinstance(error, ServerUnavailable):
+        return await _unavailable(request, error)
+    if error.status >= 500:
+        raise error  # not the caller's doing
+    path = error.path if isinstance(error, BadArguments) else ""
+    errors = [FieldError(path=_text(path), message=_text(str(error)))] if path else []
+    return problem(error.status, _text(str(error)), _kind(type(error)), errors)
+
+
+async def _invalid(_: Request, error: RequestValidationError) -> Response:
+    errors = [
+        FieldError(path=_path(e["loc"]), message=_text(e["msg"].removeprefix("Value error, ")))
+        for e in error.errors()[:MOST_ERRORS]
+    ]
+    return problem(422, "What was sent does not fit; `errors` says where.", _kind(BadRequest), errors)
+
+
+async def _http_error(request: Request, error: HTTPException) -> Response:
+    detail = error.detail
+    if error.status_code == 404:
+        detail = "There is nothing at this address. /api/v1/openapi.json lists what there is."
+    elif error.status_code == 405:
+        detail = f"{request.method} is not possible here. The header Allow says what is."
+    return problem(error.status_code, detail, headers=error.headers)
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    log.warning("server_unavailable", error=type(error).__name__, message=str(error))
+    return problem(
+        503,
+        "PostgreSQL or Redis does not answer; /ready says which. Try again soon, "
+        "a POST with a unique_key, since it is not known whether this one was carried out.",
+        _kind(ServerUnavailable),
+        headers={"Retry-After": RETRY_AFTER},
+    )
+
+
+async def _database_error(request: Request, error: DBAPIError) -> Response:
+    """SQLAlchemy wraps most of what asyncpg says about a lost connection, under several names."""
+    if error.connection_invalidated or isinstance(getattr(error.orig, "__cause__", None), UNAVAILABLE):
+        return await _unavailable(request, error)
+    raise error
+
+
+HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    CallboardError: _callboard_error,
+    RequestValidationError: _invalid,
+    HTTPException: _http_error,
+    DBAPIError: _database_error,
+    **dict.fromkeys((*UNAVAILABLE, PoolExhausted, RedisAway, RedisSlow), _unavailable),
+}
+
+
+def _kind(error: type[CallboardError]) -> str:
+    """`UnknownActor` is `urn:callboard:error:unknown-actor`."""
+    return "urn:callboard:error:" + re.sub(r"(?<!^)(?=[A-Z])", "-", error.__name__).lower()
+
+
+def _path(location: Sequence[str | int]) -> str:
+    """`("body", "tags", 3)` is `tags[3]`."""
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location[1:])
+    return _text(path.removeprefix("."))[:LONGEST_PATH]
+
+
+def _text(value: str) -> str:
+    """What the caller sent may hold half of a surrogate pair, which no response can."""
+    return value.encode("utf-8", "backslashreplace").decode()

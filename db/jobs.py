@@ -53,11 +53,13 @@ returning id
 LIVE_BY_UNIQUE_KEY = "select id from jobs where unique_key = $1 and outcome is null"
 
 # A message that no row stands behind (sent by `actor.send()`, periodiq, another program) gets its row on arrival.
-# `eta` (seconds since 1970, or null) is when it is due; a due one is dispatched: its message is in our hands.
+# `eta` (seconds since 1970, or null) is when it is due, at most so many seconds from now; one without is dispatched:
+# its message is in our hands.
 ADOPT = """
 insert into jobs (id, actor, queue, args, kwargs, options, priority, max_attempts, run_at, dispatched_at)
 select id, actor, queue, args::json, kwargs::json, options::json, priority, max_attempts,
-       coalesce(to_timestamp(eta), now()), case when eta is null then now() end
+       least(coalesce(to_timestamp(eta), now()), now() + make_interval(secs => $10)),
+       case when eta is null then now() end
 from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::int[],
             $9::float8[])
      as t(id, actor, queue, args, kwargs, options, priority, max_attempts, eta)
@@ -70,12 +72,12 @@ CLAIM = """
 update jobs j set state = 'running', attempt = j.attempt + 1, worker = $3, started_at = now()
 from unnest($1::uuid[], $2::int[]) as m(id, attempt)
 where j.id = m.id and j.attempt = m.attempt and j.state = 'queued' and j.run_at <= now()
-returning j.id, j.max_attempts
+returning j.id, j.max_attempts, j.releases
 """
 
 # After a claim whose answer was lost: which of them did this worker get? ids, attempts of the messages, worker.
 CLAIMED = """
-select j.id, j.max_attempts
+select j.id, j.max_attempts, j.releases
 from jobs j join unnest($1::uuid[], $2::int[]) as m(id, attempt) on j.id = m.id and j.attempt = m.attempt + 1
 where j.state = 'running' and j.worker = $3
 """
@@ -138,7 +140,7 @@ returning j.id
 # so the job gets one more: a deploy uses up no attempt.
 RELEASE = """
 update jobs j set state = 'queued', worker = null, run_at = now(), dispatched_at = null,
-       max_attempts = j.max_attempts + 1
+       max_attempts = j.max_attempts + 1, releases = j.releases + 1
 from unnest($1::uuid[], $2::int[]) as r(id, attempt)
 where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $3
 returning j.id

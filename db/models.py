@@ -33,6 +33,7 @@ class Job(Base):
     state: Mapped[str] = mapped_column(server_default=text("'queued'"))
     attempt: Mapped[int] = mapped_column(server_default=text("0"))  # only ever grows: it fences stale runs
     max_attempts: Mapped[int | None]  # null: no limit
+    releases: Mapped[int] = mapped_column(server_default=text("0"))  # attempts that a stopping worker gave back
     run_at: Mapped[datetime] = mapped_column(server_default=func.now())
     dispatched_at: Mapped[datetime | None]
     worker: Mapped[uuid.UUID | None]  # who runs it, or ended it

@@ -8,6 +8,8 @@ from typing import Any
 
 from dramatiq import Message, MessageProxy
 
+from runtime.failure import Failure
+
 
 class Ending(enum.Enum):
     """How a run ended, as far as the job's row is concerned."""
@@ -17,6 +19,7 @@ class Ending(enum.Enum):
     CANCELLED = "cancelled"
     RELEASED = "released"
     COMMITTED = "committed"  # the job's own transaction has already ended it
+    LOST = "lost"  # the run was given up: there is nothing to write
 
 
 class Delivery(MessageProxy):
@@ -25,8 +28,10 @@ class Delivery(MessageProxy):
     def __init__(self, message: Message[Any], source: str, redis_id: str) -> None:
         super().__init__(message)
         # The proxy finds a message's fields through __getattr__; hooks read these often.
-        self.actor_name, self.queue_name, self.options = message.actor_name, message.queue_name, message.options
-        self.args, self.kwargs = message.args, message.kwargs
+        self.actor_name, self.args, self.kwargs = message.actor_name, message.args, message.kwargs
+        self.queue_name = source  # whatever the message says: Dramatiq's threads look its consumer up by it
+        self.options = {**message.options}
+        self.eta: float | None = self.options.pop("eta", None)  # else Dramatiq would delay it in this worker's memory
         self.source = source  # the queue it was fetched from: a delayed message's differs from its own
         self.redis_id = redis_id
         self.is_async = self.is_sync = False  # neither, if this worker does not know the actor
@@ -34,12 +39,13 @@ class Delivery(MessageProxy):
         self.job_id = job_id_of(message)
         self.attempt: int = message.options.get("attempt", 0)  # the claim makes it the number of this run
         self.max_attempts: int | None = None
+        self.releases = 0
         self.time_limit = self.deadline = float("inf")  # seconds; on the event loop's clock
         self.committed = False
         self.ending: Ending | None = None
         self.result: str | None = None
-        self.error: BaseException | None = None
-        self.traceback = ""
+        self.failure: Failure | None = None
+        self.interrupted = ""  # why its task is cancelled
         self.reason = ""
         self.retry_in: float | None = None
 
@@ -50,6 +56,11 @@ class Delivery(MessageProxy):
 
     def no_slot(self) -> None:
         """What `free_slot` is for a delivery that takes none."""
+
+    @property
+    def failures(self) -> int:
+        """How many runs before this one failed; those that a stopping worker gave back did not."""
+        return self.attempt - 1 - self.releases
 
     @property
     def is_adopted(self) -> bool:
@@ -79,8 +90,8 @@ def job_id_of(message: Message[Any]) -> uuid.UUID:
 
 
 def _moment(text: str) -> str:
-    """The same text for the same moment, in whatever time zone the clock that wrote it runs."""
+    """The same text for the same minute, whatever time zone the clock that wrote it is in, and whenever it started."""
     try:
-        return str(datetime.fromisoformat(text).timestamp())
+        return str(datetime.fromisoformat(text).timestamp() // 60)
     except ValueError:
         return text

@@ -4,11 +4,9 @@ import asyncio
 import inspect
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
-import orjson
 import redis.asyncio
 import structlog
 from dramatiq import Actor
@@ -18,13 +16,14 @@ from dramatiq.middleware.time_limit import TimeLimitExceeded
 
 from db import jobs
 from db.database import Database
+from runtime.adoption import Adoption
 from runtime.delivery import Delivery, Ending
+from runtime.failure import Failure
 from runtime.ids import uuid7
 from runtime.outbox import Outbox
 from runtime.patience import patiently
 from runtime.settlement import Settlement
 from runtime.slots import Slots
-from runtime.transport import TRANSPORT_OPTIONS
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -75,6 +74,7 @@ class Executor:
         self._engine = Database(self.settings, pool=_ENGINE_POOL)
         self.redis = redis.asyncio.Redis.from_url(self.settings.redis, socket_timeout=5, socket_connect_timeout=5)
         self.outbox = Outbox(self.database, self.redis, self.settings.dispatch_window)
+        self._adoption = Adoption(self.broker, self._engine)
         self.settlement = Settlement(self._engine, self.redis, self.worker, self.broker.broker_id)
         self._watch = self.loop.create_task(self._watch_time_limits())
         self._warm_up = self.loop.create_task(patiently("connecting", self._connect))
@@ -101,7 +101,8 @@ class Executor:
     async def stop(self) -> None:
         """Cancel the async jobs that still run: they go back to the queue."""
         while self._runs:
-            for task in self._runs:
+            for task, delivery in self._runs.items():
+                delivery.interrupted = _STOP
                 task.cancel(_STOP)
             await asyncio.wait(list(self._runs), timeout=1)
 
@@ -113,16 +114,18 @@ class Executor:
         try:
             return await self._claim_batch(deliveries)
         except Exception:
-            # Nothing was started. The rows still say that their messages are in Redis: the reconciler sends them again.
+            # Nothing was started; the rows still say that somebody has their messages. The reconciler sends them again.
             log.exception("a batch of messages could not be claimed", count=len(deliveries))
             for delivery in deliveries:
                 delivery.free_slot()
             return []
 
     async def _claim_batch(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        adopted = [delivery for delivery in deliveries if delivery.is_adopted]
-        if adopted:
-            deliveries = await self._adopt(adopted, deliveries)
+        foreign = [delivery for delivery in deliveries if delivery.is_adopted]
+        if foreign:
+            done = await self._adoption.adopt(foreign)
+            self.settlement.drop(done)
+            deliveries = [delivery for delivery in deliveries if delivery not in done]
         unknown = [delivery for delivery in deliveries if delivery.actor_name not in self.broker.actors]
         if unknown:
             await self._put_off(unknown)
@@ -134,7 +137,8 @@ class Executor:
             if delivery.job_id not in won:
                 lost.append(delivery)
                 continue
-            delivery.max_attempts = won.pop(delivery.job_id)  # popped: a second copy in the batch is a duplicate
+            row = won.pop(delivery.job_id)  # popped: a second copy in the batch is a duplicate
+            delivery.max_attempts, delivery.releases = row["max_attempts"], row["releases"]
             delivery.attempt += 1
             if delivery.is_async:
                 self._start(delivery)
@@ -144,74 +148,21 @@ class Executor:
             self.settlement.drop(lost)
         return for_threads
 
-    async def _claim(self, ids: list[uuid.UUID], attempts: list[int]) -> dict[uuid.UUID, int | None]:
-        """Which of the jobs are ours, with their `max_attempts`. A claim whose answer was lost is read again."""
+    async def _claim(self, ids: list[uuid.UUID], attempts: list[int]) -> dict[uuid.UUID, asyncpg.Record]:
+        """The rows of those that are ours now. A claim whose answer was lost is read again."""
         statement = jobs.CLAIM
 
-        async def attempt() -> dict[uuid.UUID, int | None]:
+        async def attempt() -> dict[uuid.UUID, asyncpg.Record]:
             nonlocal statement
             async with self._engine.connection() as connection:
-                won = {}
+                won = []
                 if statement is jobs.CLAIMED:
-                    won = dict(await connection.fetch(jobs.CLAIMED, ids, attempts, self.worker))
+                    won = await connection.fetch(jobs.CLAIMED, ids, attempts, self.worker)
                 statement = jobs.CLAIMED
-                won |= dict(await connection.fetch(jobs.CLAIM, ids, attempts, self.worker))
-                return won
+                won += await connection.fetch(jobs.CLAIM, ids, attempts, self.worker)
+                return {row["id"]: row for row in won}
 
         return await patiently("claiming jobs", attempt) if ids else {}
-
-    async def _adopt(self, adopted: list[Delivery], deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Give rows to messages that have none. Returns the deliveries that are to be claimed now."""
-        done = set(await self._queue_again([d for d in adopted if "requeued" in d.options]))
-        rows = [d for d in adopted if d not in done]
-        try:
-            await patiently("adopting messages", partial(self._insert, rows))
-        except asyncpg.PostgresError:
-            for delivery in rows:  # one of them cannot be written: find it, and keep it where people see it
-                try:
-                    await patiently("adopting a message", partial(self._insert, [delivery]))
-                except asyncpg.PostgresError as error:
-                    log.error("a message cannot be stored as a job: dead-lettered", message=str(delivery), error=error)  # noqa: TRY400
-                    delivery.fail()
-                    done.add(delivery)
-        done |= {d for d in rows if d.source.endswith(".DQ")}  # due later: its row sends it
-        self.settlement.drop(list(done))
-        return [d for d in deliveries if d not in done]
-
-    async def _queue_again(self, requeued: list[Delivery]) -> list[Delivery]:
-        """Dead letters that a person requeued in dramatiq-dashboard: their rows are queued, the relay sends them."""
-        if not requeued:
-            return []
-
-        async def attempt() -> set[uuid.UUID]:
-            async with self._engine.connection() as connection:
-                return {row[0] for row in await connection.fetch(jobs.QUEUE_AGAIN, [d.job_id for d in requeued])}
-
-        queued = await patiently("queueing dead letters again", attempt)
-        return [d for d in requeued if d.job_id in queued]
-
-    async def _insert(self, deliveries: list[Delivery]) -> None:
-        if deliveries:
-            columns = zip(*map(self._row, deliveries), strict=True)
-            async with self._engine.connection() as connection:
-                await connection.execute(jobs.ADOPT, *map(list, columns))
-
-    def _row(self, delivery: Delivery) -> tuple[Any, ...]:
-        options = {key: value for key, value in delivery.options.items() if key not in TRANSPORT_OPTIONS}
-        actor = self.broker.actors.get(delivery.actor_name)
-        eta = delivery.options.get("eta") if delivery.source.endswith(".DQ") else None
-        queue = delivery.queue_name.removesuffix(".DQ")
-        return (
-            delivery.job_id,
-            delivery.actor_name,
-            queue,
-            orjson.dumps(delivery.args).decode(),
-            orjson.dumps(delivery.kwargs).decode(),
-            orjson.dumps(options).decode() if options else None,
-            actor.priority if actor else 0,
-            self.broker.retries.max_attempts(actor, options),
-            eta / 1000 if isinstance(eta, int | float) else None,
-        )
 
     async def _put_off(self, unknown: list[Delivery]) -> None:
         names = sorted({delivery.actor_name for delivery in unknown})
@@ -235,8 +186,10 @@ class Executor:
     def _finished(self, task: asyncio.Task[None]) -> None:
         """Its run is over: give its slot back and write how it ended."""
         delivery = self._runs.pop(task)
-        if delivery.ending is None:  # cancelled before its first step
-            delivery.ending = Ending.RELEASED
+        if delivery.ending is None:  # cancelled before its first step, or the code around it failed
+            failed = None if task.cancelled() else task.exception()
+            delivery.ending = Ending.RELEASED if failed is None else Ending.FAILED
+            delivery.failure = Failure.of(failed) if failed else None
         self.settlement.settle(delivery)
         if not self._freed:
             self.loop.call_soon(self._free_slots)
@@ -254,7 +207,7 @@ class Executor:
             now = self.loop.time()
             for task, delivery in self._runs.items():
                 if now >= delivery.deadline:
-                    delivery.deadline = float("inf")
+                    delivery.deadline, delivery.interrupted = float("inf"), _OUT_OF_TIME
                     task.cancel(_OUT_OF_TIME)
 
     async def _run(self, delivery: Delivery) -> None:
@@ -279,11 +232,11 @@ class Executor:
 
     def _interrupted(self, delivery: Delivery, error: BaseException) -> None:
         """The job's task was cancelled: its time is up, the worker stops, or the job's own code did it."""
-        if error.args == (_STOP,):
+        if delivery.interrupted == _STOP:
             delivery.ending = Ending.RELEASED
             self.broker.emit_after("skip_message", delivery)
             return
-        if error.args == (_OUT_OF_TIME,):
+        if delivery.interrupted == _OUT_OF_TIME:
             message = f"ran longer than its time limit of {delivery.time_limit:g} s"
             error = TimeLimitExceeded(message).with_traceback(error.__traceback__)
         self._report(delivery, error)
@@ -292,6 +245,7 @@ class Executor:
     def _report(self, delivery: Delivery, error: BaseException) -> None:
         throws = self.broker.actors[delivery.actor_name].options.get("throws")
         if throws and isinstance(error, throws):
-            log.info("job failed as its actor expects", job=str(delivery), error=repr(error))
+            log.info("job failed as its actor expects", job=str(delivery), error=type(error).__name__)
         else:
-            log.error("job failed", job=str(delivery), exc_info=error)
+            failure = Failure.of(error)
+            log.error("job failed", job=str(delivery), error=failure.type, traceback=failure.traceback)

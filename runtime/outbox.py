@@ -131,9 +131,16 @@ def _send_posted(session: Session) -> None:
 
 
 @event.listens_for(_PostingSession, "after_soft_rollback")
-def _forget_posted(session: Session, rolled_back: SessionTransaction) -> None:
-    posted: list[tuple[SessionTransaction | None, Any]] = session.info.get("posted", [])
-    posted[:] = [entry for entry in posted if rolled_back.nested and not _is_within(entry[0], rolled_back)]
+def _forget_savepoint(session: Session, rolled_back: SessionTransaction) -> None:
+    if rolled_back.nested:
+        posted: list[tuple[SessionTransaction | None, Any]] = session.info.get("posted", [])
+        posted[:] = [entry for entry in posted if not _is_within(entry[0], rolled_back)]
+
+
+@event.listens_for(_PostingSession, "after_transaction_end")
+def _forget_posted(session: Session, ended: SessionTransaction) -> None:
+    if ended.parent is None:
+        session.info.pop("posted", None)
 
 
 def _is_within(transaction: SessionTransaction | None, outer: SessionTransaction) -> bool:

@@ -28,6 +28,8 @@ async def patiently(what: str, attempt: Callable[[], Awaitable[T]]) -> T:
         try:
             return await attempt()
         except AWAY as error:
+            if isinstance(error, ValueError):  # asyncpg's word for a parameter that cannot be sent: that stays so
+                raise
             if time.monotonic() - logged >= _LOG_EVERY:
                 logged = time.monotonic()
                 log.warning("a server is away, trying again until it is back", doing=what, error=repr(error))

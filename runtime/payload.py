@@ -77,6 +77,7 @@ def encode_arguments(args: tuple[Any, ...] | list[Any], kwargs: dict[str, Any]) 
     for index, value in enumerate(args):
         check(value, f"args[{index}]")
     for name, value in kwargs.items():
+        _check_text(name, "the name of an argument")
         check(value, name)
     texts = encode(args), encode(kwargs)
     _check_size("The arguments", *texts)

@@ -46,7 +46,9 @@ class CronSpec(periodiq.CronSpec):  # type: ignore[misc]
                 raise ValueError(f"{spec!r} is not a cron expression: {name} is not within {least}-{most}.")
         if {0, 7} & set(parsed.dow):
             parsed = parsed.replace(dow=sorted({*parsed.dow, 0, 7}))
+        parsed.is_dow_restricted = len({day % 7 for day in parsed.dow}) < 7
         parsed.parsed_from = spec
+        parsed.next_valid_date(pendulum.now())  # raises for what never happens, as 30 February
         return parsed
 
     def next_valid_date(self, last: Any) -> Any:

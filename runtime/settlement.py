@@ -15,14 +15,14 @@ from db import jobs
 from db.database import Database
 from runtime.batch import Batch
 from runtime.delivery import Delivery, Ending
+from runtime.failure import Failure
 from runtime.patience import patiently
 from runtime.transport import ACK, NACK, WAKE, Keys
 
 log = structlog.get_logger("callboard")
 
 _BEHIND = 2_000  # runs that have ended and are not yet written
-_ERROR_LIMIT = 10_000  # characters of an error's message
-_TRACEBACK_LIMIT = 64_000
+_UNKNOWN = Failure("Unknown", "The run ended without saying how.", "")
 
 
 class Settlement:
@@ -50,8 +50,11 @@ class Settlement:
     def settle(self, delivery: Delivery) -> None:
         """End the delivery's run as its `ending` says; acknowledge it once that is committed."""
         assert delivery.ending is not None
-        self._unwritten += 1
-        self._endings[delivery.ending].add(delivery)
+        if delivery.ending is Ending.LOST:
+            self._acks.add(delivery)
+        else:
+            self._unwritten += 1
+            self._endings[delivery.ending].add(delivery)
 
     def drop(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge messages that no run belongs to: duplicates, stale ones, those of cancelled jobs."""
@@ -102,12 +105,13 @@ class Settlement:
         await self._fetch(jobs.SUCCEED, batch, [d.result for d in batch])
 
     async def _fail(self, batch: list[Delivery]) -> None:
+        failures = [d.failure or _UNKNOWN for d in batch]
         await self._fetch(
             jobs.FAIL,
             batch,
-            [type(d.error).__name__ for d in batch],
-            [_storable(str(d.error))[:_ERROR_LIMIT] for d in batch],
-            [_storable(d.traceback)[-_TRACEBACK_LIMIT:] for d in batch],
+            [failure.type for failure in failures],
+            [failure.message for failure in failures],
+            [failure.traceback for failure in failures],
             [d.retry_in for d in batch],
         )
 
@@ -135,12 +139,9 @@ class Settlement:
         for (queue, dead), ids in queues.items():
             keys, acks = Keys.of(queue), Keys.acks(self._broker_id, queue)
             if dead:
+                dead_letters = Keys.of(queue.removesuffix(".DQ"))
                 now = int(time.time() * 1000)
-                await self._nack_script(keys=[acks, keys.messages, keys.dead, keys.dead_messages], args=[now, *ids])
+                places = [acks, keys.messages, dead_letters.dead, dead_letters.dead_messages]
+                await self._nack_script(keys=places, args=[now, *ids])
             else:
                 await self._ack_script(keys=[acks, keys.messages], args=ids)
-
-
-def _storable(text: str) -> str:
-    """Text that PostgreSQL takes: no NUL, no half surrogate pairs."""
-    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()

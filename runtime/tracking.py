@@ -2,22 +2,21 @@
 
 import sys
 import time
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import dramatiq
 import structlog
-import uvloop
 from dramatiq import Middleware, Worker
-from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
-from dramatiq.logging import get_logger
+from dramatiq.asyncio import set_event_loop_thread
 from dramatiq.middleware import SkipMessage
 from dramatiq.middleware.shutdown import Shutdown
 
-from errors import BadRequest
+from errors import BadRequest, LeaseLost
 from runtime import handle, payload, process
 from runtime.delivery import Delivery, Ending
 from runtime.executor import Executor
+from runtime.failure import Failure
+from runtime.loop_thread import LoopThread
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -41,10 +40,7 @@ class Tracking(Middleware):
     def before_worker_boot(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
         sys.setswitchinterval(_SWITCH_INTERVAL)
         executor = Executor(broker, self._settings, worker.worker_threads)
-        self._thread = EventLoopThread(get_logger(__name__, "EventLoop"))
-        self._thread.loop.close()
-        self._thread.loop = uvloop.new_event_loop()
-        self._thread.daemon = True  # should the main thread die, the process must too
+        self._thread = LoopThread()
         self._thread.start(timeout=10)
         set_event_loop_thread(self._thread)
         self._thread.run_coroutine(executor.open())
@@ -82,10 +78,10 @@ class Tracking(Middleware):
             self._after_commit(message, result, exception)
         elif isinstance(exception, Shutdown):
             message.ending = Ending.RELEASED
+        elif isinstance(exception, LeaseLost):
+            message.ending = Ending.LOST
         elif exception is not None:
-            message.ending = Ending.FAILED
-            message.error = exception
-            message.traceback = "".join(traceback.format_exception(exception))
+            message.ending, message.failure = Ending.FAILED, Failure.of(exception)
         else:
             self._succeeded(message, result)
 
@@ -101,8 +97,7 @@ class Tracking(Middleware):
         try:
             message.result = payload.encode_result(result)
         except BadRequest as error:
-            message.ending, message.error = Ending.FAILED, error
-            message.traceback = "".join(traceback.format_exception(error))
+            message.ending, message.failure = Ending.FAILED, Failure.of(error)
             message.fail()  # running it again would give the same
         else:
             message.ending = Ending.SUCCEEDED
@@ -111,7 +106,9 @@ class Tracking(Middleware):
         message.failed, message.retry_in = False, None
         message.ending = Ending.COMMITTED
         if exception is not None:
-            log.error("a job raised after its transaction had ended it as succeeded", job=str(message), error=exception)
+            log.error(
+                "a job raised after its transaction had ended it as succeeded", job=str(message), exc_info=exception
+            )
             return
         try:
             message.result = payload.encode_result(result)

@@ -17,6 +17,7 @@ from dramatiq.errors import DecodeError
 
 NAMESPACE = "dramatiq"
 WAKE = f"{NAMESPACE}:wake"
+MARK = f"{NAMESPACE}:mark"
 HEARTBEATS = f"{NAMESPACE}:__heartbeats__"
 MOST = 1_000  # messages in one call of a script: Lua's stack holds some thousands of values
 TRANSPORT_OPTIONS = frozenset({"redis_message_id", "attempt", "eta", "retries", "traceback", "requeue_timestamp"})
@@ -178,10 +179,25 @@ def decode(data: bytes) -> Message[Any]:
         isinstance(message.queue_name, str)
         and isinstance(message.actor_name, str)
         and isinstance(message.message_id, str)
+        and isinstance(message.message_timestamp, int)
         and isinstance(message.kwargs, dict)
         and isinstance(message.options, dict)
-        and isinstance(message.options.get("attempt", 0), int)
+        and all(_is_valid(message.options[name], kinds) for name, kinds in _OPTIONS.items() if name in message.options)
     )
     if not well_formed:
         raise DecodeError("fields are missing or of the wrong kind", data, TypeError())
     return message
+
+
+_OPTIONS: dict[str, tuple[type, ...]] = {
+    "attempt": (int,),
+    "max_retries": (int, type(None)),
+    "min_backoff": (int, float),
+    "max_backoff": (int, float),
+    "time_limit": (int, float),
+    "eta": (int, float, type(None)),
+}
+
+
+def _is_valid(value: Any, kinds: tuple[type, ...]) -> bool:
+    return type(value) in kinds and (value is None or 0 <= value < 2**53) and (kinds != (int,) or value < 2**31)

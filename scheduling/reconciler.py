@@ -1,16 +1,26 @@
-"""Finds jobs whose message got lost on the way: the row says it is in Redis, and Redis does not have it."""
+"""Finds jobs whose message got lost on the way, and has them sent again. Three rules, from the surest to the slowest:
 
+emptied    Redis has lost our mark: it was flushed, or replaced. Every message that is not there is sent again at once.
+vanished   A message should have been in Redis for some seconds, and is not.
+stranded   It is there, but nobody will ever be given it: it is no longer in the list, and no worker has claimed the job
+           since (the answer to a worker's fetch was lost).
+
+All of it is harmless when wrong: the job is still queued, and a message more of it is refused by the claim.
+"""
+
+import asyncpg
 import redis.asyncio
 import structlog
 
 from db import jobs
 from db.database import Database
-from runtime.transport import Keys, redis_id
+from runtime.transport import MARK, Keys, redis_id
 
 log = structlog.get_logger("callboard")
 
 _PERIOD = 5.0  # seconds; also how long a message may be on its way
-_AT_ONCE = 5_000
+_STRANDED = 30.0  # seconds after which a fetched message should have been claimed
+_AT_ONCE = 5_000  # rows a queue and round: what else there is comes next, and Redis is not stormed
 
 
 class Reconciler:
@@ -18,23 +28,42 @@ class Reconciler:
         self._database, self._redis = database, redis
 
     async def run_once(self) -> float:
-        """Make the rows of vanished messages undispatched, so that the relay sends them again."""
+        """Make the rows of lost messages undispatched, so that the relay sends them again."""
+        emptied = await self._redis.set(MARK, 1, nx=True)
         async with self._database.connection() as connection:
             queues = {row["queue"] for row in await connection.fetch(jobs.LEVELS)}
         for queue in queues:
-            await self._reconcile(queue)
+            await self._vanished(queue, 0.0 if emptied else _PERIOD)
+            await self._stranded(queue)
         return _PERIOD
 
-    async def _reconcile(self, queue: str) -> None:
+    async def _vanished(self, queue: str, age: float) -> None:
+        ids = await self._unclaimed(queue, age)
+        if ids:
+            found = await self._redis.hmget(Keys.of(queue).messages, list(ids))
+            await self._send_again(
+                queue, "vanished", [ids[name] for name, data in zip(ids, found, strict=True) if not data]
+            )
+
+    async def _stranded(self, queue: str) -> None:
+        ids = await self._unclaimed(queue, _STRANDED)
+        if ids:
+            waiting = set(await self._redis.lrange(Keys.of(queue).waiting, 0, -1))
+            await self._send_again(
+                queue, "stranded", [row for name, row in ids.items() if name.encode() not in waiting]
+            )
+
+    async def _unclaimed(self, queue: str, age: float) -> dict[str, asyncpg.Record]:
+        """Queued jobs whose message was sent longer ago, by the message's id in Redis."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(jobs.UNCLAIMED, queue, _PERIOD, _AT_ONCE)
-        if not rows:
-            return
-        ids = [redis_id(row["priority"], row["attempt"], row["id"]) for row in rows]
-        found = await self._redis.hmget(Keys.of(queue).messages, ids)
-        vanished = [row for row, message in zip(rows, found, strict=True) if message is None]
-        if vanished:
+            rows = await connection.fetch(jobs.UNCLAIMED, queue, age, _AT_ONCE)
+        return {redis_id(row["priority"], row["attempt"], row["id"]): row for row in rows}
+
+    async def _send_again(self, queue: str, reason: str, rows: list[asyncpg.Record]) -> None:
+        if rows:
             async with self._database.connection() as connection:
-                lost = [row["id"] for row in vanished], [row["attempt"] for row in vanished]
+                lost = [row["id"] for row in rows], [row["attempt"] for row in rows]
                 again = await connection.fetch(jobs.UNDISPATCH, *lost)
-            log.warning("messages had vanished from Redis; they are sent again", queue=queue, count=len(again))
+            log.warning(
+                "messages were lost in Redis; they are sent again", queue=queue, reason=reason, count=len(again)
+            )

@@ -3,9 +3,10 @@
 import inspect
 import time
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
 from dramatiq import Actor
@@ -20,10 +21,13 @@ from errors import BadArguments, BadRequest, NotFound, UnknownActor
 from runtime import payload
 from runtime.ids import uuid7
 from runtime.outbox import Outbox
+from runtime.retries import LONGEST_DELAY, MOST_RETRIES
 from runtime.transport import Envelope, seal
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_FARTHEST = timedelta(days=3660)
 
 _SIGNATURES: dict[str, inspect.Signature] = {}
 
@@ -45,16 +49,29 @@ class Options:
     tags: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        self._check_time()
+        self._check_numbers()
+        self._check_texts()
+
+    def _check_time(self) -> None:
         if self.delay is not None and self.run_at is not None:
             raise BadRequest("Give delay or run_at, not both.")
         if self.run_at is not None and self.run_at.tzinfo is None:
             raise BadRequest("run_at has no time zone. Use datetime.now(UTC) + ... or add tzinfo.")
+        wait = self.delay if self.run_at is None else self.run_at - datetime.now(UTC)
+        if wait is not None and wait > _FARTHEST:
+            raise BadRequest(f"{'delay' if self.run_at is None else 'run_at'} is more than {_FARTHEST.days} days away.")
+
+    def _check_numbers(self) -> None:
         if self.priority is not None and not -32768 <= self.priority <= 32767:
             raise BadRequest(f"priority {self.priority} is not within -32768 and 32767.")
         for name in ("max_retries", "min_backoff", "max_backoff", "time_limit"):
             value = getattr(self, name)
-            if value is not None and not 0 <= value < 2**31:
-                raise BadRequest(f"{name} {value} is not within 0 and {2**31 - 1}.")
+            most = MOST_RETRIES if name == "max_retries" else LONGEST_DELAY
+            if value is not None and not 0 <= value <= most:
+                raise BadRequest(f"{name} {value} is not within 0 and {most}.")
+
+    def _check_texts(self) -> None:
         for name, text in (("unique_key", self.unique_key), ("owner", self.owner), *(("tags", t) for t in self.tags)):
             if text is not None:
                 payload.check(text, name)
@@ -117,9 +134,9 @@ async def enqueue_by_name(
 
 
 async def enqueue_many(session: AsyncSession, calls: Sequence[Call], options: Options = _DEFAULT) -> list[uuid.UUID]:
-    """Write many jobs in one statement; their ids, in order. A unique key cannot be shared by many."""
-    if options.unique_key is not None and len(calls) > 1:
-        raise BadRequest("One unique key cannot make many jobs. Enqueue them one by one, each with its own key.")
+    """Write many jobs in one statement; their ids, in order. There is no unique key for many."""
+    if options.unique_key is not None:
+        raise BadRequest("One unique key cannot make many jobs. Use enqueue_with, one by one, each with its own key.")
     if not calls:
         return []
     rows = _rows(_outbox(session), calls, options)
@@ -213,15 +230,16 @@ def _rows(outbox: Outbox | None, calls: Sequence[Call], options: Options) -> lis
     of_message = options.of_message()
     message_options = payload.encode(of_message) if of_message else None
     now = int(time.time() * 1000)
+    places = [_place(bound.actor, options) for bound in calls]
+    room = {place: outbox.admit(*place, count) for place, count in Counter(places).items()} if outbox and due else {}
     rows = []
-    for bound in calls:
+    for bound, (queue, priority) in zip(calls, places, strict=True):
         actor = bound.actor
-        queue = actor.queue_name if options.queue is None else _declared(options.queue)
-        priority = actor.priority if options.priority is None else options.priority
         args, kwargs = payload.encode_arguments(bound.args, bound.kwargs)
         job_id = uuid7()
         envelope = None
-        if outbox is not None and due and outbox.admit(queue, priority, 1):
+        if room.get((queue, priority)):
+            room[queue, priority] -= 1
             envelope = seal(
                 job_id=job_id, actor=actor.actor_name, queue=queue, args=args, kwargs=kwargs, options=message_options,
                 priority=priority, attempt=0, created_ms=now,
@@ -234,6 +252,12 @@ def _rows(outbox: Outbox | None, calls: Sequence[Call], options: Options) -> lis
         )  # fmt: skip
         rows.append(_Row(job_id, columns, envelope))
     return rows
+
+
+def _place(actor: Actor[Any, Any], options: Options) -> tuple[str, int]:
+    """The queue and the priority of a job."""
+    queue = actor.queue_name if options.queue is None else _declared(options.queue)
+    return queue, actor.priority if options.priority is None else options.priority
 
 
 def _declared(queue: str) -> str:

@@ -22,6 +22,7 @@ def upgrade() -> None:
             state text not null default 'queued',
             attempt integer not null default 0,
             max_attempts integer,
+            releases integer not null default 0,
             run_at timestamptz not null default now(),
             dispatched_at timestamptz,
             worker uuid,

@@ -4,6 +4,7 @@
 <ns>:<queue>.msgs                hash of id -> encoded message
 <ns>:__acks__.<worker>.<queue>   set of ids fetched and not yet acknowledged
 <ns>:<queue>.XQ, .XQ.msgs        the dead letters, as dramatiq-dashboard shows them
+<ns>:mark                        there as long as Redis has not lost its memory
 <ns>:wake                        channel on which relays are told that there is something to send
 """
 

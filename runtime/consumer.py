@@ -12,6 +12,7 @@ from dramatiq.errors import ConnectionClosed, DecodeError
 
 from runtime.delivery import Delivery, Ending
 from runtime.executor import Executor
+from runtime.slots import Kind
 from runtime.transport import FETCH, HEARTBEATS, MOST, Keys, decode
 
 if TYPE_CHECKING:
@@ -22,26 +23,28 @@ if TYPE_CHECKING:
 log = structlog.get_logger("callboard")
 
 _DELAYED_AT_ONCE = 500
+_HELD_LOOK = 0.05  # seconds between looks at Redis while messages are held
 
 
 class JobConsumer(Consumer):
     """One queue's consumer, in a thread of its own.
 
-    Whether a message takes a slot of the event loop or a thread is known only once it is fetched. A queue whose actors
-    are all of one kind takes slots of that kind; a mixed one takes both, and no more than there are threads until a
-    fetch brings no sync job, then twice as many each time. Sync jobs that find no thread go back for other workers.
+    Whether a job takes a task or a thread is known only once its message is fetched. Those that find no slot of their
+    kind are held, not claimed, up to twice as many as there are threads (Dramatiq's own measure), so that the other
+    kind gets on; beyond that they go back to Redis for other workers. A queue of one kind of actor holds none.
     """
 
     def __init__(self, broker: "Broker", executor: Executor, queue: str, timeout: int) -> None:
         self._broker, self._executor, self._queue = broker, executor, queue
+        self._slots = executor.slots
         self._timeout = timeout / 1000
         keys = Keys.of(queue)
         self._keys = [keys.waiting, keys.messages, Keys.acks(broker.broker_id, queue), HEARTBEATS]
         self._script = broker.client.register_script(FETCH)
-        self._tasks, self._threads = executor.async_slots, executor.thread_slots
-        kinds = [executor.is_async(actor.actor_name) for actor in broker.actors.values() if actor.queue_name == queue]
-        self._runs_async, self._runs_sync = any(kinds), not all(kinds) or not kinds
-        self._allowance = self._threads.capacity if self._runs_sync else self._tasks.capacity
+        self._kinds = {executor.kind(name) for name, actor in broker.actors.items() if actor.queue_name == queue}
+        self._held: dict[Kind, collections.deque[Delivery]] = {kind: collections.deque() for kind in Kind}
+        self._most_held = 2 * self._slots.capacity[Kind.THREAD]
+        self._allowance = self._most_held if len(self._kinds) > 1 else MOST  # at once, while some may find no slot
         self._ready: collections.deque[Delivery] = collections.deque()  # claimed, for Dramatiq's threads
 
     def __next__(self) -> MessageProxy | None:
@@ -75,48 +78,63 @@ class JobConsumer(Consumer):
     def close(self) -> None:
         self.requeue(self._ready)
         self._ready.clear()
+        self._return([delivery for held in self._held.values() for delivery in held])
+        for held in self._held.values():
+            held.clear()
 
     def _take(self) -> None:
-        """Fetch and claim as many messages as there is room for, or wait for one."""
-        threads = self._threads.take(self._threads.capacity, self._timeout) if self._runs_sync else 0
-        tasks = self._tasks.take(self._allowance, self._timeout) if self._runs_async else 0
-        batch: list[Delivery] = []
+        """Claim what was held and has a slot now; then fetch as much as there is room for, or wait."""
+        self._claim_held()
+        holding = {kind for kind, held in self._held.items() if held}
+        full = {kind for kind in holding if len(self._held[kind]) >= self._most_held}
+        if not self._slots.wait(full or self._kinds, _HELD_LOOK if holding else self._timeout) or full:
+            return
+        taken = {kind: self._slots.take(kind, self._allowance) for kind in self._kinds}
+        fits: list[Delivery] = []
         try:
-            if (threads or not self._runs_sync) and (tasks or not self._runs_async):
-                batch = self._fetch(tasks or threads)
+            fetched = self._fetch(min(self._allowance, sum(taken.values()) or 1))
+            fits = self._sort(fetched, taken)
         finally:
-            on_tasks = sum(delivery.is_async for delivery in batch)
-            on_threads = sum(delivery.is_sync for delivery in batch)
-            self._tasks.give(tasks - min(tasks, on_tasks))
-            self._threads.give(threads - min(threads, on_threads))
-        if batch:
-            self._claim(self._keep(batch, tasks, threads))
-            self._adapt(on_tasks, on_threads)
-        elif tasks or threads:
+            for kind, unused in taken.items():
+                self._slots.give(kind, unused)
+        if fits:
+            self._claim(fits)
+        if not fetched and not holding:
             self._wait_for_message()
+        elif not fetched:
+            self._slots.wait(holding, _HELD_LOOK)
 
-    def _adapt(self, on_tasks: int, on_threads: int) -> None:
-        self._runs_async, self._runs_sync = self._runs_async or on_tasks > 0, self._runs_sync or on_threads > 0
-        if on_threads:
-            self._allowance = self._threads.capacity
-        else:
-            self._allowance = min(self._allowance * 2, self._tasks.capacity)
-
-    def _keep(self, batch: list[Delivery], tasks: int, threads: int) -> list[Delivery]:
-        """Those of the batch that have a slot; the others go back to Redis."""
-        kept: list[Delivery] = []
-        back: list[Delivery] = []
-        for delivery in batch:
-            if delivery.is_async:
-                fits, tasks = tasks > 0, tasks - 1
-            elif delivery.is_sync:
-                fits, threads = threads > 0, threads - 1
+    def _sort(self, fetched: list[Delivery], taken: dict[Kind, int]) -> list[Delivery]:
+        """Those that have a slot, which they take out of `taken`; the others are held or returned."""
+        fits, back = [], []
+        for delivery in fetched:
+            kind = delivery.kind
+            if kind is None:  # an actor that this worker does not know
+                fits.append(delivery)
+            elif taken.get(kind, 0):
+                taken[kind] -= 1
+                fits.append(delivery)
+            elif len(self._held[kind]) < self._most_held:
+                self._held[kind].append(delivery)
             else:
-                fits = True
-            (kept if fits else back).append(delivery)
-        if back:
-            self._broker.do_requeue(self._queue, *(delivery.redis_id for delivery in back))
-        return kept
+                back.append(delivery)
+        self._return(back)
+        self._kinds |= {delivery.kind for delivery in fetched if delivery.kind is not None}
+        crowded = len(fits) < len(fetched)
+        self._allowance = self._most_held if crowded else min(self._allowance * 2, MOST)
+        return fits
+
+    def _claim_held(self) -> None:
+        batch: list[Delivery] = []
+        for kind, held in self._held.items():
+            batch += [held.popleft() for _ in range(self._slots.take(kind, len(held)))]
+        if batch:
+            self._claim(batch)
+
+    def _return(self, deliveries: list[Delivery]) -> None:
+        """Give messages back to Redis, for other workers."""
+        if deliveries:
+            self._broker.do_requeue(self._queue, *(delivery.redis_id for delivery in deliveries))
 
     def _fetch(self, most: int) -> list[Delivery]:
         now = int(time.time() * 1000)
@@ -136,15 +154,14 @@ class JobConsumer(Consumer):
     def _deliver(self, data: bytes, redis_id: str) -> Delivery:
         delivery = Delivery(decode(data), self._queue, redis_id)
         if delivery.actor_name in self._broker.actors:
-            delivery.is_async = self._executor.is_async(delivery.actor_name)
-            delivery.is_sync = not delivery.is_async
-            delivery.free_slot = self._tasks.give if delivery.is_async else self._threads.give
+            delivery.kind = self._executor.kind(delivery.actor_name)
+            delivery.slots = self._slots
         return delivery
 
     def _claim(self, batch: list[Delivery]) -> None:
         """Start the batch's async jobs; wait for the claim only if there are sync ones, which are run from here."""
         claim = asyncio.run_coroutine_threadsafe(self._executor.claim(batch), self._executor.loop)
-        if any(delivery.is_sync for delivery in batch):
+        if any(delivery.kind is Kind.THREAD for delivery in batch):
             self._ready.extend(claim.result())
 
     def _wait_for_message(self) -> None:
@@ -164,5 +181,5 @@ class JobConsumer(Consumer):
             self._wait_for_message()
             return
         for delivery in batch:
-            delivery.free_slot = delivery.no_slot
+            delivery.slots = None
         asyncio.run_coroutine_threadsafe(self._executor.claim(batch), self._executor.loop).result()

@@ -2,13 +2,13 @@
 
 import enum
 import uuid
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from dramatiq import Message, MessageProxy
 
 from runtime.failure import Failure
+from runtime.slots import Kind, Slots
 
 
 class Ending(enum.Enum):
@@ -34,8 +34,8 @@ class Delivery(MessageProxy):
         self.eta: float | None = self.options.pop("eta", None)  # else Dramatiq would delay it in this worker's memory
         self.source = source  # the queue it was fetched from: a delayed message's differs from its own
         self.redis_id = redis_id
-        self.is_async = self.is_sync = False  # neither, if this worker does not know the actor
-        self.free_slot: Callable[[], None] = self.no_slot  # called once its run is over
+        self.kind: Kind | None = None  # None, if this worker does not know the actor
+        self.slots: Slots | None = None  # where its slot is to be given back
         self.job_id = job_id_of(message)
         self.attempt: int = message.options.get("attempt", 0)  # the claim makes it the number of this run
         self.max_attempts: int | None = None
@@ -54,8 +54,11 @@ class Delivery(MessageProxy):
     def __eq__(self, other: object) -> bool:
         return self is other
 
-    def no_slot(self) -> None:
-        """What `free_slot` is for a delivery that takes none."""
+    def free_slot(self) -> None:
+        """Give its slot back, once its run is over."""
+        if self.slots is not None and self.kind is not None:
+            self.slots.give(self.kind)
+            self.slots = None
 
     @property
     def failures(self) -> int:

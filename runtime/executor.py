@@ -23,7 +23,7 @@ from runtime.ids import uuid7
 from runtime.outbox import Outbox
 from runtime.patience import patiently
 from runtime.settlement import Settlement
-from runtime.slots import Slots
+from runtime.slots import Kind, Slots
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ class Executor:
     def __init__(self, broker: "Broker", settings: Settings, threads: int) -> None:
         self.broker, self.settings = broker, settings
         self.worker = uuid7()
-        self.async_slots = Slots(settings.async_concurrency)
-        self.thread_slots = Slots(threads)
+        self.slots = Slots(settings.async_concurrency, threads)
         self.stopping = False  # nothing new is taken
         self.grace_is_over = False  # nothing more is started
         self._coroutines = {
@@ -106,8 +105,9 @@ class Executor:
                 task.cancel(_STOP)
             await asyncio.wait(list(self._runs), timeout=1)
 
-    def is_async(self, actor_name: str) -> bool:
-        return actor_name in self._coroutines
+    def kind(self, actor_name: str) -> Kind:
+        """What a job of this actor takes."""
+        return Kind.TASK if actor_name in self._coroutines else Kind.THREAD
 
     async def claim(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Claim a fetched batch: start its async jobs, return its sync ones for the threads, drop the rest."""
@@ -140,7 +140,7 @@ class Executor:
             row = won.pop(delivery.job_id)  # popped: a second copy in the batch is a duplicate
             delivery.max_attempts, delivery.releases = row["max_attempts"], row["releases"]
             delivery.attempt += 1
-            if delivery.is_async:
+            if delivery.kind is Kind.TASK:
                 self._start(delivery)
             else:
                 for_threads.append(delivery)
@@ -197,7 +197,7 @@ class Executor:
 
     def _free_slots(self) -> None:
         """Give back the slots of all runs that ended in this turn of the loop at once."""
-        self.async_slots.give(len(self._freed))
+        self.slots.give(Kind.TASK, len(self._freed))
         self._freed.clear()
 
     async def _watch_time_limits(self) -> None:

@@ -11,10 +11,11 @@ from dramatiq import Actor
 from dramatiq.middleware import ShutdownNotifications, TimeLimit
 
 from runtime.delivery import Delivery
+from runtime.slots import Kind
 
 
 def _on_thread(message: Any) -> bool:
-    return not (isinstance(message, Delivery) and message.is_async)
+    return not (isinstance(message, Delivery) and message.kind is Kind.TASK)
 
 
 class ThreadTimeLimit(TimeLimit):

@@ -10,9 +10,8 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import structlog
 from redis.asyncio import Redis
@@ -35,11 +34,12 @@ _ESTIMATE_AGE = 0.1  # seconds a queue's known length is believed
 
 @dataclass
 class _Depth:
-    """What was last known of a queue in Redis."""
+    """What is known of a queue in Redis."""
 
     length: int = 0
     least_urgent: int = 0
-    at: float = field(default=float("-inf"))
+    at: float = float("-inf")
+    unsent: int = 0  # admitted and not yet pushed
 
 
 class Outbox:
@@ -62,13 +62,19 @@ class Outbox:
 
         A job more urgent than all that waits there goes in front of it, so it may enter a full queue, within bounds.
         """
-        depth, now = self._depths[queue], time.monotonic()
-        if now - depth.at > _ESTIMATE_AGE:
-            depth.length, depth.least_urgent, depth.at = 0, priority, now
+        depth = self._depths[queue]
+        if time.monotonic() - depth.at > _ESTIMATE_AGE:
+            depth.length, depth.least_urgent = 0, priority
         limit = self._window * 2 if priority < depth.least_urgent else self._window
-        admitted = max(0, min(count, limit - depth.length))
-        depth.length += admitted
+        admitted = max(0, min(count, limit - depth.length - depth.unsent))
+        depth.unsent += admitted
         return admitted
+
+    def forget(self, envelopes: Iterable[Envelope | None]) -> None:
+        """These were admitted and will not be sent: their jobs do not exist after all."""
+        for envelope in envelopes:
+            if envelope is not None:
+                self._depths[envelope.queue].unsent -= 1
 
     def post(self, session: AsyncSession, envelopes: Iterable[Envelope | None]) -> None:
         """Send these after the session's commit; None stands for a job that the relay is to look at."""
@@ -88,13 +94,15 @@ class Outbox:
         keys = Keys.of(queue)
         pairs = [part for envelope in envelopes for part in (envelope.id, envelope.data)]
         length, least_urgent = await self._push_script(keys=[keys.waiting, keys.messages], args=pairs)
-        self._depths[queue] = _Depth(length, int(least_urgent), time.monotonic())
+        depth = self._depths[queue]
+        depth.length, depth.least_urgent, depth.at = length, int(least_urgent), time.monotonic()
 
     async def _flush(self, batch: list[Envelope | None]) -> None:
         queues: defaultdict[str, list[Envelope]] = defaultdict(list)
         for envelope in batch:
             if envelope is not None:
                 queues[envelope.queue].append(envelope)
+        self.forget(batch)
         for queue, envelopes in queues.items():
             try:
                 await self.push(queue, envelopes)
@@ -133,14 +141,20 @@ def _send_posted(session: Session) -> None:
 @event.listens_for(_PostingSession, "after_soft_rollback")
 def _forget_savepoint(session: Session, rolled_back: SessionTransaction) -> None:
     if rolled_back.nested:
-        posted: list[tuple[SessionTransaction | None, Any]] = session.info.get("posted", [])
+        posted = session.info.get("posted", [])
+        _forget(session, [entry for entry in posted if _is_within(entry[0], rolled_back)])
         posted[:] = [entry for entry in posted if not _is_within(entry[0], rolled_back)]
 
 
 @event.listens_for(_PostingSession, "after_transaction_end")
 def _forget_posted(session: Session, ended: SessionTransaction) -> None:
     if ended.parent is None:
-        session.info.pop("posted", None)
+        _forget(session, session.info.pop("posted", []))
+
+
+def _forget(session: Session, posted: list[tuple[SessionTransaction | None, list[Envelope | None]]]) -> None:
+    for _, envelopes in posted:
+        session.info["outbox"].forget(envelopes)
 
 
 def _is_within(transaction: SessionTransaction | None, outer: SessionTransaction) -> bool:

@@ -1,7 +1,6 @@
 """The engine's place in Dramatiq's middleware: starts and stops the executor, and notes how each run ends."""
 
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import dramatiq
@@ -50,9 +49,7 @@ class Tracking(Middleware):
         """Take nothing new; give what runs its grace. What is left then, ThreadShutdown and `stop` interrupt."""
         executor = broker.executor
         executor.stopping = True
-        deadline = time.monotonic() + self._settings.shutdown_grace
-        for slots in (executor.async_slots, executor.thread_slots):
-            slots.wait_until_idle(max(0.0, deadline - time.monotonic()))
+        executor.slots.wait_until_idle(self._settings.shutdown_grace)
         executor.grace_is_over = True
         self._thread.run_coroutine(executor.stop())
 

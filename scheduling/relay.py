@@ -52,7 +52,7 @@ class Relay:
             length += len(envelopes)
             if len(envelopes) == room:
                 return _BUSY
-        return _POLL
+        return _BUSY if sent else _POLL
 
     async def _depth(self, queue: str) -> tuple[int, int]:
         """How many messages wait in Redis, and the priority of the last one."""

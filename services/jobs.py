@@ -272,8 +272,12 @@ def _declared(queue: str) -> str:
 async def _insert(session: AsyncSession, rows: Sequence[_Row]) -> int:
     """Write the rows and post their messages; how many were written (a living unique key leaves one out)."""
     columns = tuple(list(column) for column in zip(*(row.columns for row in rows), strict=True))
-    written = await session.run_sync(_execute_insert, columns)
-    outbox = _outbox(session)
+    outbox, written = _outbox(session), 0
+    try:
+        written = await session.run_sync(_execute_insert, columns)
+    finally:
+        if outbox is not None and not written:
+            outbox.forget(row.envelope for row in rows)
     if outbox is not None and written:
         outbox.post(session, _to_send(rows))
     return written

@@ -1,6 +1,7 @@
 """`python -m benchmarks`: stock Dramatiq and Callboard in turns, on the same servers."""
 
 import asyncio
+import signal
 from collections import defaultdict
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,7 +20,7 @@ KEYS = ", ".join(scenario.key for scenario in SCENARIOS)
 
 
 async def run(place: Place, scenarios: list[Scenario], rounds: int, console: Console) -> Report:
-    about = await describe(place)
+    about = await describe(place) | {"figures": f"medians of {rounds} rounds (least to most)"}
     results: Results = defaultdict(list)
     for number in range(1, rounds + 1):
         for scenario in scenarios:
@@ -49,7 +50,9 @@ def main(
         Literal["always", "everysec"] | None, typer.Option(help="Redis's, for the time of the run; as it is if unset.")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="A file for everything that was measured.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="A file for the tables, as in docs/benchmarks.md.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="A file for the tables; in docs/benchmarks.md they have their place.")
+    ] = None,
 ) -> None:
     """Measure stock Dramatiq and Callboard side by side, on DATABASE_URL and REDIS_URL or on embedded servers."""
     wrong = set(only or []) - {scenario.key for scenario in SCENARIOS}
@@ -57,6 +60,7 @@ def main(
         raise typer.BadParameter(f"{', '.join(sorted(wrong))}: no such scenario. There are: {KEYS}.")
     scenarios = [scenario for scenario in SCENARIOS if not only or scenario.key in only]
     console = Console()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started and made is put away again
     options = {"ASYNC_CONCURRENCY": str(concurrency), "DISPATCH_WINDOW": str(window)}
     try:
         with Place.made(options) as place:
@@ -68,7 +72,7 @@ def main(
     if json:
         json.write_text(report.json())
     if markdown:
-        markdown.write_text(report.markdown())
+        report.write_markdown(markdown)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import statistics
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,6 +15,7 @@ Results = dict[tuple[str, str], list[Measured]]  # by scenario and system, a rou
 
 SPEED = ["", STOCK.name, STOCK_256.name, CALLBOARD.name, "Callboard : stock", "goal"]
 MEMORY = ["worker process, RSS / PSS in MB", STOCK.name, STOCK_256.name, CALLBOARD.name, "goal"]
+BEGIN, END = "<!-- figures: written by --markdown -->", "<!-- end of the figures -->"
 WORKER_GOAL = "≤ 110 MB"
 
 
@@ -39,6 +40,15 @@ class Report:
             _markdown(header, rows) for header, rows in ((SPEED, self._speed()), (MEMORY, self._memory()))
         )
         return f"{about}\n\n{tables}\n\n" + "\n".join(f"- {line}" for line in self._others()) + "\n"
+
+    def write_markdown(self, file: Path) -> None:
+        """Into the place that a page keeps for it (docs/benchmarks.md does), or as a file of its own."""
+        page = file.read_text() if file.exists() else ""
+        if BEGIN not in page:
+            file.write_text(self.markdown())
+            return
+        before, rest = page.split(BEGIN, 1)
+        file.write_text(f"{before}{BEGIN}\n\n{self.markdown()}\n{END}{rest.partition(END)[2]}")
 
     def json(self) -> str:
         rounds = [
@@ -94,7 +104,9 @@ class Report:
 
 
 def _cost(details: list[dict[str, Any]]) -> str:
-    of: Callable[[str], float] = lambda name: statistics.median(d[f"{name}_per_job"] for d in details)  # noqa: E731
+    def of(name: str) -> float:
+        return float(statistics.median(measured[f"{name}_per_job"] for measured in details))
+
     return (
         f"{of('wal_bytes'):,.0f} bytes of WAL, {of('updates'):.2f} updates"
         f" ({of('hot_updates'):.2f} of them HOT), {of('commits'):.3f} commits"

@@ -14,10 +14,11 @@ from benchmarks.memory import Memory
 from benchmarks.place import Place
 from benchmarks.systems import Callboard, Stock, System
 from benchmarks.work import LATENCIES, RAN
+from tests.support.process import Process
 from tests.support.waiting import wait_for
 
 _LOOK = 0.005  # seconds between two looks at the queue
-_LIMIT = 600.0
+_LIMIT = 180.0
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Drain(Scenario):
         await system.enqueue(place, "many", self.actor, self.count)
         before = await system.counters(place)
         async with system.running(place) as processes:
-            ended = await self._wait_until_drained(place, system)
+            ended = await self._wait_until_drained(place, system, processes[0])
             held = memory.of_system(processes)
         details = await system.rows(place)
         seconds = ended - await system.first_start(place)
@@ -62,12 +63,18 @@ class Drain(Scenario):
         self._require_each_once(json.loads((place.home / RAN).read_text()), details)
         return Measured({"jobs/s": self.count / seconds}, held, {"seconds": seconds, **details})
 
-    async def _wait_until_drained(self, place: Place, system: System) -> float:
-        async with asyncio.timeout(_LIMIT), place.redis() as connection:
-            while True:
-                if await system.is_drained(place, connection, self.actor):
-                    return time.time()
-                await asyncio.sleep(_LOOK)
+    async def _wait_until_drained(self, place: Place, system: System, worker: Process) -> float:
+        try:
+            async with asyncio.timeout(_LIMIT), place.redis() as connection:
+                while True:
+                    if await system.is_drained(place, connection, self.actor):
+                        return time.time()
+                    await asyncio.sleep(_LOOK)
+        except TimeoutError:
+            end = "\n".join(worker.output.splitlines()[-20:])
+            raise RuntimeError(
+                f"{self.title}: not done after {_LIMIT:g} s. The worker's log ends with:\n{end}"
+            ) from None
 
     def _require_each_once(self, ran: list[int], details: dict[str, Any]) -> None:
         runs = Counter(ran)

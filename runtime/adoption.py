@@ -53,7 +53,7 @@ class Adoption:
         if not deliveries:
             return []
         try:
-            await patiently("adopting messages", partial(self._write, map(self._row, deliveries)))
+            await patiently("adopting messages", partial(self._write, list(map(self._row, deliveries))))
         except asyncpg.PostgresError as error:
             if len(deliveries) > 1:  # one of them: find it
                 return [d for delivery in deliveries for d in await self._insert([delivery])]

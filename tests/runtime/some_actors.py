@@ -282,8 +282,28 @@ async def wait_in_its_way(way: str, key: str) -> str:
 
 
 @declare_async()
-async def nap(milliseconds: int = 20) -> None:
+async def nap_async(milliseconds: int = 20) -> None:
     await asyncio.sleep(milliseconds / 1000)
+
+
+@declare_sync()
+def nap_sync(milliseconds: int = 20) -> None:
+    time.sleep(milliseconds / 1000)
+
+
+@declare_async()
+async def linger_async(key: str) -> str:
+    """Wait for the test, without any transaction of its own."""
+    note(f"{key} started")
+    await wait_async(key)
+    return "lingered"
+
+
+@declare_sync()
+def linger_sync(key: str) -> str:
+    note(f"{key} started")
+    wait_sync(key)
+    return "lingered"
 
 
 # ---- the job's transaction

@@ -134,7 +134,7 @@ async def test_retry_when_is_asked_about_failures_only(client: Client, engine: E
     job_id = await enqueue_with(client, Options(delay=timedelta(hours=1)), job_of(kind, "pick"), "unlucky")
     async with client.database.connection() as connection:  # as RELEASE leaves it
         await connection.execute(
-            "update jobs set attempt = attempt + 1, max_attempts = max_attempts + 1, run_at = now() where id = $1",
+            "update jobs set attempt = 1, releases = 1, max_attempts = max_attempts + 1, run_at = now() where id = $1",
             job_id,
         )
     job = await ended(client, job_id)

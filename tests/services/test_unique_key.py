@@ -7,9 +7,8 @@ import pytest
 from errors import BadRequest
 from runtime.client import Client
 from services.jobs import Enqueued, Options, call, enqueue_many, enqueue_with
-from tests.runtime.engine import Engine
-from tests.runtime.observing import ended, go, sent, value
-from tests.runtime.some_actors import hold_async, job_of
+from tests.runtime.observing import sent, value
+from tests.runtime.some_actors import job_of
 from tests.support.waiting import wait_for
 
 echo = job_of("async", "echo")
@@ -67,14 +66,13 @@ async def test_a_key_whose_job_was_rolled_back_is_free(client: Client) -> None:
     assert (await other).created
 
 
-async def test_a_key_is_free_again_once_its_job_has_ended(client: Client, engine: Engine) -> None:
-    async with client.session() as session:
-        first = await enqueue_with(session, ONCE, hold_async, "unique")
-        await session.commit()
-    assert await ask(client) == Enqueued(first.id, created=False)
-    await go(client, "unique")
-    await ended(client, first.id)
-    assert (await ask(client)).created
+async def test_a_key_is_free_again_once_its_job_has_ended(client: Client) -> None:
+    first = await ask(client)
+    async with client.database.connection() as connection:
+        await connection.execute("update jobs set state = 'succeeded', outcome = 1, finished_at = now()")
+    second = await ask(client)
+    assert second.created
+    assert second.id != first.id
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -1,0 +1,216 @@
+"""Stops: a worker that is asked to end ends in time, with what it ran either finished or back in the queue."""
+
+import signal
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from runtime.client import Client
+from services.jobs import call
+from tests.conftest import StartProcess
+from tests.runtime.kinds import BOTH_KINDS
+from tests.runtime.observing import attempts, effects, ended, enqueue, enqueue_all, fetch, go, noted, row, sent, value
+from tests.runtime.some_actors import WAYS_TO_WAIT, hold_async, hold_sync, job_of, wait_in_its_way
+from tests.support.process import Process
+from tests.support.waiting import wait_for
+
+ACTORS = "tests.runtime.some_actors"
+STOPPING = "Sending signal"  # what Dramatiq's main process says when it has been asked
+
+
+def once(process: Process) -> None:
+    process.send_signal(signal.SIGTERM)
+
+
+def the_group(process: Process) -> None:
+    """As Heroku, honcho and systemd do it."""
+    process.send_signal(signal.SIGTERM, to_group=True)
+
+
+def twice(process: Process) -> None:
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+
+
+def ctrl_c(process: Process) -> None:
+    process.send_signal(signal.SIGINT, to_group=True)
+
+
+Ask = Callable[[Process], None]
+EVERY_WAY = pytest.mark.parametrize("ask", [once, the_group, twice, ctrl_c])
+
+
+@EVERY_WAY
+async def test_an_idle_worker_stops_at_once(client: Client, stage: None, worker: StartProcess, ask: Ask) -> None:
+    """Given a grace of ten minutes and nothing to do, when it is asked to stop, then none of it is used up."""
+    process = await worker(ACTORS, SHUTDOWN_GRACE="600")
+    ask(process)
+    assert await process.ended(timeout=30) == 0
+
+
+@EVERY_WAY
+async def test_jobs_that_end_within_the_grace_are_finished(
+    client: Client, stage: None, worker: StartProcess, ask: Ask
+) -> None:
+    """Given a job of each kind that runs, when the worker is asked to stop, then it waits for them, takes nothing new,
+    and ends."""
+    process = await worker(ACTORS, SHUTDOWN_GRACE="100")
+    running = [await enqueue(client, hold_async, "asynchronous"), await enqueue(client, hold_sync, "synchronous")]
+    await noted(client, "asynchronous started")
+    await noted(client, "synchronous started")
+
+    ask(process)
+    await process.says(STOPPING)
+    await go(client, "asynchronous")
+    await go(client, "synchronous")
+
+    assert await process.ended() == 0
+    jobs = [await row(client, job_id) for job_id in running]
+    assert [(job.state, job.attempt, job.result) for job in jobs] == [("succeeded", 1, "held")] * 2
+
+
+@EVERY_WAY
+async def test_jobs_that_outlast_the_grace_go_back_to_the_queue(
+    client: Client, stage: None, worker: StartProcess, ask: Ask
+) -> None:
+    """Given a grace of a second and a job of each kind that goes on, when the worker is asked to stop, then it ends
+    soon, both are queued as if nothing had happened, and no attempt is used up."""
+    process = await worker(ACTORS, SHUTDOWN_GRACE="1")
+    running = [await enqueue(client, hold_async, "asynchronous"), await enqueue(client, hold_sync, "synchronous")]
+    await noted(client, "asynchronous started")
+    await noted(client, "synchronous started")
+
+    ask(process)
+
+    assert await process.ended(timeout=30) == 0
+    for job_id in running:
+        job = await row(client, job_id)
+        assert (job.state, job.worker, job.dispatched_at, job.error) == ("queued", None, None, None)
+        assert job.max_attempts == 2, "one more than its actor allows, as one run was not its own"
+        assert await attempts(client, job_id) == []
+
+
+async def test_what_went_back_runs_on_the_next_worker(
+    client: Client, stage: None, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    first = await worker(ACTORS, SHUTDOWN_GRACE="0")
+    running = [await enqueue(client, hold_async, "asynchronous"), await enqueue(client, hold_sync, "synchronous")]
+    await noted(client, "asynchronous started")
+    await noted(client, "synchronous started")
+    once(first)
+    await first.ended(timeout=30)
+
+    await scheduler()
+    await worker(ACTORS)
+    await go(client, "asynchronous")
+    await go(client, "synchronous")
+
+    for job_id in running:
+        job = await ended(client, job_id)
+        assert (job.state, job.attempt, job.result) == ("succeeded", 2, "held")
+    assert sorted(await effects(client)) == ["asynchronous", "synchronous"]
+
+
+async def test_an_async_job_goes_back_however_it_waits(client: Client, stage: None, worker: StartProcess) -> None:
+    """Given jobs that wait in wait_for, gather, a TaskGroup, a timeout, or turn the cancellation into one of their own,
+    when the worker stops, then each is released: none has failed."""
+    process = await worker(ACTORS, SHUTDOWN_GRACE="0")
+    for way in WAYS_TO_WAIT:
+        await enqueue(client, wait_in_its_way, way, way)
+        await noted(client, f"{way} started")
+    once(process)
+    assert await process.ended(timeout=30) == 0
+    found = await fetch(client, "select args->>0 as way, state, releases from jobs")
+    assert {each["way"]: (each["state"], each["releases"]) for each in found} == dict.fromkeys(
+        WAYS_TO_WAIT, ("queued", 1)
+    )
+    assert await value(client, "select count(*) from job_attempts") == 0
+
+
+@BOTH_KINDS
+async def test_what_was_fetched_and_not_started_goes_back_too(
+    client: Client, stage: None, worker: StartProcess, kind: str
+) -> None:
+    """Given more jobs than the worker can run at once, when it stops, then not one of them is left running."""
+    process = await worker(ACTORS, SHUTDOWN_GRACE="0", ASYNC_CONCURRENCY="5")
+    await enqueue_all(client, [call(job_of(kind, "hold"), "never")] * 50)
+    await noted(client, "never started", times=4)
+    once(process)
+    assert await process.ended(timeout=30) == 0
+    assert await value(client, "select count(*) from jobs where state = 'queued' and worker is null") == 50
+
+
+async def test_nothing_new_is_taken_while_it_stops(client: Client, stage: None, worker: StartProcess) -> None:
+    """Given a worker that waits for its last job, when others are enqueued, then they wait for the next worker."""
+    process = await worker(ACTORS, SHUTDOWN_GRACE="100")
+    await enqueue(client, hold_async, "last")
+    await noted(client, "last started")
+    once(process)
+    await process.says("Stopping worker process")
+    late = [await enqueue(client, job_of(kind, "act"), "late") for kind in ("async", "sync")]
+    await go(client, "last")
+    assert await process.ended() == 0
+    assert [(await row(client, job_id)).state for job_id in late] == ["queued"] * 2
+    assert await effects(client) == ["last"]
+
+
+async def test_jobs_go_on_over_a_restart_under_load(
+    client: Client, stage: None, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given a backlog, when its worker is replaced in the middle of it, then every job has its effect once."""
+    first = await worker(ACTORS, SHUTDOWN_GRACE="0")
+    await scheduler()
+    calls = [call(job_of(kind, "act"), f"{kind} {number}") for number in range(1_000) for kind in ("async", "sync")]
+    await enqueue_all(client, calls)
+
+    async def half_way() -> bool:
+        return bool(await value(client, "select count(*) > 400 from stage.effects"))
+
+    await wait_for(half_way)
+    the_group(first)
+    assert await first.ended(timeout=30) == 0
+    await worker(ACTORS)
+
+    async def done() -> bool:
+        return bool(await value(client, "select count(*) = 2000 from jobs where state = 'succeeded'"))
+
+    await wait_for(done)
+    done_once = await effects(client)
+    assert len(done_once) == len(set(done_once)) == 2_000
+
+
+async def test_workers_do_not_outlive_their_main_process(client: Client, stage: None, worker: StartProcess) -> None:
+    """Given a running job, when the main process is killed, then its children end by themselves, the job finished."""
+    process = await worker(ACTORS, SHUTDOWN_GRACE="100")
+    job_id = await enqueue(client, hold_async, "orphan")
+    await noted(client, "orphan started")
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert children
+
+    process.send_signal(signal.SIGKILL)
+    await go(client, "orphan")
+
+    def gone() -> bool:
+        return all(not child.is_running() or child.status() == psutil.STATUS_ZOMBIE for child in children)
+
+    await wait_for(gone, what="the worker's children to end")
+    assert (await row(client, job_id)).state == "succeeded"
+
+
+async def test_a_message_fetched_by_a_killed_worker_is_not_lost(
+    client: Client, stage: None, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given messages in Redis, when a worker is killed at its start, then the jobs it had not claimed run on another."""
+    ids = await enqueue_all(client, [call(job_of("async", "act"), str(number)) for number in range(200)])
+    await sent(client, "stage-async", len(ids))
+    first = await worker(ACTORS)
+    first.kill()
+    await scheduler()
+    await worker(ACTORS)
+
+    async def settled() -> bool:
+        return not await value(client, "select count(*) from jobs where state = 'queued'")
+
+    await wait_for(settled, 120)
+    assert len(await effects(client)) == await value(client, "select count(*) from jobs where state = 'succeeded'")

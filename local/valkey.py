@@ -29,7 +29,7 @@ class Valkey(Server):
             "daemonize no\n"
             'save ""\n'
             "appendonly yes\n"
-            "appendfsync always\n"  # what was acknowledged survives kill -9; `everysec` loses up to a second
+            "appendfsync everysec\n"  # as in deploy/redis.conf: PostgreSQL is the truth
             "maxmemory-policy noeviction\n"
         )
         return [self.binary, file]

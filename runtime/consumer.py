@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("callboard")
 
 _DELAYED_AT_ONCE = 500
+_AHEAD = 0.05  # seconds
+_MOST_AHEAD = 4  # times as many as there are slots
 _HELD_LOOK = 0.05  # seconds between looks at Redis while messages are held
 
 
@@ -43,8 +45,8 @@ class JobConsumer(Consumer):
         self._script = broker.client.register_script(FETCH)
         self._kinds = {executor.kind(name) for name, actor in broker.actors.items() if actor.queue_name == queue}
         self._held: dict[Kind, collections.deque[Delivery]] = {kind: collections.deque() for kind in Kind}
-        self._most_held = 2 * self._slots.capacity[Kind.THREAD]
-        self._allowance = self._most_held if len(self._kinds) > 1 else MOST  # at once, while some may find no slot
+        self._most_held = 2 * self._slots.capacity[Kind.THREAD] if len(self._kinds) > 1 else 0
+        self._allowance = self._most_held or MOST  # how many at once: few, while some may find no slot
         self._ready: collections.deque[Delivery] = collections.deque()  # claimed, for Dramatiq's threads
 
     def __next__(self) -> MessageProxy | None:
@@ -86,27 +88,40 @@ class JobConsumer(Consumer):
         """Claim what was held and has a slot now; then fetch as much as there is room for, or wait."""
         self._claim_held()
         holding = {kind for kind, held in self._held.items() if held}
-        full = {kind for kind in holding if len(self._held[kind]) >= self._most_held}
-        if not self._slots.wait(full or self._kinds, _HELD_LOOK if holding else self._timeout) or full:
+        if any(len(self._held[kind]) >= self._most_held for kind in holding):
+            self._slots.wait(dict.fromkeys(holding, 1), self._timeout)
             return
-        taken = {kind: self._slots.take(kind, self._allowance) for kind in self._kinds}
+        taken = {kind: self._slots.take(kind, self._allowance, self._beyond(kind)) for kind in self._kinds}
+        room = sum(taken.values()) + sum(self._most_held - len(self._held[kind]) for kind in self._kinds)
+        fetched: list[Delivery] = []
         fits: list[Delivery] = []
         try:
-            fetched = self._fetch(min(self._allowance, sum(taken.values()) or 1))
-            fits = self._sort(fetched, taken)
+            if room:
+                fetched = self._fetch(min(self._allowance, room))
+                fits = self._sort(fetched, taken)
         finally:
             for kind, unused in taken.items():
-                self._slots.give(kind, unused)
+                self._slots.give_unused(kind, unused)
         if fits:
             self._claim(fits)
-        if not fetched and not holding:
-            self._wait_for_message()
+        if not room or (not fetched and holding):
+            wanted = {kind: 1 - self._beyond(kind) // 2 for kind in self._kinds}
+            self._slots.wait(wanted, _HELD_LOOK if holding else self._timeout)
         elif not fetched:
-            self._slots.wait(holding, _HELD_LOOK)
+            self._wait_for_message()
+
+    def _beyond(self, kind: Kind) -> int:
+        """How many more than there are free slots may be claimed.
+
+        An empty slot costs the time of a fetch and a claim. So where jobs are short some are claimed before there is a
+        slot for them, no more than will be started within a moment: no other worker could start them much sooner.
+        """
+        return min(int(self._slots.rate(kind) * _AHEAD), self._slots.capacity[kind] * _MOST_AHEAD)
 
     def _sort(self, fetched: list[Delivery], taken: dict[Kind, int]) -> list[Delivery]:
         """Those that have a slot, which they take out of `taken`; the others are held or returned."""
-        fits, back = [], []
+        fits: list[Delivery] = []
+        back: list[Delivery] = []
         for delivery in fetched:
             kind = delivery.kind
             if kind is None:  # an actor that this worker does not know
@@ -120,8 +135,9 @@ class JobConsumer(Consumer):
                 back.append(delivery)
         self._return(back)
         self._kinds |= {delivery.kind for delivery in fetched if delivery.kind is not None}
-        crowded = len(fits) < len(fetched)
-        self._allowance = self._most_held if crowded else min(self._allowance * 2, MOST)
+        if len(self._kinds) > 1:
+            self._most_held = 2 * self._slots.capacity[Kind.THREAD]
+        self._allowance = (self._most_held or 1) if back else min(self._allowance * 2, MOST)
         return fits
 
     def _claim_held(self) -> None:

@@ -1,6 +1,7 @@
 """Runs claimed jobs: async actors as tasks on the event loop, sync ones on Dramatiq's own worker threads."""
 
 import asyncio
+import collections
 import inspect
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -58,13 +59,13 @@ class Executor:
         self.broker, self.settings = broker, settings
         self.worker = uuid7()
         self.slots = Slots(settings.async_concurrency, threads)
-        self.stopping = False  # nothing new is taken
-        self.grace_is_over = False  # nothing more is started
+        self.stopping = False  # nothing new is started
         self._coroutines = {
             name: coroutine for name, actor in broker.actors.items() if (coroutine := coroutine_of(actor)) is not None
         }
         self._freed: list[Delivery] = []
         self._runs: dict[asyncio.Task[None], Delivery] = {}
+        self._waiting: collections.deque[Delivery] = collections.deque()  # claimed, for the next task that ends
 
     async def open(self) -> None:
         """Make the pools. Call on the loop that will run the jobs, after the fork."""
@@ -97,8 +98,17 @@ class Executor:
         async with self._engine.connection(), self._engine.connection():
             await self.redis.ping()
 
+    async def give_back(self, ending: Ending = Ending.RELEASED) -> None:
+        """What is claimed and has not been started goes back to the queue."""
+        while self._waiting:
+            delivery = self._waiting.popleft()
+            delivery.ending = ending
+            self._free(delivery)
+            self.settlement.settle(delivery)
+
     async def stop(self) -> None:
         """Cancel the async jobs that still run: they go back to the queue."""
+        await self.give_back()
         while self._runs:
             for task, delivery in self._runs.items():
                 delivery.interrupted = _STOP
@@ -140,10 +150,12 @@ class Executor:
             row = won.pop(delivery.job_id)  # popped: a second copy in the batch is a duplicate
             delivery.max_attempts, delivery.releases = row["max_attempts"], row["releases"]
             delivery.attempt += 1
-            if delivery.kind is Kind.TASK:
+            if delivery.kind is not Kind.TASK:
+                for_threads.append(delivery)
+            elif len(self._runs) < self.settings.async_concurrency and not self.stopping:
                 self._start(delivery)
             else:
-                for_threads.append(delivery)
+                self._waiting.append(delivery)
         if lost:
             self.settlement.drop(lost)
         return for_threads
@@ -191,6 +203,11 @@ class Executor:
             delivery.ending = Ending.RELEASED if failed is None else Ending.FAILED
             delivery.failure = Failure.of(failed) if failed else None
         self.settlement.settle(delivery)
+        self._free(delivery)
+        if self._waiting and not self.stopping:
+            self._start(self._waiting.popleft())
+
+    def _free(self, delivery: Delivery) -> None:
         if not self._freed:
             self.loop.call_soon(self._free_slots)
         self._freed.append(delivery)

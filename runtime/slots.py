@@ -2,8 +2,10 @@
 
 import enum
 import threading
-from collections.abc import Collection
+import time
+from collections.abc import Mapping
 
+_RATE_OVER = 0.1  # seconds over which the rate is taken
 _GATHER = 0.005  # seconds to wait for more room than one: a fetch of many costs little more than of one
 
 
@@ -22,19 +24,32 @@ class Slots:
         self._free = dict(self.capacity)
         self._awaited = {Kind.TASK: tasks + 1, Kind.THREAD: threads + 1}  # how many free ones somebody waits for
         self._changed = threading.Condition()
+        self._given = dict.fromkeys(Kind, 0)
+        self._rate = dict.fromkeys(Kind, 0.0)
+        self._rated_at = time.monotonic()
 
-    def wait(self, kinds: Collection[Kind], timeout: float) -> bool:
-        """Wait until one of any of these kinds is free, and a moment for a good part of them. False: none was."""
+    def rate(self, kind: Kind) -> float:
+        """How many were given back a second lately: how fast jobs of this kind end here."""
         with self._changed:
-            if not self._wait(dict.fromkeys(kinds, 1), timeout):
+            elapsed = time.monotonic() - self._rated_at
+            if elapsed >= _RATE_OVER:
+                self._rate = {kind: given / elapsed for kind, given in self._given.items()}
+                self._given = dict.fromkeys(Kind, 0)
+                self._rated_at += elapsed
+            return self._rate[kind]
+
+    def wait(self, wanted: Mapping[Kind, int], timeout: float) -> bool:
+        """Wait until as many of one of these kinds are free, and a moment for a good part more. False: none were."""
+        with self._changed:
+            if not self._wait(wanted, timeout):
                 return False
-            self._wait({kind: self.capacity[kind] // 4 or 1 for kind in kinds}, _GATHER)
+            self._wait({kind: count + self.capacity[kind] // 4 for kind, count in wanted.items()}, _GATHER)
             return True
 
-    def take(self, kind: Kind, most: int) -> int:
-        """Take up to `most` of those that are free now."""
+    def take(self, kind: Kind, most: int, beyond: int = 0) -> int:
+        """Take up to `most` of those that are free now, and `beyond`."""
         with self._changed:
-            taken = min(most, self._free[kind])
+            taken = max(0, min(most, self._free[kind] + beyond))
             self._free[kind] -= taken
             return taken
 
@@ -42,9 +57,17 @@ class Slots:
         """Give back."""
         with self._changed:
             self._free[kind] += count
+            self._given[kind] += count
             if self._free[kind] >= self._awaited[kind]:
                 self._awaited[kind] = self.capacity[kind] + 1
                 self._changed.notify_all()
+
+    def give_unused(self, kind: Kind, count: int) -> None:
+        """Give back what nothing was done with: it does not count for the rate."""
+        if count:
+            self.give(kind, count)
+            with self._changed:
+                self._given[kind] -= count
 
     def wait_until_idle(self, timeout: float) -> bool:
         """Wait until all are free."""
@@ -55,7 +78,7 @@ class Slots:
         self._awaited = dict.fromkeys(Kind, 0)  # whatever is given back may have been the last
         return self._free == self.capacity
 
-    def _wait(self, wanted: dict[Kind, int], timeout: float) -> bool:
+    def _wait(self, wanted: Mapping[Kind, int], timeout: float) -> bool:
         """Wait until as many of any kind are free."""
 
         def enough() -> bool:

@@ -49,8 +49,8 @@ class Tracking(Middleware):
         """Take nothing new; give what runs its grace. What is left then, ThreadShutdown and `stop` interrupt."""
         executor = broker.executor
         executor.stopping = True
+        self._thread.run_coroutine(executor.give_back())
         executor.slots.wait_until_idle(self._settings.shutdown_grace)
-        executor.grace_is_over = True
         self._thread.run_coroutine(executor.stop())
 
     def after_worker_shutdown(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
@@ -60,7 +60,7 @@ class Tracking(Middleware):
 
     def before_process_message(self, broker: "Broker", message: Any) -> None:  # type: ignore[override]
         if isinstance(message, Delivery):
-            if broker.executor.grace_is_over:
+            if broker.executor.stopping:
                 message.ending = Ending.RELEASED
                 raise SkipMessage("the worker stops")
             handle.enter(handle.Job(message, broker.executor))

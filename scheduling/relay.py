@@ -41,6 +41,8 @@ class Relay:
     async def _fill(self, queue: str, priorities: list[int]) -> float:
         """Send a queue's due jobs until its window is full; an urgent one enters a full window, within bounds."""
         length, least_urgent = await self._depth(queue)
+        if length > self._window // 2 and priorities[0] >= least_urgent:
+            return _FULL  # there is plenty: a few large refills cost less than many small ones
         sent = 0
         for priority in priorities:
             limit = self._window * 2 if priority < least_urgent else self._window

@@ -33,9 +33,10 @@ class Engine:
     def output(self) -> dict[str, str]:
         return {name: process.output for name, process in self._processes.items()}
 
-    def stop(self) -> None:
+    def kill(self) -> None:
+        """Without waiting for anything: how they stop is for other tests."""
         for process in self._processes.values():
-            process.stop()
+            process.kill()
 
     async def _start(self, name: str, command: list[str], ready: str) -> None:
         process = self._processes.get(name)
@@ -50,7 +51,7 @@ class Engine:
 async def running(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
     engine = Engine(tmp_path_factory.mktemp("engine"))
     yield engine
-    engine.stop()
+    engine.kill()
 
 
 @pytest_asyncio.fixture

@@ -61,7 +61,7 @@ async def running(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> A
     watched = Watched(tmp_path_factory.mktemp("watched"))
     await watched.process.says("Worker process is ready for action")
     yield watched
-    watched.process.stop()
+    watched.process.kill()
 
 
 @pytest_asyncio.fixture

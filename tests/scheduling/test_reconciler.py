@@ -1,0 +1,113 @@
+"""The reconciler: what the rows say to be in Redis and is not, or lies there in nobody's hands, is sent again."""
+
+from typing import Any
+
+from runtime.client import Client
+from runtime.transport import Keys
+from scheduling.reconciler import Reconciler
+from services.jobs import call
+from tests.conftest import StartProcess
+from tests.runtime.observing import all_ended, effects, enqueue_all, fetch, sent, value
+from tests.runtime.some_actors import job_of
+
+echo = job_of("async", "echo")
+QUEUE = "stage-async"
+
+
+async def dispatched(client: Client, number: int, seconds_ago: float) -> None:
+    """So many jobs whose messages went to Redis so long ago."""
+    await enqueue_all(client, [call(echo, n) for n in range(number)])
+    await sent(client, QUEUE, number)
+    async with client.database.connection() as connection:
+        await connection.execute("update jobs set dispatched_at = now() - make_interval(secs => $1)", seconds_ago)
+
+
+async def sent_again(client: Client) -> list[int]:
+    """Which jobs a round of the reconciler gives back to the relay."""
+    await Reconciler(client.database, client.redis).run_once()
+    rows = await fetch(client, "select (args->>0)::int from jobs where dispatched_at is null order by id")
+    return [row[0] for row in rows]
+
+
+async def after_a_first_round(client: Client) -> None:
+    """The first round leaves its mark in Redis: from then on an empty Redis can be told from a new one."""
+    await Reconciler(client.database, client.redis).run_once()
+
+
+async def test_messages_that_are_there_are_left_alone(client: Client) -> None:
+    await after_a_first_round(client)
+    await dispatched(client, 3, seconds_ago=3_600)
+    assert await sent_again(client) == []
+
+
+async def test_after_a_flush_all_is_sent_again_at_once(client: Client) -> None:
+    await after_a_first_round(client)
+    await dispatched(client, 3, seconds_ago=1)
+    await client.redis.flushall()
+    assert await sent_again(client) == [0, 1, 2]
+
+
+async def test_a_message_that_vanished_is_sent_again(client: Client) -> None:
+    """Given messages sent a minute ago of which one is gone, then that one is sent again."""
+    await after_a_first_round(client)
+    await dispatched(client, 3, seconds_ago=60)
+    keys = Keys.of(QUEUE)
+    ids: list[Any] = await client.redis.lrange(keys.waiting, 0, -1)
+    await client.redis.lrem(keys.waiting, 1, ids[1])
+    await client.redis.hdel(keys.messages, ids[1])
+    assert await sent_again(client) == [1]
+
+
+async def test_a_message_may_be_on_its_way_for_a_moment(client: Client) -> None:
+    """Given a job committed a second ago whose message is not there yet, then nobody sends it again."""
+    await after_a_first_round(client)
+    await dispatched(client, 1, seconds_ago=1)
+    await client.redis.delete(Keys.of(QUEUE).waiting, Keys.of(QUEUE).messages)
+    assert await sent_again(client) == []
+
+
+async def test_a_message_that_nobody_will_be_given_is_sent_again(client: Client) -> None:
+    """Given a message fetched a minute ago by a worker that never learned of it, then it is sent again."""
+    await after_a_first_round(client)
+    await dispatched(client, 2, seconds_ago=60)
+    keys = Keys.of(QUEUE)
+    fetched: Any = await client.redis.lpop(keys.waiting)
+    await client.redis.sadd(Keys.acks("some-worker", QUEUE), fetched)
+    assert await sent_again(client) == [0]
+
+
+async def test_running_jobs_are_none_of_its_business(client: Client) -> None:
+    await after_a_first_round(client)
+    await dispatched(client, 1, seconds_ago=3_600)
+    async with client.database.connection() as connection:
+        await connection.execute("update jobs set state = 'running', worker = gen_random_uuid(), attempt = 1")
+    await client.redis.delete(Keys.of(QUEUE).waiting, Keys.of(QUEUE).messages)
+    assert await sent_again(client) == []
+
+
+async def test_a_flushed_redis_loses_no_job(
+    client: Client, stage: None, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given a thousand jobs in Redis, when FLUSHALL empties it before anybody looked, then all run, once each."""
+    calls = [call(job_of(kind, "act"), f"{kind} {number}") for number in range(500) for kind in ("async", "sync")]
+    await enqueue_all(client, calls)
+    await client.outbox.drain()
+    await client.redis.flushall()
+    await scheduler()
+    await worker("tests.runtime.some_actors")
+    await all_ended(client, 1_000)
+    done = await effects(client)
+    assert len(done) == len(set(done)) == 1_000
+
+
+async def test_a_redis_flushed_under_a_working_system_loses_no_job(
+    client: Client, stage: None, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given a system that works off a backlog, when FLUSHALL empties Redis again and again, then all jobs run once."""
+    await scheduler()
+    await worker("tests.runtime.some_actors")
+    for part in range(5):
+        await enqueue_all(client, [call(job_of("async", "act"), f"{part} {number}") for number in range(400)])
+        await client.redis.flushall()
+    await all_ended(client, 2_000)
+    assert await value(client, "select count(*) = 2000 and count(distinct note) = 2000 from stage.effects")

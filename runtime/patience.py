@@ -28,6 +28,8 @@ async def patiently(what: str, attempt: Callable[[], Awaitable[T]]) -> T:
         try:
             return await attempt()
         except AWAY as error:
+            if is_cancelled():
+                raise asyncio.CancelledError from error
             if isinstance(error, ValueError):  # asyncpg's word for a parameter that cannot be sent: that stays so
                 raise
             if time.monotonic() - logged >= _LOG_EVERY:
@@ -35,3 +37,9 @@ async def patiently(what: str, attempt: Callable[[], Awaitable[T]]) -> T:
                 log.warning("a server is away, trying again until it is back", doing=what, error=repr(error))
             await asyncio.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311 (jitter, not a secret)
             delay = min(delay * 2, 5.0)
+
+
+def is_cancelled() -> bool:
+    """Whether this task was asked to end: drivers answer a cancellation with an error of their own now and then."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -44,7 +44,7 @@ async def run(settings: Settings) -> None:
 async def listen(connection: redis.asyncio.Redis, due: asyncio.Event) -> None:
     """Set `due` whenever somebody says that there is something to send. While Redis is away nothing can be."""
     while True:
-        with contextlib.suppress(RedisError, OSError):
+        with contextlib.suppress(RedisError, ConnectionError):
             async with connection.pubsub() as channel:
                 await channel.subscribe(WAKE)
                 due.set()  # what was said while nobody listened

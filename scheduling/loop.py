@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from runtime.patience import is_cancelled
+
 log = structlog.get_logger("callboard")
 
 _LOG_EVERY = 60.0
@@ -21,6 +23,8 @@ async def keep_running(name: str, run_once: Callable[[], Awaitable[float]], wake
         try:
             wait = await run_once()
         except Exception as error:
+            if is_cancelled():
+                raise asyncio.CancelledError from error
             wait = _AFTER_ERROR * random.uniform(0.5, 1.5)  # noqa: S311 (jitter, not a secret)
             if time.monotonic() - logged >= _LOG_EVERY:
                 logged = time.monotonic()

@@ -157,8 +157,11 @@ where j.id = p.id and j.attempt = p.attempt and j.state = 'queued'
 # least.
 QUEUE_AGAIN = """
 update jobs set state = 'queued', outcome = null, finished_at = null, worker = null, run_at = now(),
-       dispatched_at = null, max_attempts = attempt + greatest(1, max_attempts - attempt)
+       dispatched_at = null,
+       max_attempts = case when max_attempts is not null then attempt + greatest(1, max_attempts - attempt) end
 where id = any($1::uuid[]) and state in ('failed', 'cancelled')
+  and (unique_key is null
+       or not exists (select from jobs l where l.unique_key = jobs.unique_key and l.outcome is null))
 returning id
 """
 

@@ -59,9 +59,11 @@ class Job(Base):
         ),
         CheckConstraint(
             "(state in ('succeeded', 'failed', 'cancelled')) = (finished_at is not null)"
-            " and (finished_at is null) = (outcome is null)",
+            " and outcome is not distinct from"
+            " case state when 'succeeded' then 1 when 'failed' then 2 when 'cancelled' then 3 end",
             name="jobs_ended",
         ),
+        CheckConstraint("attempt >= 0", name="jobs_attempt"),
         Index("jobs_live", "queue", "priority", "run_at", postgresql_where=text("outcome is null")),
         Index("jobs_ended", "outcome", "finished_at", postgresql_where=text("outcome is not null")),
         Index("jobs_actor", "actor", "created_at"),

@@ -1,6 +1,5 @@
 """Gives rows to messages that have none: sent by `actor.send()`, periodiq, dramatiq-dashboard, another program."""
 
-import uuid
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -31,22 +30,22 @@ class Adoption:
 
     async def adopt(self, foreign: list[Delivery]) -> list[Delivery]:
         """Write rows for these. Returns those that are not to be claimed now: their rows will send them."""
-        again = await self._queue_again([d for d in foreign if "requeued" in d.options])
+        again = [d for d in foreign if "requeued" in d.options and await self._queue_again(d)]
         new = [d for d in foreign if d not in again]
         unwritable = await self._insert(new)
         return [*again, *unwritable, *(d for d in new if d.source.endswith(".DQ") and d not in unwritable)]
 
-    async def _queue_again(self, requeued: list[Delivery]) -> list[Delivery]:
-        """Dead letters that a person requeued in dramatiq-dashboard: their jobs are run again."""
-        if not requeued:
-            return []
+    async def _queue_again(self, delivery: Delivery) -> bool:
+        """A dead letter that a person requeued in dramatiq-dashboard: its job is run again, if it can be."""
 
-        async def attempt() -> set[uuid.UUID]:
+        async def attempt() -> bool:
             async with self._database.connection() as connection:
-                return {row[0] for row in await connection.fetch(jobs.QUEUE_AGAIN, [d.job_id for d in requeued])}
+                return bool(await connection.fetch(jobs.QUEUE_AGAIN, [delivery.job_id]))
 
-        queued = await patiently("queueing dead letters again", attempt)
-        return [d for d in requeued if d.job_id in queued]
+        try:
+            return await patiently("queueing a dead letter again", attempt)
+        except asyncpg.UniqueViolationError:  # another job with its unique key has come to life this moment
+            return False
 
     async def _insert(self, deliveries: list[Delivery]) -> list[Delivery]:
         """Write rows. Returns those that cannot be written, marked as failed: dead letters that people see."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import concurrent.futures
 import time
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ class JobConsumer(Consumer):
         self._broker, self._executor, self._queue = broker, executor, queue
         self._slots = executor.slots
         self._timeout = timeout / 1000
+        self._delayed = queue.endswith(".DQ")
         keys = Keys.of(queue)
         self._keys = [keys.waiting, keys.messages, Keys.acks(broker.broker_id, queue), HEARTBEATS]
         self._script = broker.client.register_script(FETCH)
@@ -54,7 +56,7 @@ class JobConsumer(Consumer):
             try:
                 if self._executor.stopping or self._executor.settlement.is_behind:
                     time.sleep(0.01)
-                elif self._queue.endswith(".DQ"):
+                elif self._delayed:
                     self._adopt_delayed()
                 else:
                     self._take()
@@ -177,8 +179,11 @@ class JobConsumer(Consumer):
     def _claim(self, batch: list[Delivery]) -> None:
         """Start the batch's async jobs; wait for the claim only if there are sync ones, which are run from here."""
         claim = asyncio.run_coroutine_threadsafe(self._executor.claim(batch), self._executor.loop)
-        if any(delivery.kind is Kind.THREAD for delivery in batch):
-            self._ready.extend(claim.result())
+        if self._delayed or any(delivery.kind is Kind.THREAD for delivery in batch):
+            try:
+                self._ready.extend(claim.result())
+            except concurrent.futures.CancelledError:
+                log.warning("a claim got no answer until the worker had to stop", queue=self._queue, count=len(batch))
 
     def _wait_for_message(self) -> None:
         """Block until the list has a head: BLMOVE takes it and puts it back, which cannot lose it."""
@@ -198,4 +203,4 @@ class JobConsumer(Consumer):
             return
         for delivery in batch:
             delivery.slots = None
-        asyncio.run_coroutine_threadsafe(self._executor.claim(batch), self._executor.loop).result()
+        self._claim(batch)

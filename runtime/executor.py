@@ -34,6 +34,7 @@ log = structlog.get_logger("callboard")
 
 _UNKNOWN_ACTOR_DELAY = 30.0  # seconds; a deploy that brings the actor is probably under way
 _ENGINE_POOL = 4  # connections
+_LAST_CLAIMS = 2.0  # seconds that claims on their way get when the worker stops
 _DRAIN = 10.0  # seconds that writing the last endings may take; what is left then is rescued
 _TIME_LIMIT_PRECISION = 0.05  # seconds
 _OUT_OF_TIME = "its time limit is over"  # why a job's task is cancelled
@@ -65,6 +66,7 @@ class Executor:
         }
         self._freed: list[Delivery] = []
         self._runs: dict[asyncio.Task[None], Delivery] = {}
+        self._claims: set[asyncio.Task[Any]] = set()  # on their way
         self._waiting: collections.deque[Delivery] = collections.deque()  # claimed, for the next task that ends
 
     async def open(self) -> None:
@@ -85,6 +87,8 @@ class Executor:
         self._warm_up.cancel()
         try:
             async with asyncio.timeout(_DRAIN):
+                if self._claims:  # what they are about to get is given back
+                    await asyncio.wait(self._claims)
                 await self.settlement.drain()
         except TimeoutError:
             log.error("the last jobs' ends could not be written; they will be rescued")  # noqa: TRY400
@@ -98,17 +102,20 @@ class Executor:
         async with self._engine.connection(), self._engine.connection():
             await self.redis.ping()
 
-    async def give_back(self, ending: Ending = Ending.RELEASED) -> None:
+    def give_back(self) -> None:
         """What is claimed and has not been started goes back to the queue."""
         while self._waiting:
             delivery = self._waiting.popleft()
-            delivery.ending = ending
+            delivery.ending = Ending.RELEASED
             self._free(delivery)
             self.settlement.settle(delivery)
 
     async def stop(self) -> None:
-        """Cancel the async jobs that still run: they go back to the queue."""
-        await self.give_back()
+        """Cancel the async jobs that still run, which go back to the queue, and claims that get no answer."""
+        if self._claims:
+            await asyncio.wait(self._claims, timeout=_LAST_CLAIMS)
+        for claim in self._claims:
+            claim.cancel()
         while self._runs:
             for task, delivery in self._runs.items():
                 delivery.interrupted = _STOP
@@ -121,6 +128,9 @@ class Executor:
 
     async def claim(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Claim a fetched batch: start its async jobs, return its sync ones for the threads, drop the rest."""
+        claiming = asyncio.current_task()
+        assert claiming is not None
+        self._claims.add(claiming)
         try:
             return await self._claim_batch(deliveries)
         except Exception:
@@ -129,6 +139,8 @@ class Executor:
             for delivery in deliveries:
                 delivery.free_slot()
             return []
+        finally:
+            self._claims.discard(claiming)
 
     async def _claim_batch(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         foreign = [delivery for delivery in deliveries if delivery.is_adopted]
@@ -156,6 +168,8 @@ class Executor:
                 self._start(delivery)
             else:
                 self._waiting.append(delivery)
+        if self.stopping:  # it began to while the claim was on its way
+            self.give_back()
         if lost:
             self.settlement.drop(lost)
         return for_threads

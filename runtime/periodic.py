@@ -1,7 +1,7 @@
 """`cron()` for actors that periodiq triggers, meaning what cron means."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import dramatiq
@@ -9,6 +9,7 @@ import pendulum
 import periodiq
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_MINUTE = timedelta(minutes=1)
 _SEARCH = timedelta(days=366 * 8 + 2)  # 29 February comes back within eight years
 
 
@@ -33,7 +34,7 @@ class CronSpec(periodiq.CronSpec):  # type: ignore[misc]
         fields[4] = _weekdays(fields[4])
         try:
             parsed: CronSpec = super().parse(" ".join(fields))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, IndexError) as error:
             raise ValueError(f"{spec!r} is not a cron expression: {error}.") from error
         for name, values, least, most in (
             ("minute", parsed.minute, 0, 59),
@@ -53,18 +54,19 @@ class CronSpec(periodiq.CronSpec):  # type: ignore[misc]
 
     def next_valid_date(self, last: Any) -> Any:
         """The first minute after `last` that matches."""
-        start = pendulum.instance(last).replace(second=0, microsecond=0).add(minutes=1)
-        moment = start
-        while moment - start < _SEARCH:
-            if not self._day_matches(moment):
-                moment = moment.add(days=1).start_of("day")
-            elif moment.hour not in self.hour:
-                moment = moment.add(hours=1).start_of("hour")
-            elif moment.minute not in self.minute:
-                moment = moment.add(minutes=1)
+        zone = last.tzinfo
+        instant = datetime.fromtimestamp(last.timestamp() // 60 * 60, UTC) + _MINUTE
+        end = instant + _SEARCH
+        while instant < end:
+            local = instant.astimezone(zone)
+            if not self._day_matches(local):
+                midnight = datetime.combine(local.date() + timedelta(days=1), time.min, zone).astimezone(UTC)
+                instant = max(midnight, instant + _MINUTE)  # where clocks change, a local midnight may lie behind us
+            elif self.validate(local):
+                return pendulum.instance(local)
             else:
-                return moment
-        raise ValueError(f"{self} never happens.")
+                instant += _MINUTE
+        raise ValueError(f"{self.parsed_from!r} is not a cron expression: it never happens.")
 
     def validate(self, date: datetime) -> bool:
         """Does it run in this minute?"""

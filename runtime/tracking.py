@@ -49,7 +49,7 @@ class Tracking(Middleware):
         """Take nothing new; give what runs its grace. What is left then, ThreadShutdown and `stop` interrupt."""
         executor = broker.executor
         executor.stopping = True
-        self._thread.run_coroutine(executor.give_back())
+        executor.loop.call_soon_threadsafe(executor.give_back)
         executor.slots.wait_until_idle(self._settings.shutdown_grace)
         self._thread.run_coroutine(executor.stop())
 

@@ -93,13 +93,13 @@ async def notes(client: Client) -> list[str]:
     return [line.decode() for line in lines]
 
 
-async def noted(client: Client, line: str, times: int = 1) -> None:
-    """Wait until an actor has said so."""
+async def noted(client: Client, line: str, times: int = 1, timeout: float = 60) -> None:
+    """Wait until an actor has said so, or so many have."""
 
     async def look() -> bool:
         return (await notes(client)).count(line) >= times
 
-    await wait_for(look, what=f"the note {line!r}")
+    await wait_for(look, timeout, f"the note {line!r}")
 
 
 async def go(client: Client, key: str) -> None:

@@ -13,6 +13,8 @@ from tests.runtime.observing import (
     ended,
     enqueue,
     enqueue_all,
+    go,
+    noted,
     notes,
     nothing_left,
     put,
@@ -21,6 +23,7 @@ from tests.runtime.observing import (
     value,
 )
 from tests.runtime.some_actors import job_of
+from tests.support.waiting import wait_for
 
 
 async def copies(client: Client, queue: str, number: int) -> None:
@@ -95,3 +98,36 @@ async def test_two_workers_share_a_thousand_jobs(client: Client, stage: None, wo
     done = await effects(client)
     assert len(done) == len(set(done)) == 1_000
     assert await value(client, "select count(*) from jobs where state = 'succeeded' and attempt = 1") == 1_000
+
+
+@BOTH_KINDS
+async def test_a_busy_worker_keeps_no_job_from_an_idle_one(
+    client: Client, stage: None, worker: StartProcess, kind: str
+) -> None:
+    """Given two workers of four places each, when short jobs are followed by eight long ones, then all eight start:
+    none waits in the hands of a worker that was fast a moment ago, while the other has nothing to do."""
+    await enqueue_all(client, [call(job_of(kind, "nap"), 1)] * 800)
+    await enqueue_all(client, [call(job_of(kind, "hold"), "long")] * 8)
+    for _ in range(2):
+        await worker("tests.runtime.some_actors", ASYNC_CONCURRENCY="4")
+    await noted(client, "long started", times=8, timeout=15)
+    await go(client, "long")
+    await all_ended(client, 808)
+
+
+async def test_a_busy_kind_keeps_no_job_of_the_other_from_an_idle_worker(
+    client: Client, stage: None, worker: StartProcess
+) -> None:
+    """Given a queue of both kinds and two workers whose threads are busy on one of them only, when more sync jobs come,
+    then the idle worker has started them soon."""
+    await worker("tests.runtime.some_actors")
+    await enqueue_all(client, [call(job_of("sync", "mixed"), 8.0)] * 4)
+
+    async def busy() -> bool:
+        return bool(await value(client, "select count(*) = 4 from jobs where state = 'running'"))
+
+    await wait_for(busy)
+    await worker("tests.runtime.some_actors")
+    ids = await enqueue_all(client, [call(job_of("sync", "mixed"), 0.0)] * 4)
+    for job_id in ids:
+        assert (await ended(client, job_id, timeout=6)).state == "succeeded"

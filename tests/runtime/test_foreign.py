@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -221,6 +222,21 @@ async def test_a_dead_letter_whose_row_is_gone_runs_again(client: Client, engine
         await connection.execute("delete from jobs")
     await requeue(client, f"stage-{kind}")
     assert (await ended(client, job_id)).attempt == 1
+
+
+@BOTH_KINDS
+async def test_a_dead_letter_whose_key_was_taken_stays_failed(client: Client, engine: Engine, kind: str) -> None:
+    """Given a failed job whose unique key a new job has, when its dead letter is requeued, then it is not run beside
+    that one, and the messages behind it are not held up."""
+    once = Options(max_retries=0, unique_key="once")
+    job_id = await enqueue_with(client, once, job_of(kind, "fail"), 9)
+    await reaches(client, job_id, "failed")
+    await wait_for(lambda: dead(client, f"stage-{kind}"))
+    await enqueue_with(client, Options(unique_key="once", delay=timedelta(hours=1)), job_of(kind, "echo"))
+    await requeue(client, f"stage-{kind}")
+    await nothing_left(client, f"stage-{kind}")
+    assert (await row(client, job_id)).state == "failed"
+    assert (await ended(client, await enqueue_with(client, Options(), job_of(kind, "echo")))).state == "succeeded"
 
 
 @BOTH_KINDS

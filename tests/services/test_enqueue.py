@@ -1,6 +1,7 @@
 """Enqueueing in the caller's own transaction: what is written and what is sent, and when nothing is."""
 
 import uuid
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import JobAttempt
-from errors import NotFound
+from errors import BadArguments, NotFound
 from runtime.client import Client
 from services import jobs
 from services.jobs import Options, call, enqueue, enqueue_many, enqueue_with
@@ -255,6 +256,55 @@ async def test_many_single_jobs_keep_redis_shallow(settings: Settings) -> None:
             await session.commit()
         await flushed(client)
         assert len(await waiting(client, QUEUE)) == 1_000
+
+
+async def rolled_back(session: AsyncSession) -> None:
+    await enqueue(session, echo)
+    await session.rollback()
+
+
+async def refused(session: AsyncSession) -> None:
+    with pytest.raises(BadArguments):
+        await enqueue(session, echo, {1, 2})
+
+
+async def refused_in_bulk(session: AsyncSession) -> None:
+    with pytest.raises(BadArguments):
+        await enqueue_many(session, [call(echo, 1), call(echo, {2})])
+
+
+async def there_already(session: AsyncSession) -> None:
+    await enqueue_with(session, Options(unique_key="once"), echo)
+    await session.commit()
+
+
+async def rolled_back_to_a_savepoint(session: AsyncSession) -> None:
+    savepoint = await session.begin_nested()
+    await enqueue(session, echo)
+    await savepoint.rollback()
+
+
+async def never_ended(session: AsyncSession) -> None:
+    await enqueue(session, echo)
+    await session.close()
+
+
+@pytest.mark.parametrize(
+    "come_to_nothing", [rolled_back, refused, refused_in_bulk, there_already, rolled_back_to_a_savepoint, never_ended]
+)
+async def test_what_comes_to_nothing_takes_no_room(
+    settings: Settings, come_to_nothing: Callable[[AsyncSession], Awaitable[None]]
+) -> None:
+    """Given room for ten messages in Redis, when fifty jobs come to nothing, then the next one is sent at once."""
+    async with Client.open(settings.model_copy(update={"dispatch_window": 10})) as client:
+        async with client.session() as session:
+            for _ in range(50):
+                await come_to_nothing(session)
+            job_id = (await enqueue(session, echo, "sent")).id
+            await session.commit()
+        await flushed(client)
+        assert ("sent",) in [message.args for message in await waiting(client, QUEUE)]
+        assert (await row(client, job_id)).dispatched_at is not None
 
 
 async def test_no_calls_are_no_jobs(client: Client) -> None:

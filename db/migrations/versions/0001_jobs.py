@@ -44,7 +44,9 @@ def upgrade() -> None:
                 when 'paused' then worker is null
                 else true end),
             constraint jobs_ended check ((state in ('succeeded', 'failed', 'cancelled')) = (finished_at is not null)
-                and (finished_at is null) = (outcome is null))
+                and outcome is not distinct from
+                    case state when 'succeeded' then 1 when 'failed' then 2 when 'cancelled' then 3 end),
+            constraint jobs_attempt check (attempt >= 0)
         ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05)
         """
     )

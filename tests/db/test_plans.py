@@ -1,0 +1,83 @@
+"""The engine's statements stay fast with the table's size: each finds its rows by an index."""
+
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest_asyncio
+
+from db import jobs
+from runtime.client import Client
+
+SOME_ID, ME = uuid.UUID(int=1), uuid.UUID(int=2)
+
+STATEMENTS: dict[str, tuple[str, list[Any]]] = {
+    "CLAIM": (jobs.CLAIM, [[SOME_ID] * 50, [0] * 50, ME]),
+    "CLAIMED": (jobs.CLAIMED, [[SOME_ID] * 50, [0] * 50, ME]),
+    "SUCCEED": (jobs.SUCCEED, [[SOME_ID] * 50, [1] * 50, ["1"] * 50, ME]),
+    "FAIL": (jobs.FAIL, [[SOME_ID], [1], ["E"], ["no"], [""], [None], ME]),
+    "RELEASE": (jobs.RELEASE, [[SOME_ID], [1], ME]),
+    "UNDISPATCH": (jobs.UNDISPATCH, [[SOME_ID], [0]]),
+    "LEVELS": (jobs.LEVELS, []),
+    "DISPATCH": (jobs.DISPATCH, ["q1", 0, 100]),
+    "UNCLAIMED": (jobs.UNCLAIMED, ["q1", 5.0, 1_000]),
+    "DELETE_ENDED": (jobs.DELETE_ENDED, [1, 7 * 86_400.0, 2_000]),
+    "LIVE_BY_UNIQUE_KEY": (jobs.LIVE_BY_UNIQUE_KEY, ["key-1"]),
+}
+
+
+@pytest_asyncio.fixture
+async def large(client: Client) -> AsyncIterator[asyncpg.Connection]:
+    """50,000 jobs of four queues and three priorities, most of them ended in the last month, 5,000 of them queued."""
+    async with client.database.connection() as connection:
+        await connection.execute(
+            """
+            insert into jobs (id, actor, queue, args, kwargs, priority, state, outcome, finished_at, created_at, run_at,
+                              dispatched_at, unique_key)
+            select gen_random_uuid(), 'actor-' || n % 7, 'q' || n % 4, '[]', '{}', n % 3,
+                   case when n % 10 = 0 then 'queued' else 'succeeded' end, case when n % 10 = 0 then null else 1 end,
+                   case when n % 10 = 0 then null else now() - n * interval '1 min' end,
+                   now() - n * interval '1 min', now() - n * interval '1 min',
+                   case when n % 20 = 0 then now() end, case when n % 100 = 0 then 'key-' || n end
+            from generate_series(1, 50000) n
+            """
+        )
+        await connection.execute("analyze jobs")
+        yield connection
+
+
+async def test_no_statement_reads_the_whole_table(large: asyncpg.Connection) -> None:
+    """Given a large table, then the plan of each statement, asked for with values as asyncpg prepares it, has no
+    sequential scan of jobs."""
+    slow = {}
+    for name, (statement, values) in STATEMENTS.items():
+        async with large.transaction():
+            rows = await large.fetch(f"explain (format json) {statement}", *values)
+        scans = [node for node in nodes(rows[0][0][0]["Plan"]) if node["Node Type"] == "Seq Scan"]
+        if any(scan.get("Relation Name") == "jobs" for scan in scans):
+            slow[name] = rows[0][0]
+    assert slow == {}
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
+
+
+async def test_a_claim_changes_no_indexed_column(client: Client) -> None:
+    """Given a row with room on its page, when it is claimed, then no index is touched (HOT): the speed rests on it."""
+    async with client.database.connection() as connection:
+        job_id = uuid.uuid4()
+        await connection.execute(
+            "insert into jobs (id, actor, queue, args, kwargs) values ($1, 'a', 'q', '[]', '{}')", job_id
+        )
+        before = await hot_updates(connection)
+        await connection.fetch(jobs.CLAIM, [job_id], [0], ME)
+        assert await hot_updates(connection) == before + 1
+
+
+async def hot_updates(connection: asyncpg.Connection) -> int:
+    """Of this session's own statements, which PostgreSQL reports a little later otherwise."""
+    await connection.execute("select pg_stat_force_next_flush()")
+    number: int = await connection.fetchval("select n_tup_hot_upd from pg_stat_user_tables where relname = 'jobs'")
+    return number

@@ -241,11 +241,10 @@ async def test_a_job_without_a_limit_stays_without(client: Client) -> None:
 
 
 async def test_a_unique_key_taken_meanwhile_keeps_a_job_from_being_queued_again(client: Client) -> None:
-    """Given a failed job whose key a new job has, then queueing it again is refused by the index, not doubled."""
+    """Given a failed job whose key a new job has, then queueing it again is refused, not doubled."""
     old = await job(client, "failed", worker=ME, unique_key="k")
     await job(client, unique_key="k")
-    with pytest.raises(asyncpg.UniqueViolationError):
-        await fetch(client, jobs.QUEUE_AGAIN, [old])
+    assert await fetch(client, jobs.QUEUE_AGAIN, [old]) == []
 
 
 async def test_undispatching_is_for_the_message_of_this_attempt(client: Client) -> None:

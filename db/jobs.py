@@ -66,11 +66,12 @@ from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 on conflict (id) do nothing
 """
 
-# queued -> running, by a worker that holds the job's message: ids, attempts of the messages, worker.
+# queued -> running, by a worker that holds the job's message and its own row: ids, attempts of the messages, worker.
 # Duplicate, stale, cancelled and not yet due messages return no row: drop them.
 CLAIM = """
-update jobs j set state = 'running', attempt = j.attempt + 1, worker = $3, started_at = now()
-from unnest($1::uuid[], $2::int[]) as m(id, attempt)
+with me as materialized (select id from workers where id = $3 for key share)
+update jobs j set state = 'running', attempt = j.attempt + 1, worker = me.id, started_at = now()
+from me, unnest($1::uuid[], $2::int[]) as m(id, attempt)
 where j.id = m.id and j.attempt = m.attempt and j.state = 'queued' and j.run_at <= now()
 returning j.id, j.max_attempts, j.releases
 """

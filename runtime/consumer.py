@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import redis
 import structlog
 from dramatiq import Consumer, MessageProxy
-from dramatiq.errors import ConnectionClosed, DecodeError
+from dramatiq.errors import DecodeError
 
 from runtime.delivery import Delivery, Ending
 from runtime.executor import Executor
+from runtime.patience import Patience
 from runtime.transport import FETCH, HEARTBEATS, MOST, Keys, decode
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class JobConsumer(Consumer):
         kinds = [executor.is_async(actor.actor_name) for actor in broker.actors.values() if actor.queue_name == queue]
         self._runs_async, self._runs_sync = any(kinds), not all(kinds) or not kinds
         self._allowance = self._threads.capacity if self._runs_sync else self._tasks.capacity
+        self._patience = Patience(f"fetching from {queue}")
         self._ready: collections.deque[Delivery] = collections.deque()  # claimed, for Dramatiq's threads
 
     def __next__(self) -> MessageProxy | None:
@@ -53,8 +55,9 @@ class JobConsumer(Consumer):
                     self._adopt_delayed()
                 else:
                     self._take()
+                self._patience.succeeded()
             except redis.RedisError as error:
-                raise ConnectionClosed(error) from error
+                time.sleep(self._patience.failed(error))
         return self._ready.popleft() if self._ready else None
 
     def ack(self, message: MessageProxy) -> None:

@@ -19,7 +19,7 @@ from db.database import Database
 from runtime.adoption import Adoption
 from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
-from runtime.ids import uuid7
+from runtime.lease import WorkerLease
 from runtime.outbox import Outbox
 from runtime.patience import patiently
 from runtime.settlement import Settlement
@@ -37,6 +37,7 @@ _DRAIN = 10.0  # seconds that writing the last endings may take; what is left th
 _TIME_LIMIT_PRECISION = 0.05  # seconds
 _OUT_OF_TIME = "its time limit is over"  # why a job's task is cancelled
 _STOP = "the worker stops"
+_LOST = "the worker was given up"
 _BRIDGE = async_to_sync(asyncio.sleep).__code__
 
 
@@ -56,7 +57,7 @@ class Executor:
 
     def __init__(self, broker: "Broker", settings: Settings, threads: int) -> None:
         self.broker, self.settings = broker, settings
-        self.worker = uuid7()
+        self._threads = threads
         self.async_slots = Slots(settings.async_concurrency)
         self.thread_slots = Slots(threads)
         self.stopping = False  # nothing new is taken
@@ -67,6 +68,11 @@ class Executor:
         self._freed: list[Delivery] = []
         self._runs: dict[asyncio.Task[None], Delivery] = {}
 
+    @property
+    def worker(self) -> uuid.UUID:
+        """Under which id this process claims and ends."""
+        return self._lease.worker
+
     async def open(self) -> None:
         """Make the pools. Call on the loop that will run the jobs, after the fork."""
         self.loop = asyncio.get_running_loop()
@@ -75,8 +81,10 @@ class Executor:
         self.redis = redis.asyncio.Redis.from_url(self.settings.redis, socket_timeout=5, socket_connect_timeout=5)
         self.outbox = Outbox(self.database, self.redis, self.settings.dispatch_window)
         self._adoption = Adoption(self.broker, self._engine)
-        self.settlement = Settlement(self._engine, self.redis, self.worker, self.broker.broker_id)
+        self._lease = WorkerLease(self._engine, self.settings, sorted(self.broker.queues), self._threads)
+        self.settlement = Settlement(self._engine, self.redis, self._lease, self.broker.broker_id)
         self._watch = self.loop.create_task(self._watch_time_limits())
+        self._heartbeat = self.loop.create_task(self._lease.keep(self._drop_runs))
         self._warm_up = self.loop.create_task(patiently("connecting", self._connect))
 
     async def close(self) -> None:
@@ -86,6 +94,8 @@ class Executor:
         try:
             async with asyncio.timeout(_DRAIN):
                 await self.settlement.drain()
+                self._heartbeat.cancel()
+                await self._lease.unregister()
         except TimeoutError:
             log.error("the last jobs' ends could not be written; they will be rescued")  # noqa: TRY400
         await self.outbox.drain()
@@ -100,11 +110,20 @@ class Executor:
 
     async def stop(self) -> None:
         """Cancel the async jobs that still run: they go back to the queue."""
-        while self._runs:
-            for task, delivery in self._runs.items():
-                delivery.interrupted = _STOP
-                task.cancel(_STOP)
-            await asyncio.wait(list(self._runs), timeout=1)
+        await self._cancel_runs(_STOP)
+
+    async def _drop_runs(self) -> None:
+        """This worker was given up: its jobs may run elsewhere already."""
+        await self._cancel_runs(_LOST)
+
+    async def _cancel_runs(self, reason: str) -> None:
+        mine = dict(self._runs)
+        while mine:
+            for task, delivery in mine.items():
+                delivery.interrupted = reason
+                task.cancel(reason)
+            _, pending = await asyncio.wait(mine, timeout=1)
+            mine = {task: mine[task] for task in pending}
 
     def is_async(self, actor_name: str) -> bool:
         return actor_name in self._coroutines
@@ -130,6 +149,7 @@ class Executor:
         if unknown:
             await self._put_off(unknown)
             deliveries = [delivery for delivery in deliveries if delivery not in unknown]
+        await self._lease.registered.wait()
         ids, attempts = [d.job_id for d in deliveries], [d.attempt for d in deliveries]
         won = await self._claim(ids, attempts)
         for_threads, lost = [], []
@@ -232,8 +252,8 @@ class Executor:
 
     def _interrupted(self, delivery: Delivery, error: BaseException) -> None:
         """The job's task was cancelled: its time is up, the worker stops, or the job's own code did it."""
-        if delivery.interrupted == _STOP:
-            delivery.ending = Ending.RELEASED
+        if delivery.interrupted in (_STOP, _LOST):
+            delivery.ending = Ending.RELEASED if delivery.interrupted == _STOP else Ending.LOST
             self.broker.emit_after("skip_message", delivery)
             return
         if delivery.interrupted == _OUT_OF_TIME:

@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from db.database import Database
 from runtime.batch import Batch
 from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
+from runtime.lease import WorkerLease
 from runtime.patience import patiently
 from runtime.transport import ACK, NACK, WAKE, Keys
 
@@ -28,8 +28,8 @@ _UNKNOWN = Failure("Unknown", "The run ended without saying how.", "")
 class Settlement:
     """What becomes of a delivery once its run is over. Lives on the worker's event loop."""
 
-    def __init__(self, database: Database, redis: Redis, worker: uuid.UUID, broker_id: str) -> None:
-        self._database, self._redis, self._worker, self._broker_id = database, redis, worker, broker_id
+    def __init__(self, database: Database, redis: Redis, lease: WorkerLease, broker_id: str) -> None:
+        self._database, self._redis, self._lease, self._broker_id = database, redis, lease, broker_id
         self._ack_script = redis.register_script(ACK)
         self._nack_script = redis.register_script(NACK)
         self._unwritten = 0
@@ -94,7 +94,7 @@ class Settlement:
         """Run a statement over the batch's ids, attempts and columns; say which runs it refused."""
         ids, attempts = [d.job_id for d in batch], [d.attempt for d in batch]
         async with self._database.connection() as connection:
-            rows = await connection.fetch(statement, ids, attempts, *columns, self._worker)
+            rows = await connection.fetch(statement, ids, attempts, *columns, self._lease.worker)
         if len(rows) < len(batch):
             won = {row[0] for row in rows}
             for delivery in batch:
@@ -126,7 +126,7 @@ class Settlement:
             for delivery in batch:
                 if delivery.result is not None:
                     await connection.fetch(
-                        jobs.STORE_RESULT, delivery.job_id, delivery.attempt, self._worker, delivery.result
+                        jobs.STORE_RESULT, delivery.job_id, delivery.attempt, self._lease.worker, delivery.result
                     )
 
     async def _acknowledge(self, batch: list[Delivery]) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import dramatiq
@@ -12,7 +13,7 @@ from dramatiq.middleware import SkipMessage
 from dramatiq.middleware.shutdown import Shutdown
 
 from errors import BadRequest, LeaseLost
-from runtime import handle, payload, process
+from runtime import handle, lease, payload, process
 from runtime.delivery import Delivery, Ending
 from runtime.executor import Executor
 from runtime.failure import Failure
@@ -32,6 +33,10 @@ class Tracking(Middleware):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+
+    @property
+    def forks(self) -> list[Callable[[], int]]:
+        return [lease.accompany]
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
         process.stop_once()

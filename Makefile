@@ -1,0 +1,60 @@
+# Everything a developer or a visitor needs. `make help` lists it.
+
+PYTHON ?= python3
+UV ?= uv
+BIN := .venv/bin
+STARTED := $(shell date +%s)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev servers test test-system check format bench lock clean
+
+help: ## List these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: .venv/installed ## Everything on this machine, with real mail leaving; ONCE=1 checks it and ends; PORT=8000
+	@$(BIN)/python -m local demo --since $(STARTED)
+
+dev: .venv/installed ## The whole stack, started again when a file changes; PORT=8000
+	@$(BIN)/python -m local dev
+
+servers: .venv/installed ## Only PostgreSQL and Valkey, for commands of your own
+	@$(BIN)/python -m local servers
+
+test: .venv/installed ## The whole suite, on servers of its own; ARGS='-k email'
+	@$(BIN)/pytest $(ARGS)
+
+test-system: .venv/installed ## The whole suite, on the servers of DATABASE_URL and REDIS_URL
+	@test -n "$(DATABASE_URL)" && test -n "$(REDIS_URL)" || { \
+	  echo "Set both: make test-system DATABASE_URL=postgresql://... REDIS_URL=redis://..."; exit 1; }
+	@$(BIN)/pytest $(ARGS)
+
+check: .venv/installed ## Style, types, import directions, and that the migrations make the models
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/python -m local run --fresh "callboard migrate && alembic check"
+
+format: .venv/installed ## Put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/installed ## Side by side with stock Dramatiq; ARGS='--rounds 1'
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: ## Write both lock files anew from pyproject.toml (needs uv); ARGS=--upgrade
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv. Install it, or say where it is: make lock UV=..."; exit 1; }
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links $(ARGS) pyproject.toml -o requirements.lock
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links $(ARGS) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## Remove .venv and caches (not the data in CALLBOARD_HOME)
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made anew when the lock changes.
+.venv/installed: requirements-dev.lock pyproject.toml local/install.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Callboard needs Python 3.11 or newer, and '$(PYTHON)' is not. Say which to use: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) local/install.py

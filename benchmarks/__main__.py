@@ -1,0 +1,75 @@
+"""`python -m benchmarks`: stock Dramatiq and Callboard in turns, on the same servers."""
+
+import asyncio
+from collections import defaultdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from benchmarks.machine import describe
+from benchmarks.place import Place
+from benchmarks.report import Report, Results
+from benchmarks.scenarios import SCENARIOS, Scenario
+from db.migrate import upgrade
+from errors import CallboardError
+
+KEYS = ", ".join(scenario.key for scenario in SCENARIOS)
+
+
+async def run(place: Place, scenarios: list[Scenario], rounds: int, console: Console) -> Report:
+    about = await describe(place)
+    results: Results = defaultdict(list)
+    for number in range(1, rounds + 1):
+        for scenario in scenarios:
+            # The order turns with the rounds: whoever comes second finds the machine warmer.
+            for system in scenario.systems if number % 2 else scenario.systems[::-1]:
+                measured = await scenario.measure(place, system)
+                results[scenario.key, system.name].append(measured)
+                figures = ", ".join(f"{value:,.1f} {figure}" for figure, value in measured.figures.items())
+                console.print(f"round {number}: {scenario.title}, {system.name}: {figures}", highlight=False)
+    return Report(about, scenarios, results)
+
+
+async def prepare_and_run(
+    place: Place, scenarios: list[Scenario], rounds: int, appendfsync: str | None, console: Console
+) -> Report:
+    await upgrade(place.settings())
+    async with place.appendfsync(appendfsync):
+        return await run(place, scenarios, rounds, console)
+
+
+def main(
+    only: Annotated[list[str] | None, typer.Argument(help=f"Which scenarios ({KEYS}); all if none is named.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured; the tables show medians.")] = 3,
+    concurrency: Annotated[int, typer.Option(min=1, help="Callboard's ASYNC_CONCURRENCY.")] = 200,
+    window: Annotated[int, typer.Option(min=10, help="Callboard's DISPATCH_WINDOW.")] = 1_000,
+    appendfsync: Annotated[
+        Literal["always", "everysec"] | None, typer.Option(help="Redis's, for the time of the run; as it is if unset.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="A file for everything that was measured.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="A file for the tables, as in docs/benchmarks.md.")] = None,
+) -> None:
+    """Measure stock Dramatiq and Callboard side by side, on DATABASE_URL and REDIS_URL or on embedded servers."""
+    wrong = set(only or []) - {scenario.key for scenario in SCENARIOS}
+    if wrong:
+        raise typer.BadParameter(f"{', '.join(sorted(wrong))}: no such scenario. There are: {KEYS}.")
+    scenarios = [scenario for scenario in SCENARIOS if not only or scenario.key in only]
+    console = Console()
+    options = {"ASYNC_CONCURRENCY": str(concurrency), "DISPATCH_WINDOW": str(window)}
+    try:
+        with Place.made(options) as place:
+            report = asyncio.run(prepare_and_run(place, scenarios, rounds, appendfsync, console))
+    except CallboardError as error:
+        console.print(str(error), style="red", highlight=False)
+        raise typer.Exit(1) from error
+    report.print(console)
+    if json:
+        json.write_text(report.json())
+    if markdown:
+        markdown.write_text(report.markdown())
+
+
+if __name__ == "__main__":
+    typer.run(main)

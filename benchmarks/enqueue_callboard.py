@@ -1,0 +1,52 @@
+"""Enqueues for Callboard, in a process of its own: `python -m benchmarks.enqueue_callboard many noop 10000`."""
+
+import asyncio
+import random
+import sys
+import time
+
+import uvloop
+
+from benchmarks.callboard import actors
+from runtime.client import Client
+from services import jobs
+from settings import settings
+
+
+async def many(client: Client, actor: str, count: int) -> None:
+    """All in one transaction."""
+    async with client.session() as session:
+        await jobs.enqueue_many(session, [jobs.call(actors[actor], number) for number in range(count)])
+        await session.commit()
+
+
+async def one_by_one(client: Client, actor: str, count: int) -> None:
+    """Each in a session and a transaction of its own, one after the other."""
+    for number in range(count):
+        async with client.session() as session:
+            await jobs.enqueue(session, actors[actor], number)
+            await session.commit()
+
+
+async def idle(client: Client, actor: str, count: int) -> None:
+    """To a worker that has nothing to do."""
+    pause = random.Random(count)
+    for _ in range(count):
+        await asyncio.sleep(pause.uniform(0.1, 0.7))
+        async with client.session() as session:
+            await jobs.enqueue(session, actors[actor], time.time())
+            await session.commit()
+
+
+async def main(way: str, actor: str, count: int) -> float:
+    """Seconds until the last commit has returned; the last messages leave behind that."""
+    async with Client.open(settings()) as client:
+        async with client.session() as session:
+            await session.connection()  # connecting is not enqueueing
+        started = time.perf_counter()
+        await {"many": many, "one": one_by_one, "idle": idle}[way](client, actor, count)
+        return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    print(uvloop.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]))))

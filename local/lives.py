@@ -1,0 +1,62 @@
+"""The lives of a few jobs in the terminal: a live table, or a line for each change where there is no terminal."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from db.models import Job
+
+STYLES = {"queued": "cyan", "running": "yellow", "retrying": "magenta", "succeeded": "green", "failed": "red"}
+
+
+class Lives:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False)
+        self._shown: dict[object, tuple[str, int]] = {}
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        if self._console.is_terminal:
+            with self._live:
+                yield
+        else:
+            yield
+
+    def update(self, jobs: Sequence[Job]) -> None:
+        if self._console.is_terminal:
+            self._live.update(_table(jobs), refresh=True)
+            return
+        for job in jobs:
+            if self._shown.get(job.id) != (state(job), job.attempt):
+                self._shown[job.id] = (state(job), job.attempt)
+                line = "{}  {:<20} {:<10} {}  {:<9}  {}".format(*_cells(job)).rstrip()
+                self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def state(job: Job) -> str:
+    """What people call it: queued again after a failed attempt is `retrying`."""
+    return "retrying" if job.state == "queued" and job.attempt else job.state
+
+
+def _table(jobs: Sequence[Job]) -> Table:
+    table = Table("job", "to", "state", "attempt", "next run", "last error", expand=True)
+    for job in jobs:
+        table.add_row(*map(escape, _cells(job)), style=STYLES.get(state(job), ""))
+    return table
+
+
+def _cells(job: Job) -> tuple[str, ...]:
+    error = job.error["message"] if job.error else ""
+    return str(job.id)[-12:], job.kwargs["to"], state(job), f"attempt {job.attempt}", _next_run(job), error
+
+
+def _next_run(job: Job) -> str:
+    if job.state != "queued":
+        return ""
+    return f"in {max(0, (job.run_at - datetime.now(UTC)).total_seconds()):.1f} s"

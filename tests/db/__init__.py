@@ -1,0 +1,1 @@
+"""The statements and the rules of the tables, on PostgreSQL itself."""

@@ -1,0 +1,1 @@
+"""Enqueueing: what is written, what is sent, and what is refused."""

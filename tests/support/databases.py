@@ -1,0 +1,56 @@
+"""Where the tests' rows and messages go: a database and a Redis number that nobody else uses."""
+
+import secrets
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import redis.asyncio
+
+
+async def create_database(url: str) -> str:
+    """A new database on that server. Returns its URL."""
+    name = f"callboard_test_{secrets.token_hex(4)}"
+    await _execute(url, f"create database {name}")
+    return _with_path(url, name)
+
+
+async def drop_database(url: str) -> None:
+    await _execute(_with_path(url, "postgres"), f"drop database {urlsplit(url).path[1:]} with (force)")
+
+
+async def empty_redis(url: str) -> str:
+    """The URL of a database number of that server in which there is nothing."""
+    for number in range(15, 0, -1):
+        candidate = _with_path(url, str(number))
+        async with redis.asyncio.Redis.from_url(candidate, socket_timeout=10) as client:
+            if await client.dbsize() == 0:
+                return candidate
+    raise AssertionError("The Redis of REDIS_URL has no empty database among 1 to 15: empty one for the tests.")
+
+
+async def clean(database_url: str, redis_url: str) -> None:
+    """The state every test starts from: all tables empty but Alembic's, no messages."""
+    tables = await _execute(
+        database_url,
+        "select quote_ident(tablename) as name from pg_tables"
+        " where schemaname = 'public' and tablename <> 'alembic_version'",
+    )
+    if tables:
+        await _execute(
+            database_url, f"truncate {', '.join(table['name'] for table in tables)} restart identity cascade"
+        )
+    async with redis.asyncio.Redis.from_url(redis_url, socket_timeout=10) as client:
+        await client.flushdb()
+
+
+async def _execute(url: str, statement: str) -> list[asyncpg.Record]:
+    # asyncpg does not know SQLAlchemy's driver names.
+    connection = await asyncpg.connect("postgresql://" + url.split("://", 1)[1], timeout=10, command_timeout=60)
+    try:
+        return list(await connection.fetch(statement))
+    finally:
+        await connection.close()
+
+
+def _with_path(url: str, path: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{path}"))

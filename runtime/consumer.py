@@ -43,7 +43,7 @@ class JobConsumer(Consumer):
         kinds = [executor.is_async(actor.actor_name) for actor in broker.actors.values() if actor.queue_name == queue]
         self._runs_async, self._runs_sync = any(kinds), not all(kinds) or not kinds
         self._allowance = self._threads.capacity if self._runs_sync else self._tasks.capacity
-        self._patience = Patience(f"fetching from {queue}")
+        self._patience = Patience("fetching messages", executor.cannot_fetch)
         self._ready: collections.deque[Delivery] = collections.deque()  # claimed, for Dramatiq's threads
 
     def __next__(self) -> MessageProxy | None:

@@ -21,7 +21,7 @@ from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
 from runtime.lease import WorkerLease
 from runtime.outbox import Outbox
-from runtime.patience import patiently
+from runtime.patience import Seldom, patiently
 from runtime.settlement import Settlement
 from runtime.slots import Slots
 from settings import Settings
@@ -62,6 +62,7 @@ class Executor:
         self.thread_slots = Slots(threads)
         self.stopping = False  # nothing new is taken
         self.grace_is_over = False  # nothing more is started
+        self.cannot_fetch = Seldom()  # every queue has a thread that would say so
         self._coroutines = {
             name: coroutine for name, actor in broker.actors.items() if (coroutine := coroutine_of(actor)) is not None
         }

@@ -21,7 +21,7 @@ from db import workers
 from db.database import Database
 from runtime import logs
 from runtime.ids import uuid7
-from runtime.patience import AWAY, patiently
+from runtime.patience import AWAY, patiently, told
 from settings import Settings, settings
 
 log = structlog.get_logger("callboard")
@@ -101,7 +101,7 @@ async def _accompany(settings: Settings, main_pid: int, stopping: asyncio.Event)
                     await connection.fetch(workers.HEARTBEAT, [row["id"] for row in rows])
         except (*AWAY, TimeoutError) as error:
             alive = [pid for pid in alive if is_alive(pid)]
-            log.debug("no heartbeat was sent for the workers", error=repr(error))
+            log.debug("no heartbeat was sent for the workers", error=told(error))
         await asyncio.sleep(min(1.0, settings.worker_lease / BEATS))
     await database.close()
 

@@ -33,6 +33,7 @@ class Settlement:
         self._ack_script = redis.register_script(ACK)
         self._nack_script = redis.register_script(NACK)
         self._unwritten = 0
+        self.refused = 0  # runs that had been given up, and could change nothing more
         self._acks: Batch[Delivery] = Batch(self._acknowledge)
         self._endings: dict[Ending, Batch[Delivery]] = {
             Ending.SUCCEEDED: Batch(self._flush(self._succeed)),
@@ -40,6 +41,7 @@ class Settlement:
             Ending.CANCELLED: Batch(self._flush(self._cancel)),
             Ending.RELEASED: Batch(self._flush(self._release)),
             Ending.COMMITTED: Batch(self._flush(self._store_results)),
+            Ending.LOST: Batch(self._flush(self._refuse)),
         }
 
     @property
@@ -50,11 +52,8 @@ class Settlement:
     def settle(self, delivery: Delivery) -> None:
         """End the delivery's run as its `ending` says; acknowledge it once that is committed."""
         assert delivery.ending is not None
-        if delivery.ending is Ending.LOST:
-            self._acks.add(delivery)
-        else:
-            self._unwritten += 1
-            self._endings[delivery.ending].add(delivery)
+        self._unwritten += 1
+        self._endings[delivery.ending].add(delivery)
 
     def drop(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge messages that no run belongs to: duplicates, stale ones, those of cancelled jobs."""
@@ -97,9 +96,12 @@ class Settlement:
             rows = await connection.fetch(statement, ids, attempts, *columns, self._lease.worker)
         if len(rows) < len(batch):
             won = {row[0] for row in rows}
-            for delivery in batch:
-                if delivery.job_id not in won:
-                    log.warning("a stale run's ending was refused", job=str(delivery.job_id), attempt=delivery.attempt)
+            await self._refuse([delivery for delivery in batch if delivery.job_id not in won])
+
+    async def _refuse(self, stale: list[Delivery]) -> None:
+        """The database has refused what these runs were about to write: they had been given up."""
+        self.refused += len(stale)
+        log.warning("runs that had been given up were refused", count=len(stale), jobs=[str(d) for d in stale[:10]])
 
     async def _succeed(self, batch: list[Delivery]) -> None:
         await self._fetch(jobs.SUCCEED, batch, [d.result for d in batch])

@@ -2,31 +2,38 @@
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable
 
 import structlog
 
+from runtime.patience import AWAY, Seldom, told
+
 log = structlog.get_logger("callboard")
 
-_LOG_EVERY = 60.0
 _AFTER_ERROR = 1.0
 
 
 async def keep_running(name: str, run_once: Callable[[], Awaitable[float]], wake: asyncio.Event) -> None:
     """Call `run_once` for ever, after as many seconds as it says or once `wake` is set, whatever it raises."""
-    logged = float("-inf")
+    seldom = Seldom()
     while True:
         wake.clear()
         try:
             wait = await run_once()
-        except Exception as error:
-            wait = _AFTER_ERROR * random.uniform(0.5, 1.5)  # noqa: S311 (jitter, not a secret)
-            if time.monotonic() - logged >= _LOG_EVERY:
-                logged = time.monotonic()
-                log.exception("a round failed, trying again each second", service=name, error=repr(error))
+        except AWAY as error:
+            wait = _after_error()
+            if seldom():
+                log.warning("a server is away, trying again each second", service=name, error=told(error))
+        except Exception:
+            wait = _after_error()
+            if seldom():
+                log.exception("a round failed, trying again each second", service=name)
         try:
             async with asyncio.timeout(wait):
                 await wake.wait()
         except TimeoutError:
             continue
+
+
+def _after_error() -> float:
+    return _AFTER_ERROR * random.uniform(0.5, 1.5)  # noqa: S311 (jitter, not a secret)

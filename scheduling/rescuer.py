@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from db import workers
 from db.database import Database
+from runtime.patience import told
 from runtime.transport import WAKE
 from scheduling.leader import Leader
 
@@ -58,4 +59,4 @@ class Rescuer:
         try:
             await self._redis.publish(WAKE, "rescued")
         except RedisError as error:
-            log.debug("the relays were not told; they look by themselves every second", error=repr(error))
+            log.debug("the relays were not told; they look by themselves every second", error=told(error))

@@ -1,6 +1,8 @@
 """Where a fault takes place: servers, workers, schedulers, jobs, and the count at the end."""
 
+import asyncio
 import contextlib
+import re
 import time
 import uuid
 from collections import Counter
@@ -9,11 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncpg
+import redis.asyncio
 from dramatiq import Actor
 from redis.exceptions import RedisError
 
 from db.database import UNAVAILABLE
 from runtime.client import Client
+from runtime.transport import Keys
 from services import jobs
 from settings import Settings
 from tests.faults.report import Outcome
@@ -56,6 +60,14 @@ class Stage:
 
     async def scheduler(self, **variables: str) -> Process:
         return await self._ready(self.launch(*SCHEDULER, **variables))
+
+    async def keep_workers(self, number: int) -> None:
+        """What a platform does: start another worker for each that has ended."""
+        workers: list[Process] = []
+        while True:
+            workers = [worker for worker in workers if worker.code is None]
+            workers += [self.launch(*WORKER) for _ in range(number - len(workers))]
+            await asyncio.sleep(0.1)
 
     def launch(self, *command: str, **variables: str) -> Process:
         """A process that is perhaps not ready yet."""
@@ -111,6 +123,21 @@ class Stage:
     async def all_ended(self, timeout: float = 120) -> None:
         await self.until("select count(*) = 0 from jobs where outcome is null", timeout=timeout)
 
+    async def dispatched(self, number: int) -> None:
+        await self.until("select count(*) >= $1 from jobs where dispatched_at is not null", number)
+
+    @property
+    def redis(self) -> redis.asyncio.Redis:
+        return self.client.redis
+
+    async def waiting(self, number: int, actor: Actor[Any, Any]) -> None:
+        """Wait until so many messages are in the actor's queue in Redis."""
+
+        async def look() -> bool:
+            return int(await self.redis.llen(Keys.of(actor.queue_name).waiting)) >= number
+
+        await wait_for(look, 60, f"{number} messages in Redis")
+
     async def all_delivered(self, timeout: float = 60) -> None:
         """Nothing is left in Redis: neither waiting nor in somebody's hands."""
 
@@ -123,7 +150,16 @@ class Stage:
 
     def said(self, text: str) -> int:
         """How often the processes' logs hold the text."""
-        return sum(process.output.count(text) for process in self.processes)
+        return self.output.count(text)
+
+    def refused(self) -> int:
+        """How many stale runs the workers say were refused."""
+        counts = re.findall(r"runs that had been given up were refused.* count=(\d+)", self.output)
+        return sum(map(int, counts))
+
+    @property
+    def output(self) -> str:
+        return "\n".join(process.output for process in self.processes)
 
     async def outcome(self, fault: str, timeout: float = 120, **figures: float) -> Outcome:
         """Wait for the end of all jobs, and count."""

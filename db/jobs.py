@@ -98,6 +98,12 @@ where id = $1 and attempt = $2 and state = 'running' and worker = $3
 returning id
 """
 
+# After a commit of that whose answer was lost: did it get through? If it still is on its way, this waits for it: id,
+# attempt, worker.
+SUCCEEDED_WITH_WORK = """
+select state = 'succeeded' from jobs where id = $1 and attempt = $2 and worker = $3 for share
+"""
+
 # The result of a job that its own transaction has already ended: id, attempt, worker, result.
 STORE_RESULT = """
 update jobs set result = $4::json

@@ -33,6 +33,7 @@ log = structlog.get_logger("callboard")
 
 _UNKNOWN_ACTOR_DELAY = 30.0  # seconds; a deploy that brings the actor is probably under way
 _ENGINE_POOL = 4  # connections
+_PATIENCE = 30.0  # seconds that a statement of the engine may take
 _DRAIN = 10.0  # seconds that writing the last endings may take; what is left then is rescued
 _TIME_LIMIT_PRECISION = 0.05  # seconds
 _OUT_OF_TIME = "its time limit is over"  # why a job's task is cancelled
@@ -78,7 +79,7 @@ class Executor:
         """Make the pools. Call on the loop that will run the jobs, after the fork."""
         self.loop = asyncio.get_running_loop()
         self.database = Database(self.settings)  # for the jobs; they cannot starve the engine, which has its own
-        self._engine = Database(self.settings, pool=_ENGINE_POOL)
+        self._engine = Database(self.settings, pool=_ENGINE_POOL, patience=_PATIENCE)
         self.redis = redis.asyncio.Redis.from_url(self.settings.redis, socket_timeout=5, socket_connect_timeout=5)
         self.outbox = Outbox(self.database, self.redis, self.settings.dispatch_window)
         self._adoption = Adoption(self.broker, self._engine)

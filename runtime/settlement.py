@@ -23,6 +23,7 @@ log = structlog.get_logger("callboard")
 
 _BEHIND = 2_000  # runs that have ended and are not yet written
 _UNKNOWN = Failure("Unknown", "The run ended without saying how.", "")
+_UNWRITABLE = Failure("Unwritable", "How the run ended could not be written; the worker's log says why.", "")
 
 
 class Settlement:
@@ -77,7 +78,11 @@ class Settlement:
                     for delivery in batch:
                         await flush([delivery])
                     return
-                log.exception("the end of a job could not be written; it will be rescued", job=str(batch[0].job_id))
+                log.exception("the end of a run could not be written", job=str(batch[0]))
+                if batch[0].failure is not _UNWRITABLE:  # its worker lives, so nobody would rescue it
+                    batch[0].ending, batch[0].failure, batch[0].retry_in = Ending.FAILED, _UNWRITABLE, None
+                    self._endings[Ending.FAILED].add(*batch)
+                    return
             self._unwritten -= len(batch)
             self._acks.add(*batch)
             if batch[0].ending in (Ending.FAILED, Ending.RELEASED):

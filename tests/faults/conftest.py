@@ -2,12 +2,13 @@
 
     servers   PostgreSQL and Valkey of the suite's own, which may be killed                         (session)
     stage     an empty database and Redis on them, and whatever plays on it                          (each test)
-    record    `record(outcome)`: a row of the table; lost jobs and doubled effects fail the test
+    record    `record(outcome, refused=3)`: a row of the table; lost jobs and doubled effects fail the test
 """
 
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -23,7 +24,7 @@ from tests.faults.servers import Servers
 from tests.faults.stage import Stage
 from tests.support.databases import clean, create_database
 
-Record = Callable[[Outcome], None]
+Record = Callable[..., None]
 
 EFFECTS = """
 create table fault_effects (job uuid not null, attempt integer not null, at timestamptz not null default now())
@@ -60,7 +61,8 @@ async def stage(fault_settings: Settings, servers: Servers, tmp_path: Path) -> A
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Record:
-    def check(outcome: Outcome) -> None:
+    def check(outcome: Outcome, **figures: float) -> None:
+        outcome = replace(outcome, figures=figures)
         request.config.stash.setdefault(report.OUTCOMES, []).append(outcome)
         assert (outcome.lost, outcome.doubled) == (0, 0), outcome
 

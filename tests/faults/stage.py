@@ -161,7 +161,7 @@ class Stage:
     def output(self) -> str:
         return "\n".join(process.output for process in self.processes)
 
-    async def outcome(self, fault: str, timeout: float = 120, **figures: float) -> Outcome:
+    async def outcome(self, fault: str, timeout: float = 80, *, restarts: bool = False) -> Outcome:
         """Wait for the end of all jobs, and count."""
         await self.all_ended(timeout)
         succeeded = {row[0] for row in await self.rows("select id from jobs where state = 'succeeded'")}
@@ -174,8 +174,7 @@ class Stage:
             doubled=sum(effects.values()) - len(effects),
             more_runs=len(self.starts()) - len({start.job for start in self.starts()}),
             seconds=max(0.0, ended[0][0] - self.struck_at),
-            restarted=self._restarted(),
-            figures=figures,
+            restarted=self._restarted() if restarts else None,
         )
 
     def _restarted(self) -> float | None:

@@ -23,7 +23,7 @@ async def test_an_actor_that_kills_its_process(stage: Stage, record: Record) -> 
     runs = [start for start in stage.starts() if start.job == poison]
     ended = (await stage.rows("select state, attempt, error ->> 'type' from jobs where id = $1", poison))[0]
     stage.ids.remove(poison)
-    outcome = await stage.outcome("an actor that kills its process, max_retries=2", **{"runs of it": len(runs)})
-    record(outcome)
+    outcome = await stage.outcome("an actor that kills its process, max_retries=2")
+    record(outcome, **{"runs of it": len(runs)})
     assert tuple(ended) == ("failed", 3, "WorkerDied")
     assert len(runs) == 3

@@ -27,10 +27,8 @@ async def test_stopped_past_its_lease(stage: Stage, record: Record) -> None:
     await zombie.says("this worker was thought dead")
     await wait_for(lambda: stage.refused() >= 194, what="all stale runs to be refused")
     await stage.enqueue(100, act.work_async, 0)  # it works on, under another id
-    outcome = await stage.outcome(
-        "SIGSTOP of a worker past its lease, then SIGCONT", **{"stale runs refused": stage.refused()}
-    )
-    record(outcome)
+    outcome = await stage.outcome("SIGSTOP of a worker past its lease, then SIGCONT")
+    record(outcome, **{"stale runs refused": stage.refused()})
     assert outcome.more_runs == 194
     assert await stage.count("select count(*) from workers") == 2
 

@@ -17,11 +17,11 @@ def proxied(stage: Stage, server: str, proxy: Proxy) -> dict[str, str]:
     return {name: proxy.instead_of(stage.environment[name])}
 
 
-async def at_work(stage: Stage, **variables: str) -> None:
+async def at_work(stage: Stage, number: int = 1_000, **variables: str) -> None:
     """The proxy stands before the worker and the scheduler."""
     await stage.scheduler(**variables)
     await stage.worker(**variables)
-    await stage.enqueue(1_000, act.work_async, 0.5)
+    await stage.enqueue(number, act.work_async, 0.5)
     await stage.enqueue(20, act.work_sync, 0.5)
     await stage.started(100)
 
@@ -54,7 +54,8 @@ async def test_slow(stage: Stage, record: Record, server: str) -> None:
     """Given 300 ms more to a server, then jobs are done all the same, once each."""
     async with Proxy.to(url_of(stage, server)) as proxy:
         proxy.delay = 0.15  # each way
-        await at_work(stage, **proxied(stage, server, proxy))
+        # A job's transaction takes five round trips: 1.5 s of one connection.
+        await at_work(stage, 200, DATABASE_POOL="20", **proxied(stage, server, proxy))
         stage.strike()
         outcome = await stage.outcome(f"300 ms more to {server}")
     record(outcome)

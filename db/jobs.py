@@ -215,7 +215,8 @@ returning j.id, j.actor, j.queue, j.args::text, j.kwargs::text, j.options::text,
 # Jobs said to be in Redis for some time that no worker has claimed: queue, seconds, most.
 UNCLAIMED = """
 select id, priority, attempt from jobs
-where outcome is null and queue = $1 and state = 'queued' and dispatched_at < now() - make_interval(secs => $2)
+where outcome is null and queue = $1 and run_at <= now()
+  and state = 'queued' and dispatched_at < now() - make_interval(secs => $2)
 order by priority, run_at limit $3
 """
 

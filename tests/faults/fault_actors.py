@@ -64,6 +64,25 @@ async def add_later(seconds: float) -> None:
         await jobs.enqueue(session, work_async, seconds)
 
 
+@dramatiq.actor(queue_name="fault-async")
+async def linger_async(seconds: float) -> None:
+    """Take long, the first time."""
+    note()
+    await asyncio.sleep(seconds if current_job().attempt == 1 else 0)
+    async with current_job().transaction() as session:
+        await session.execute(effect())
+
+
+@dramatiq.actor(queue_name="fault-sync")
+def linger_sync(seconds: float) -> None:
+    note()
+    until = time.monotonic() + (seconds if current_job().attempt == 1 else 0)
+    while time.monotonic() < until:
+        time.sleep(0.01)
+    with current_job().transaction() as session:
+        session.execute(effect())
+
+
 @dramatiq.actor(queue_name="fault-async", max_retries=2)
 async def poison() -> None:
     note()

@@ -38,6 +38,8 @@ class Settings(BaseSettings):
 
     async_concurrency: int = Field(200, ge=1, le=10_000, description="Async jobs in flight per worker process.")
     dispatch_window: int = Field(5_000, ge=10, le=100_000, description="Messages kept in Redis per queue; more wait.")
+    worker_lease: float = Field(15, ge=3, le=3600, description="Seconds without a heartbeat that make a worker dead.")
+    leader_lease: float = Field(15, ge=5, le=3600, description="Seconds a scheduling process leads without renewing.")
     shutdown_grace: float = Field(25, ge=0, le=3600, description="Seconds running jobs get after SIGTERM.")
     retention_succeeded_days: float = Field(7, gt=0, description="Days a succeeded job is kept.")
     retention_cancelled_days: float = Field(7, gt=0, description="Days a cancelled job is kept.")

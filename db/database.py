@@ -27,14 +27,22 @@ UNAVAILABLE = (
 class Database:
     """One pool on one event loop. Make it after the fork, on the loop that will use it."""
 
-    def __init__(self, settings: Settings, pool: int | None = None) -> None:
+    def __init__(self, settings: Settings, pool: int | None = None, patience: float | None = None) -> None:
+        """`patience` is how many seconds a statement may take: a network that has gone silent says nothing for ever.
+
+        Without one they may take as long as they want, as an actor's own statements may.
+        """
         self.engine: AsyncEngine = create_async_engine(
             settings.postgres,
             pool_size=pool or settings.database_pool,
             max_overflow=0,
             hide_parameters=True,  # errors are logged, and what jobs are given may be secret
             pool_use_lifo=True,  # an idle process keeps one warm connection busy and lets the others rest
-            connect_args={"timeout": 10, "server_settings": {"application_name": "callboard", "jit": "off"}},
+            connect_args={
+                "timeout": 10,
+                "command_timeout": patience,
+                "server_settings": {"application_name": "callboard", "jit": "off"},
+            },
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -46,11 +54,30 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """A bare asyncpg connection in autocommit: each statement is its own transaction."""
-        async with self.engine.connect() as connection:
-            yield (await connection.get_raw_connection()).driver_connection
+        connection = self.engine.connect()
+        try:
+            await connection.start()
+        except sqlalchemy.exc.DBAPIError as error:
+            raise cause(error) from error  # SQLAlchemy wraps what asyncpg says of a server that is starting up
+        try:
+            bare = (await connection.get_raw_connection()).driver_connection
+            assert bare is not None
+            try:
+                yield bare
+            except TimeoutError:
+                bare.terminate()  # nobody knows what it is doing; the pool replaces it
+                raise
+        finally:
+            await connection.close()
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def cause(error: sqlalchemy.exc.DBAPIError) -> BaseException:
+    """What asyncpg itself said."""
+    said = error.orig.__cause__ if error.orig else None
+    return said or error
 
 
 def _refuse_closed(connection: Any, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:

@@ -66,11 +66,12 @@ from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 on conflict (id) do nothing
 """
 
-# queued -> running, by a worker that holds the job's message: ids, attempts of the messages, worker.
+# queued -> running, by a worker that holds the job's message and its own row: ids, attempts of the messages, worker.
 # Duplicate, stale, cancelled and not yet due messages return no row: drop them.
 CLAIM = """
-update jobs j set state = 'running', attempt = j.attempt + 1, worker = $3, started_at = now()
-from unnest($1::uuid[], $2::int[]) as m(id, attempt)
+with me as materialized (select id from workers where id = $3 for key share)
+update jobs j set state = 'running', attempt = j.attempt + 1, worker = me.id, started_at = now()
+from me, unnest($1::uuid[], $2::int[]) as m(id, attempt)
 where j.id = m.id and j.attempt = m.attempt and j.state = 'queued' and j.run_at <= now()
 returning j.id, j.max_attempts, j.releases
 """
@@ -95,6 +96,12 @@ SUCCEED_WITH_WORK = """
 update jobs set state = 'succeeded', outcome = 1, finished_at = now()
 where id = $1 and attempt = $2 and state = 'running' and worker = $3
 returning id
+"""
+
+# After a commit of that whose answer was lost: did it get through? If it still is on its way, this waits for it: id,
+# attempt, worker.
+SUCCEEDED_WITH_WORK = """
+select state = 'succeeded' from jobs where id = $1 and attempt = $2 and worker = $3 for share
 """
 
 # The result of a job that its own transaction has already ended: id, attempt, worker, result.
@@ -211,7 +218,8 @@ returning j.id, j.actor, j.queue, j.args::text, j.kwargs::text, j.options::text,
 # Jobs said to be in Redis for some time that no worker has claimed: queue, seconds, most.
 UNCLAIMED = """
 select id, priority, attempt from jobs
-where outcome is null and queue = $1 and state = 'queued' and dispatched_at < now() - make_interval(secs => $2)
+where outcome is null and queue = $1 and run_at <= now()
+  and state = 'queued' and dispatched_at < now() - make_interval(secs => $2)
 order by priority, run_at limit $3
 """
 

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, SmallInteger, Text, func, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import DateTime
@@ -91,3 +91,33 @@ class JobAttempt(Base):
     error_type: Mapped[str]
     error_message: Mapped[str]
     traceback: Mapped[str]
+
+
+class Worker(Base):
+    """A worker process, as long as it is believed to live. Without its row it cannot claim."""
+
+    __tablename__ = "workers"
+    __table_args__ = {"postgresql_with": {"fillfactor": 50}}  # noqa: RUF012 (SQLAlchemy reads it so)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    family: Mapped[str]  # its main process, known over all hosts
+    queues: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    async_slots: Mapped[int]
+    threads: Mapped[int]
+    version: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    heartbeat_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Lease(Base):
+    """Who leads, and until when. The term only grows."""
+
+    __tablename__ = "leases"
+    __table_args__ = {"postgresql_with": {"fillfactor": 50}}  # noqa: RUF012 (SQLAlchemy reads it so)
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[uuid.UUID]
+    term: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[datetime]

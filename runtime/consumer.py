@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import redis
 import structlog
 from dramatiq import Consumer, MessageProxy
-from dramatiq.errors import ConnectionClosed, DecodeError
+from dramatiq.errors import DecodeError
 
 from runtime.delivery import Delivery, Ending
 from runtime.executor import Executor
+from runtime.patience import Patience
 from runtime.slots import Kind
 from runtime.transport import FETCH, HEARTBEATS, MOST, Keys, decode
 
@@ -49,6 +50,7 @@ class JobConsumer(Consumer):
         self._held: dict[Kind, collections.deque[Delivery]] = {kind: collections.deque() for kind in Kind}
         self._most_held = 2 * self._slots.capacity[Kind.THREAD] if len(self._kinds) > 1 else 0
         self._allowance = self._most_held or MOST  # how many at once: few, while some may find no slot
+        self._patience = Patience("fetching messages", executor.cannot_fetch)
         self._ready: collections.deque[Delivery] = collections.deque()  # claimed, for Dramatiq's threads
 
     def __next__(self) -> MessageProxy | None:
@@ -60,8 +62,9 @@ class JobConsumer(Consumer):
                     self._adopt_delayed()
                 else:
                     self._take()
+                self._patience.succeeded()
             except redis.RedisError as error:
-                raise ConnectionClosed(error) from error
+                time.sleep(self._patience.failed(error))
         return self._ready.popleft() if self._ready else None
 
     def ack(self, message: MessageProxy) -> None:

@@ -20,9 +20,9 @@ from db.database import Database
 from runtime.adoption import Adoption
 from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
-from runtime.ids import uuid7
+from runtime.lease import WorkerLease
 from runtime.outbox import Outbox
-from runtime.patience import patiently
+from runtime.patience import Seldom, patiently
 from runtime.settlement import Settlement
 from runtime.slots import Kind, Slots
 from settings import Settings
@@ -35,10 +35,12 @@ log = structlog.get_logger("callboard")
 _UNKNOWN_ACTOR_DELAY = 30.0  # seconds; a deploy that brings the actor is probably under way
 _ENGINE_POOL = 4  # connections
 _LAST_CLAIMS = 2.0  # seconds that claims on their way get when the worker stops
+_PATIENCE = 30.0  # seconds that a statement of the engine may take
 _DRAIN = 10.0  # seconds that writing the last endings may take; what is left then is rescued
 _TIME_LIMIT_PRECISION = 0.05  # seconds
 _OUT_OF_TIME = "its time limit is over"  # why a job's task is cancelled
 _STOP = "the worker stops"
+_LOST = "the worker was given up"
 _BRIDGE = async_to_sync(asyncio.sleep).__code__
 
 
@@ -58,9 +60,10 @@ class Executor:
 
     def __init__(self, broker: "Broker", settings: Settings, threads: int) -> None:
         self.broker, self.settings = broker, settings
-        self.worker = uuid7()
+        self._threads = threads
         self.slots = Slots(settings.async_concurrency, threads)
         self.stopping = False  # nothing new is started
+        self.cannot_fetch = Seldom()  # every queue has a thread that would say so
         self._coroutines = {
             name: coroutine for name, actor in broker.actors.items() if (coroutine := coroutine_of(actor)) is not None
         }
@@ -69,16 +72,23 @@ class Executor:
         self._claims: set[asyncio.Task[Any]] = set()  # on their way
         self._waiting: collections.deque[Delivery] = collections.deque()  # claimed, for the next task that ends
 
+    @property
+    def worker(self) -> uuid.UUID:
+        """Under which id this process claims and ends."""
+        return self._lease.worker
+
     async def open(self) -> None:
         """Make the pools. Call on the loop that will run the jobs, after the fork."""
         self.loop = asyncio.get_running_loop()
         self.database = Database(self.settings)  # for the jobs; they cannot starve the engine, which has its own
-        self._engine = Database(self.settings, pool=_ENGINE_POOL)
+        self._engine = Database(self.settings, pool=_ENGINE_POOL, patience=_PATIENCE)
         self.redis = redis.asyncio.Redis.from_url(self.settings.redis, socket_timeout=5, socket_connect_timeout=5)
         self.outbox = Outbox(self.database, self.redis, self.settings.dispatch_window)
         self._adoption = Adoption(self.broker, self._engine)
-        self.settlement = Settlement(self._engine, self.redis, self.worker, self.broker.broker_id)
+        self._lease = WorkerLease(self._engine, self.settings, sorted(self.broker.queues), self._threads)
+        self.settlement = Settlement(self._engine, self.redis, self._lease, self.broker.broker_id)
         self._watch = self.loop.create_task(self._watch_time_limits())
+        self._heartbeat = self.loop.create_task(self._lease.keep(self._drop_runs))
         self._warm_up = self.loop.create_task(patiently("connecting", self._connect))
 
     async def close(self) -> None:
@@ -90,6 +100,8 @@ class Executor:
                 if self._claims:  # what they are about to get is given back
                     await asyncio.wait(self._claims)
                 await self.settlement.drain()
+                self._heartbeat.cancel()
+                await self._lease.unregister()
         except TimeoutError:
             log.error("the last jobs' ends could not be written; they will be rescued")  # noqa: TRY400
         await self.outbox.drain()
@@ -116,11 +128,25 @@ class Executor:
             await asyncio.wait(self._claims, timeout=_LAST_CLAIMS)
         for claim in self._claims:
             claim.cancel()
-        while self._runs:
-            for task, delivery in self._runs.items():
-                delivery.interrupted = _STOP
-                task.cancel(_STOP)
-            await asyncio.wait(list(self._runs), timeout=1)
+        await self._cancel_runs(_STOP)
+
+    async def _drop_runs(self) -> None:
+        """This worker was given up: its jobs may run elsewhere already."""
+        while self._waiting:
+            delivery = self._waiting.popleft()
+            delivery.ending = Ending.LOST
+            self._free(delivery)
+            self.settlement.settle(delivery)
+        await self._cancel_runs(_LOST)
+
+    async def _cancel_runs(self, reason: str) -> None:
+        mine = dict(self._runs)
+        while mine:
+            for task, delivery in mine.items():
+                delivery.interrupted = reason
+                task.cancel(reason)
+            _, pending = await asyncio.wait(mine, timeout=1)
+            mine = {task: mine[task] for task in pending}
 
     def kind(self, actor_name: str) -> Kind:
         """What a job of this actor takes."""
@@ -152,6 +178,7 @@ class Executor:
         if unknown:
             await self._put_off(unknown)
             deliveries = [delivery for delivery in deliveries if delivery not in unknown]
+        await self._lease.registered.wait()
         ids, attempts = [d.job_id for d in deliveries], [d.attempt for d in deliveries]
         won = await self._claim(ids, attempts)
         for_threads, lost = [], []
@@ -263,8 +290,8 @@ class Executor:
 
     def _interrupted(self, delivery: Delivery, error: BaseException) -> None:
         """The job's task was cancelled: its time is up, the worker stops, or the job's own code did it."""
-        if delivery.interrupted == _STOP:
-            delivery.ending = Ending.RELEASED
+        if delivery.interrupted in (_STOP, _LOST):
+            delivery.ending = Ending.RELEASED if delivery.interrupted == _STOP else Ending.LOST
             self.broker.emit_after("skip_message", delivery)
             return
         if delivery.interrupted == _OUT_OF_TIME:

@@ -9,13 +9,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import jobs
-from db.database import Database
+from db.database import UNAVAILABLE, Database, cause
 from errors import LeaseLost
 from runtime.blocking import BlockingSession
 from runtime.delivery import Delivery
+from runtime.patience import patiently
 
 if TYPE_CHECKING:
     from runtime.executor import Executor
@@ -106,8 +108,22 @@ class JobTransaction:
             won = await connection.exec_driver_sql(jobs.SUCCEED_WITH_WORK, run)
             if won.first() is None:
                 raise LeaseLost(f"Run {self._delivery.attempt} of job {self._delivery.job_id} was given up.")
-            await session.commit()
+            await self._commit(session, run)
             self._delivery.committed = True
+
+    async def _commit(self, session: AsyncSession, run: tuple[uuid.UUID, int, uuid.UUID]) -> None:
+        """If the answer is lost, what became of it is read, not guessed."""
+        try:
+            await session.commit()
+        except DBAPIError as error:
+            if not isinstance(cause(error), UNAVAILABLE) or not await patiently(
+                "reading what became of a commit", functools.partial(self._has_succeeded, run)
+            ):
+                raise
+
+    async def _has_succeeded(self, run: tuple[uuid.UUID, int, uuid.UUID]) -> bool:
+        async with self._executor.database.connection() as connection:
+            return bool(await connection.fetchval(jobs.SUCCEEDED_WITH_WORK, *run))
 
     def __enter__(self) -> BlockingSession:
         return BlockingSession(self._wait(self.__aenter__()), self._wait)

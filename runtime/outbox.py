@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from db import jobs
 from db.database import Database
 from runtime.batch import Batch
-from runtime.patience import patiently
+from runtime.patience import Seldom, patiently, told
 from runtime.transport import MOST, PUSH, WAKE, Envelope, Keys
 
 log = structlog.get_logger("callboard")
@@ -49,6 +49,7 @@ class Outbox:
         self._database, self._redis, self._window = database, redis, window
         self._push_script = redis.register_script(PUSH)
         self._depths: defaultdict[str, _Depth] = defaultdict(_Depth)
+        self._cannot_send = Seldom()
         self._batch: Batch[Envelope | None] = Batch(self._flush, most=MOST, pause=_PAUSE)
 
     def session(self) -> AsyncSession:
@@ -107,9 +108,8 @@ class Outbox:
             try:
                 await self.push(queue, envelopes)
             except RedisError as error:
-                log.warning(
-                    "messages could not be sent; the relay will send them", count=len(envelopes), error=repr(error)
-                )
+                if self._cannot_send():
+                    log.warning("messages could not be sent; the relay will send them", error=told(error))
                 await patiently("marking jobs as not sent", partial(self._undispatch, envelopes))
         if None in batch:
             await self._wake_relays()
@@ -123,7 +123,7 @@ class Outbox:
         try:
             await self._redis.publish(WAKE, "enqueued")
         except RedisError as error:
-            log.debug("the relays were not told; they look by themselves every second", error=repr(error))
+            log.debug("the relays were not told; they look by themselves every second", error=told(error))
 
 
 class _PostingSession(Session):

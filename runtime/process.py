@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 import structlog
@@ -24,8 +25,8 @@ def die_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def stop_once() -> None:
-    """Let only the first SIGTERM count.
+def stop_once(at_once: Callable[[], None]) -> None:
+    """Let only the first SIGTERM count, and call `at_once` then: Dramatiq looks a second later.
 
     Dramatiq's worker takes a second one as "now", and a signal to the whole process group (Heroku, honcho, systemd)
     arrives twice: directly, and passed on by the main process. Whoever means "now" sends SIGKILL.
@@ -37,6 +38,7 @@ def stop_once() -> None:
         nonlocal stopping
         if not stopping and callable(stop):
             stopping = True
+            at_once()
             stop(number, frame)
 
     signal.signal(signal.SIGTERM, first_only)

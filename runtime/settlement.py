@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from db.database import Database
 from runtime.batch import Batch
 from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
+from runtime.lease import WorkerLease
 from runtime.patience import patiently
 from runtime.transport import ACK, NACK, WAKE, Keys
 
@@ -23,16 +23,18 @@ log = structlog.get_logger("callboard")
 
 _BEHIND = 2_000  # runs that have ended and are not yet written
 _UNKNOWN = Failure("Unknown", "The run ended without saying how.", "")
+_UNWRITABLE = Failure("Unwritable", "How the run ended could not be written; the worker's log says why.", "")
 
 
 class Settlement:
     """What becomes of a delivery once its run is over. Lives on the worker's event loop."""
 
-    def __init__(self, database: Database, redis: Redis, worker: uuid.UUID, broker_id: str) -> None:
-        self._database, self._redis, self._worker, self._broker_id = database, redis, worker, broker_id
+    def __init__(self, database: Database, redis: Redis, lease: WorkerLease, broker_id: str) -> None:
+        self._database, self._redis, self._lease, self._broker_id = database, redis, lease, broker_id
         self._ack_script = redis.register_script(ACK)
         self._nack_script = redis.register_script(NACK)
         self._unwritten = 0
+        self.refused = 0  # runs that had been given up, and could change nothing more
         self._acks: Batch[Delivery] = Batch(self._acknowledge)
         self._endings: dict[Ending, Batch[Delivery]] = {
             Ending.SUCCEEDED: Batch(self._flush(self._succeed)),
@@ -40,6 +42,7 @@ class Settlement:
             Ending.CANCELLED: Batch(self._flush(self._cancel)),
             Ending.RELEASED: Batch(self._flush(self._release)),
             Ending.COMMITTED: Batch(self._flush(self._store_results)),
+            Ending.LOST: Batch(self._flush(self._refuse)),
         }
 
     @property
@@ -50,11 +53,8 @@ class Settlement:
     def settle(self, delivery: Delivery) -> None:
         """End the delivery's run as its `ending` says; acknowledge it once that is committed."""
         assert delivery.ending is not None
-        if delivery.ending is Ending.LOST:
-            self._acks.add(delivery)
-        else:
-            self._unwritten += 1
-            self._endings[delivery.ending].add(delivery)
+        self._unwritten += 1
+        self._endings[delivery.ending].add(delivery)
 
     def drop(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge messages that no run belongs to: duplicates, stale ones, those of cancelled jobs."""
@@ -78,7 +78,11 @@ class Settlement:
                     for delivery in batch:
                         await flush([delivery])
                     return
-                log.exception("the end of a job could not be written; it will be rescued", job=str(batch[0].job_id))
+                log.exception("the end of a run could not be written", job=str(batch[0]))
+                if batch[0].failure is not _UNWRITABLE:  # its worker lives, so nobody would rescue it
+                    batch[0].ending, batch[0].failure, batch[0].retry_in = Ending.FAILED, _UNWRITABLE, None
+                    self._endings[Ending.FAILED].add(*batch)
+                    return
             self._unwritten -= len(batch)
             self._acks.add(*batch)
             if batch[0].ending in (Ending.FAILED, Ending.RELEASED):
@@ -94,12 +98,15 @@ class Settlement:
         """Run a statement over the batch's ids, attempts and columns; say which runs it refused."""
         ids, attempts = [d.job_id for d in batch], [d.attempt for d in batch]
         async with self._database.connection() as connection:
-            rows = await connection.fetch(statement, ids, attempts, *columns, self._worker)
+            rows = await connection.fetch(statement, ids, attempts, *columns, self._lease.worker)
         if len(rows) < len(batch):
             won = {row[0] for row in rows}
-            for delivery in batch:
-                if delivery.job_id not in won:
-                    log.warning("a stale run's ending was refused", job=str(delivery.job_id), attempt=delivery.attempt)
+            await self._refuse([delivery for delivery in batch if delivery.job_id not in won])
+
+    async def _refuse(self, stale: list[Delivery]) -> None:
+        """The database has refused what these runs were about to write: they had been given up."""
+        self.refused += len(stale)
+        log.warning("runs that had been given up were refused", count=len(stale), jobs=[str(d) for d in stale[:10]])
 
     async def _succeed(self, batch: list[Delivery]) -> None:
         await self._fetch(jobs.SUCCEED, batch, [d.result for d in batch])
@@ -126,7 +133,7 @@ class Settlement:
             for delivery in batch:
                 if delivery.result is not None:
                     await connection.fetch(
-                        jobs.STORE_RESULT, delivery.job_id, delivery.attempt, self._worker, delivery.result
+                        jobs.STORE_RESULT, delivery.job_id, delivery.attempt, self._lease.worker, delivery.result
                     )
 
     async def _acknowledge(self, batch: list[Delivery]) -> None:

@@ -1,6 +1,7 @@
 """The engine's place in Dramatiq's middleware: starts and stops the executor, and notes how each run ends."""
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import dramatiq
@@ -11,7 +12,7 @@ from dramatiq.middleware import SkipMessage
 from dramatiq.middleware.shutdown import Shutdown
 
 from errors import BadRequest, LeaseLost
-from runtime import handle, payload, process
+from runtime import handle, lease, payload, process
 from runtime.delivery import Delivery, Ending
 from runtime.executor import Executor
 from runtime.failure import Failure
@@ -31,9 +32,14 @@ class Tracking(Middleware):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._executor: Executor | None = None
+
+    @property
+    def forks(self) -> list[Callable[[], int]]:
+        return [lease.accompany]
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
-        process.stop_once()
+        process.stop_once(self._take_nothing_new)
         process.die_with_parent()
 
     def before_worker_boot(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
@@ -43,7 +49,7 @@ class Tracking(Middleware):
         self._thread.start(timeout=10)
         set_event_loop_thread(self._thread)
         self._thread.run_coroutine(executor.open())
-        broker.executor = executor
+        broker.executor = self._executor = executor
 
     def before_worker_shutdown(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
         """Take nothing new; give what runs its grace. What is left then, ThreadShutdown and `stop` interrupt."""
@@ -89,6 +95,10 @@ class Tracking(Middleware):
             message.failed = False
             message.ending = message.ending or Ending.CANCELLED
             message.reason = "skipped by a middleware"
+
+    def _take_nothing_new(self) -> None:
+        if self._executor:
+            self._executor.stopping = True
 
     def _succeeded(self, message: Delivery, result: Any) -> None:
         try:

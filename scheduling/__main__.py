@@ -1,4 +1,4 @@
-"""`python -m scheduling`: the relay and the reconciler, until SIGTERM or Ctrl-C."""
+"""`python -m scheduling`: the relay, the reconciler and the rescuer, until SIGTERM or Ctrl-C."""
 
 import asyncio
 import contextlib
@@ -13,9 +13,11 @@ from redis.exceptions import RedisError
 from runtime import logs
 from runtime.client import Client
 from runtime.transport import WAKE
+from scheduling.leader import Leader
 from scheduling.loop import keep_running
 from scheduling.reconciler import Reconciler
 from scheduling.relay import Relay
+from scheduling.rescuer import Rescuer
 from settings import Settings, settings
 
 log = structlog.get_logger("callboard")
@@ -28,9 +30,13 @@ async def run(settings: Settings) -> None:
     async with Client.open(settings) as client:
         relay = Relay(client.database, client.redis, client.outbox, settings.dispatch_window)
         reconciler = Reconciler(client.database, client.redis)
+        leader = Leader(client.database, settings.leader_lease)
+        rescuer = Rescuer(client.database, client.redis, leader, settings.worker_lease)
         tasks = [
             asyncio.create_task(keep_running("relay", relay.run_once, due)),
             asyncio.create_task(keep_running("reconciler", reconciler.run_once, asyncio.Event())),
+            asyncio.create_task(keep_running("leader", leader.run_once, asyncio.Event())),
+            asyncio.create_task(keep_running("rescuer", rescuer.run_once, asyncio.Event())),
             asyncio.create_task(listen(client.redis, due)),
         ]
         log.info("scheduling is ready")
@@ -39,6 +45,7 @@ async def run(settings: Settings) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await leader.resign()
 
 
 async def listen(connection: redis.asyncio.Redis, due: asyncio.Event) -> None:

@@ -2,22 +2,20 @@
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable
 
 import structlog
 
-from runtime.patience import is_cancelled
+from runtime.patience import AWAY, Seldom, is_cancelled, told
 
 log = structlog.get_logger("callboard")
 
-_LOG_EVERY = 60.0
 _AFTER_ERROR = 1.0
 
 
 async def keep_running(name: str, run_once: Callable[[], Awaitable[float]], wake: asyncio.Event) -> None:
     """Call `run_once` for ever, after as many seconds as it says or once `wake` is set, whatever it raises."""
-    logged = float("-inf")
+    seldom = Seldom()
     while True:
         wake.clear()
         try:
@@ -26,9 +24,12 @@ async def keep_running(name: str, run_once: Callable[[], Awaitable[float]], wake
             if is_cancelled():
                 raise asyncio.CancelledError from error
             wait = _AFTER_ERROR * random.uniform(0.5, 1.5)  # noqa: S311 (jitter, not a secret)
-            if time.monotonic() - logged >= _LOG_EVERY:
-                logged = time.monotonic()
-                log.exception("a round failed, trying again each second", service=name, error=repr(error))
+            if not seldom():
+                pass
+            elif isinstance(error, AWAY):
+                log.warning("a server is away, trying again each second", service=name, error=told(error))
+            else:
+                log.exception("a round failed, trying again each second", service=name)
         try:
             async with asyncio.timeout(wait):
                 await wake.wait()

@@ -18,7 +18,8 @@ from runtime.transport import MARK, Keys, redis_id
 
 log = structlog.get_logger("callboard")
 
-_PERIOD = 5.0  # seconds; also how long a message may be on its way
+_PERIOD = 2.0  # seconds between two rounds
+_ON_ITS_WAY = 5.0  # seconds a message may take from its row's commit to Redis
 _STRANDED = 30.0  # seconds after which a fetched message should have been claimed
 _AT_ONCE = 5_000  # rows a queue and round: what else there is comes next, and Redis is not stormed
 
@@ -33,7 +34,7 @@ class Reconciler:
         async with self._database.connection() as connection:
             queues = {row["queue"] for row in await connection.fetch(jobs.LEVELS)}
         for queue in queues:
-            await self._vanished(queue, 0.0 if emptied else _PERIOD)
+            await self._vanished(queue, 0.0 if emptied else _ON_ITS_WAY)
             await self._stranded(queue)
         return _PERIOD
 
@@ -64,6 +65,5 @@ class Reconciler:
             async with self._database.connection() as connection:
                 lost = [row["id"] for row in rows], [row["attempt"] for row in rows]
                 again = await connection.fetch(jobs.UNDISPATCH, *lost)
-            log.warning(
-                "messages were lost in Redis; they are sent again", queue=queue, reason=reason, count=len(again)
-            )
+            if again:  # else they were claimed meanwhile
+                log.warning("lost messages are sent again", queue=queue, reason=reason, count=len(again))

@@ -109,7 +109,7 @@ async def test_a_busy_worker_keeps_no_job_from_an_idle_one(
     await enqueue_all(client, [call(job_of(kind, "nap"), 1)] * 800)
     await enqueue_all(client, [call(job_of(kind, "hold"), "long")] * 8)
     for _ in range(2):
-        await worker("tests.runtime.some_actors", ASYNC_CONCURRENCY="4")
+        await worker("tests.runtime.some_actors", ASYNC_CONCURRENCY="4", SHUTDOWN_GRACE="0")
     await noted(client, "long started", times=8, timeout=15)
     await go(client, "long")
     await all_ended(client, 808)

@@ -1,0 +1,54 @@
+"""The SQL of worker processes and their leases.
+
+A worker process has a row as long as it is believed to live, and only who has a row can claim: a claim holds the row
+(`for key share`), its removal waits for that and is seen by every later claim. So once the row is gone, what the
+worker had claimed is all there and nothing is added to it.
+"""
+
+# A worker process starts: id, host, pid, family (its main process), queues, async slots, threads, version.
+REGISTER = """
+insert into workers (id, host, pid, family, queues, async_slots, threads, version)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+on conflict (id) do update set heartbeat_at = now()
+"""
+
+# It lives: ids. Those not returned have been given up.
+HEARTBEAT = "update workers set heartbeat_at = now() where id = any($1::uuid[]) returning id"
+
+# It has stopped, with nothing claimed: id.
+UNREGISTER = "delete from workers where id = $1"
+
+# The worker processes under one main process: family.
+FAMILY = "select id, pid from workers where family = $1"
+
+# Workers whose lease has run out lose their row: seconds, holder and term of the leader.
+BURY = """
+delete from workers
+where heartbeat_at < now() - make_interval(secs => $1)
+  and exists (select from leases where name = 'scheduling' and holder = $2 and term = $3 and expires_at > now())
+returning id, host, pid, heartbeat_at
+"""
+
+# running -> queued, or failed if no attempt is left: workers that were buried in the same transaction. The live jobs
+# are looked through once for each death.
+RESCUE = """
+with orphaned as materialized (
+    select id, attempt, worker, started_at, coalesce(attempt >= max_attempts, false) as is_last from jobs
+    where outcome is null and state = 'running' and worker = any($1::uuid[])
+    for update
+), kept as (
+    insert into job_attempts (job_id, attempt, worker, started_at, error_type, error_message, traceback)
+    select id, attempt, worker, started_at, 'WorkerDied', 'The worker that ran it died, or was cut off.', ''
+    from orphaned
+)
+update jobs j set
+    state = case when o.is_last then 'failed' else 'queued' end,
+    outcome = case when o.is_last then 2 end,
+    finished_at = case when o.is_last then now() end,
+    worker = case when o.is_last then j.worker end,
+    run_at = case when o.is_last then j.run_at else now() end,
+    dispatched_at = case when o.is_last then j.dispatched_at end,
+    error = json_build_object('type', 'WorkerDied', 'message', 'The worker that ran it died, or was cut off.')
+from orphaned o where j.id = o.id
+returning j.id, j.state
+"""

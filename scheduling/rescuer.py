@@ -1,0 +1,62 @@
+"""Gives the jobs of dead workers back to the queue.
+
+A worker is dead when nothing has been heard of it for WORKER_LEASE seconds. Its row is removed and its jobs are queued
+again, or failed if that was their last attempt, in one transaction: so a job that kills its worker ends as failed. A
+worker that was only cut off finds that its row is gone, stops what it ran, and whatever that still writes is refused.
+
+When PostgreSQL was away, everybody's heartbeat is old: after a pause in its own rounds the rescuer first gives the
+workers time to be heard of.
+"""
+
+import time
+
+import redis.asyncio
+import structlog
+from redis.exceptions import RedisError
+
+from db import workers
+from db.database import Database
+from runtime.patience import told
+from runtime.transport import WAKE
+from scheduling.leader import Leader
+
+log = structlog.get_logger("callboard")
+
+_PERIOD = 1.0
+_PAUSE = 5.0  # seconds without a round of ours that make heartbeats worthless
+_HEARING = 10.0  # seconds workers get to be heard of again
+
+
+class Rescuer:
+    def __init__(self, database: Database, redis: redis.asyncio.Redis, leader: Leader, lease: float) -> None:
+        self._database, self._redis, self._leader, self._lease = database, redis, leader, lease
+        self._last_round = float("-inf")
+        self._wait_until = float("-inf")
+
+    async def run_once(self) -> float:
+        """Rescue the jobs of workers whose lease has run out. Returns the seconds until the next look."""
+        async with self._database.connection() as connection:
+            await connection.fetchval("select 1")  # fails while PostgreSQL is away, and then no round is counted
+            now = time.monotonic()
+            if now - self._last_round > _PAUSE:
+                self._wait_until = now + _HEARING
+            self._last_round = now
+            if not self._leader.leads or now < self._wait_until:
+                return _PERIOD
+            async with connection.transaction():
+                leader = self._leader.holder, self._leader.term
+                dead = await connection.fetch(workers.BURY, self._lease, *leader)
+                rescued = await connection.fetch(workers.RESCUE, [row["id"] for row in dead]) if dead else []
+        for row in dead:
+            log.warning("a worker died", worker=str(row["id"]), host=row["host"], pid=row["pid"])
+        if dead:
+            failed = sum(row["state"] == "failed" for row in rescued)
+            log.warning("jobs of dead workers rescued", queued=len(rescued) - failed, failed=failed)
+            await self._wake_relays()
+        return _PERIOD
+
+    async def _wake_relays(self) -> None:
+        try:
+            await self._redis.publish(WAKE, "rescued")
+        except RedisError as error:
+            log.debug("the relays were not told; they look by themselves every second", error=told(error))

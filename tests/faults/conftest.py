@@ -1,0 +1,78 @@
+"""Fixtures of the fault suite.
+
+servers   PostgreSQL and Valkey of the suite's own, which may be killed                         (session)
+stage     an empty database and Redis on them, and whatever plays on it                          (each test)
+record    `record(outcome, refused=3)`: a row of the table; lost jobs and doubled effects fail the test
+"""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from db.migrate import upgrade
+from settings import Settings
+from tests.faults import report
+from tests.faults import stage as theatre
+from tests.faults.report import Outcome
+from tests.faults.servers import Servers
+from tests.faults.stage import Stage
+from tests.support.databases import clean, create_database
+
+Record = Callable[..., None]
+
+EFFECTS = """
+create table fault_effects (job uuid not null, attempt integer not null, at timestamptz not null default now())
+"""
+
+
+@pytest.fixture(scope="session")
+def servers(home: Path) -> Iterator[Servers]:
+    servers = Servers(home / "faults")
+    yield servers
+    servers.stop()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def fault_settings(servers: Servers) -> Settings:
+    database_url = await create_database(servers.postgres.url)
+    settings = Settings.model_validate({"database_url": database_url, "redis_url": servers.valkey.url})
+    await upgrade(settings)
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(EFFECTS)
+    await connection.close()
+    return settings
+
+
+@pytest_asyncio.fixture
+async def stage(fault_settings: Settings, servers: Servers, tmp_path: Path) -> AsyncIterator[Stage]:
+    await servers.all_live()
+    await clean(str(fault_settings.database_url), fault_settings.redis)
+    async with theatre.opened(fault_settings, servers, tmp_path) as stage:
+        yield stage
+        for process in stage.processes:
+            sys.stdout.write(f"\n---- {' '.join(process.command)} ({process.code})\n{process.output[-20_000:]}")
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest) -> Record:
+    def check(outcome: Outcome, **figures: float) -> None:
+        outcome = replace(outcome, figures=figures)
+        request.config.stash.setdefault(report.OUTCOMES, []).append(outcome)
+        assert (outcome.lost, outcome.doubled) == (0, 0), outcome
+
+    return check
+
+
+def pytest_terminal_summary(config: pytest.Config) -> None:
+    """The table; KEEP=1 writes it to docs/faults/ too."""
+    outcomes = config.stash.get(report.OUTCOMES, [])
+    if outcomes:
+        report.show(outcomes)
+        if os.environ.get("KEEP"):
+            report.keep(outcomes)

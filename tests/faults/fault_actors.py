@@ -65,7 +65,7 @@ async def add_later(seconds: float) -> None:
 
 
 @dramatiq.actor(queue_name="fault-async")
-async def linger_async(seconds: float) -> None:
+async def last_async(seconds: float) -> None:
     """Take long, the first time."""
     note()
     await asyncio.sleep(seconds if current_job().attempt == 1 else 0)
@@ -74,7 +74,7 @@ async def linger_async(seconds: float) -> None:
 
 
 @dramatiq.actor(queue_name="fault-sync")
-def linger_sync(seconds: float) -> None:
+def last_sync(seconds: float) -> None:
     note()
     until = time.monotonic() + (seconds if current_job().attempt == 1 else 0)
     while time.monotonic() < until:

@@ -21,8 +21,8 @@ async def test_asked_to_stop(stage: Stage, record: Record, to_group: bool, times
     back to the queue soon after the grace, and another worker runs them at once."""
     await stage.scheduler()
     worker = await stage.worker(SHUTDOWN_GRACE=str(GRACE))
-    await stage.enqueue(100, act.linger_async, 30)
-    await stage.enqueue(3, act.linger_sync, 30)
+    await stage.enqueue(100, act.last_async, 30)
+    await stage.enqueue(3, act.last_sync, 30)
     short = [*await stage.enqueue(50, act.work_async, 1), *await stage.enqueue(1, act.work_sync, 1)]
     await stage.started(154)
     stage.strike()
@@ -50,8 +50,8 @@ async def test_the_main_process_is_killed(stage: Stage, record: Record) -> None:
     """Given jobs of 30 s, when only the main process is killed, then its worker process stops as if asked to."""
     await stage.scheduler()
     worker = await stage.worker(SHUTDOWN_GRACE=str(GRACE))
-    await stage.enqueue(100, act.linger_async, 30)
-    await stage.enqueue(4, act.linger_sync, 30)
+    await stage.enqueue(100, act.last_async, 30)
+    await stage.enqueue(4, act.last_sync, 30)
     await stage.started(104)
     stage.strike()
     worker.send_signal(signal.SIGKILL)

@@ -15,7 +15,7 @@ from runtime.delivery import Delivery, Ending
 from runtime.executor import Executor
 from runtime.patience import Patience
 from runtime.slots import Kind
-from runtime.transport import FETCH, HEARTBEATS, MOST, Keys, decode
+from runtime.transport import FETCH, HEARTBEATS, MOST, PUSH, Keys, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,8 @@ log = structlog.get_logger("callboard")
 
 _DELAYED_AT_ONCE = 500
 _AHEAD = 0.05  # seconds
-_MOST_AHEAD = 4  # times as many as there are slots
+_MOST_AHEAD = 2  # times as many as there are slots
+_MOST_HELD = 0.25  # seconds that a message is held for a slot of this worker's
 _HELD_LOOK = 0.05  # seconds between looks at Redis while messages are held
 
 
@@ -46,6 +47,7 @@ class JobConsumer(Consumer):
         keys = Keys.of(queue)
         self._keys = [keys.waiting, keys.messages, Keys.acks(broker.broker_id, queue), HEARTBEATS]
         self._script = broker.client.register_script(FETCH)
+        self._push = broker.client.register_script(PUSH)
         self._kinds = {executor.kind(name) for name, actor in broker.actors.items() if actor.queue_name == queue}
         self._held: dict[Kind, collections.deque[Delivery]] = {kind: collections.deque() for kind in Kind}
         self._most_held = 2 * self._slots.capacity[Kind.THREAD] if len(self._kinds) > 1 else 0
@@ -92,6 +94,7 @@ class JobConsumer(Consumer):
     def _take(self) -> None:
         """Claim what was held and has a slot now; then fetch as much as there is room for, or wait."""
         self._claim_held()
+        self._return_long_held()
         holding = {kind for kind, held in self._held.items() if held}
         if any(len(self._held[kind]) >= self._most_held for kind in holding):
             self._slots.wait(dict.fromkeys(holding, 1), self._timeout)
@@ -135,6 +138,7 @@ class JobConsumer(Consumer):
                 taken[kind] -= 1
                 fits.append(delivery)
             elif len(self._held[kind]) < self._most_held:
+                delivery.held_since = time.monotonic()
                 self._held[kind].append(delivery)
             else:
                 back.append(delivery)
@@ -152,10 +156,20 @@ class JobConsumer(Consumer):
         if batch:
             self._claim(batch)
 
+    def _return_long_held(self) -> None:
+        """Another worker may have room for what this one has none for."""
+        for held in self._held.values():
+            if held and time.monotonic() - held[0].held_since > _MOST_HELD:
+                self._return(list(held))
+                held.clear()
+
     def _return(self, deliveries: list[Delivery]) -> None:
-        """Give messages back to Redis, for other workers."""
+        """Give messages back to Redis, to their place in its order, for other workers."""
         if deliveries:
-            self._broker.do_requeue(self._queue, *(delivery.redis_id for delivery in deliveries))
+            waiting, messages, acks, _ = self._keys
+            pairs = [part for delivery in deliveries for part in (delivery.redis_id, delivery.encode())]
+            self._push(keys=[waiting, messages], args=pairs)
+            self._broker.client.srem(acks, *(delivery.redis_id for delivery in deliveries))
 
     def _fetch(self, most: int) -> list[Delivery]:
         now = int(time.time() * 1000)

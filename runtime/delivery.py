@@ -41,6 +41,9 @@ class Delivery(MessageProxy):
         self.max_attempts: int | None = None
         self.releases = 0
         self.time_limit = self.deadline = float("inf")  # seconds; on the event loop's clock
+        self.held_since = 0.0  # on time.monotonic()'s clock
+        self.claimed_at = float("inf")  # on the event loop's clock
+        self.started = False
         self.committed = False
         self.ending: Ending | None = None
         self.result: str | None = None

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import redis.asyncio
 import structlog
-from dramatiq import Actor
+from dramatiq import Actor, Worker
 from dramatiq.asyncio import async_to_sync
+from dramatiq.common import iter_queue
 from dramatiq.middleware import SkipMessage
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
@@ -37,6 +38,7 @@ _ENGINE_POOL = 4  # connections
 _LAST_CLAIMS = 2.0  # seconds that claims on their way get when the worker stops
 _PATIENCE = 30.0  # seconds that a statement of the engine may take
 _DRAIN = 10.0  # seconds that writing the last endings may take; what is left then is rescued
+_UNSTARTED = 0.25  # seconds that a claimed job may wait for its start
 _TIME_LIMIT_PRECISION = 0.05  # seconds
 _OUT_OF_TIME = "its time limit is over"  # why a job's task is cancelled
 _STOP = "the worker stops"
@@ -58,10 +60,9 @@ def coroutine_of(actor: Actor[Any, Any]) -> Callable[..., Awaitable[Any]] | None
 class Executor:
     """A worker process's half of the engine that lives on its event loop, from the claim to the run's end."""
 
-    def __init__(self, broker: "Broker", settings: Settings, threads: int) -> None:
-        self.broker, self.settings = broker, settings
-        self._threads = threads
-        self.slots = Slots(settings.async_concurrency, threads)
+    def __init__(self, broker: "Broker", settings: Settings, worker: Worker) -> None:
+        self.broker, self.settings, self._dramatiq = broker, settings, worker
+        self.slots = Slots(settings.async_concurrency, worker.worker_threads)
         self.stopping = False  # nothing new is started
         self.cannot_fetch = Seldom()  # every queue has a thread that would say so
         self._coroutines = {
@@ -69,8 +70,10 @@ class Executor:
         }
         self._freed: list[Delivery] = []
         self._runs: dict[asyncio.Task[None], Delivery] = {}
+        self._has_unknown_claims = False
         self._claims: set[asyncio.Task[Any]] = set()  # on their way
         self._waiting: collections.deque[Delivery] = collections.deque()  # claimed, for the next task that ends
+        self._for_threads: collections.deque[Delivery] = collections.deque()  # claimed, for the next free thread
 
     @property
     def worker(self) -> uuid.UUID:
@@ -85,9 +88,11 @@ class Executor:
         self.redis = redis.asyncio.Redis.from_url(self.settings.redis, socket_timeout=5, socket_connect_timeout=5)
         self.outbox = Outbox(self.database, self.redis, self.settings.dispatch_window)
         self._adoption = Adoption(self.broker, self._engine)
-        self._lease = WorkerLease(self._engine, self.settings, sorted(self.broker.queues), self._threads)
+        self._lease = WorkerLease(
+            self._engine, self.settings, sorted(self.broker.queues), self._dramatiq.worker_threads
+        )
         self.settlement = Settlement(self._engine, self.redis, self._lease, self.broker.broker_id)
-        self._watch = self.loop.create_task(self._watch_time_limits())
+        self._watch = self.loop.create_task(self._watch_jobs())
         self._heartbeat = self.loop.create_task(self._lease.keep(self._drop_runs))
         self._warm_up = self.loop.create_task(patiently("connecting", self._connect))
 
@@ -101,7 +106,8 @@ class Executor:
                     await asyncio.wait(self._claims)
                 await self.settlement.drain()
                 self._heartbeat.cancel()
-                await self._lease.unregister()
+                if not self._has_unknown_claims:  # else its row must stay until what it may have claimed is rescued
+                    await self._lease.unregister()
         except TimeoutError:
             log.error("the last jobs' ends could not be written; they will be rescued")  # noqa: TRY400
         await self.outbox.drain()
@@ -121,12 +127,27 @@ class Executor:
             delivery.ending = Ending.RELEASED
             self._free(delivery)
             self.settlement.settle(delivery)
+        for item in iter_queue(self._dramatiq.work_queue):
+            self._dramatiq.work_queue.task_done()
+            item.message.ending = Ending.RELEASED
+            item.message.free_slot()
+            self.settlement.settle(item.message)
+
+    def _give_back_unstarted(self) -> None:
+        """Jobs were short and some were claimed ahead; now they are long: others may have room for those."""
+        while self._for_threads and self._for_threads[0].started:
+            self._for_threads.popleft()
+        long_ago = self.loop.time() - _UNSTARTED
+        if any(claimed and claimed[0].claimed_at < long_ago for claimed in (self._waiting, self._for_threads)):
+            self.give_back()
+            self._for_threads.clear()
 
     async def stop(self) -> None:
         """Cancel the async jobs that still run, which go back to the queue, and claims that get no answer."""
         if self._claims:
             await asyncio.wait(self._claims, timeout=_LAST_CLAIMS)
         for claim in self._claims:
+            self._has_unknown_claims = True
             claim.cancel()
         await self._cancel_runs(_STOP)
 
@@ -189,12 +210,14 @@ class Executor:
             row = won.pop(delivery.job_id)  # popped: a second copy in the batch is a duplicate
             delivery.max_attempts, delivery.releases = row["max_attempts"], row["releases"]
             delivery.attempt += 1
+            delivery.claimed_at = self.loop.time()
             if delivery.kind is not Kind.TASK:
                 for_threads.append(delivery)
             elif len(self._runs) < self.settings.async_concurrency and not self.stopping:
                 self._start(delivery)
             else:
                 self._waiting.append(delivery)
+        self._for_threads.extend(for_threads)
         if self.stopping:  # it began to while the claim was on its way
             self.give_back()
         if lost:
@@ -258,10 +281,11 @@ class Executor:
         self.slots.give(Kind.TASK, len(self._freed))
         self._freed.clear()
 
-    async def _watch_time_limits(self) -> None:
-        """One look at all running jobs now and then costs less than a timer for each."""
+    async def _watch_jobs(self) -> None:
+        """End what has run too long. One look at all jobs now and then costs less than a timer for each."""
         while True:
             await asyncio.sleep(_TIME_LIMIT_PRECISION)
+            self._give_back_unstarted()
             now = self.loop.time()
             for task, delivery in self._runs.items():
                 if now >= delivery.deadline:

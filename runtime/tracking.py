@@ -44,7 +44,7 @@ class Tracking(Middleware):
 
     def before_worker_boot(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
         sys.setswitchinterval(_SWITCH_INTERVAL)
-        executor = Executor(broker, self._settings, worker.worker_threads)
+        executor = Executor(broker, self._settings, worker)
         self._thread = LoopThread()
         self._thread.start(timeout=10)
         set_event_loop_thread(self._thread)
@@ -69,6 +69,7 @@ class Tracking(Middleware):
             if broker.executor.stopping:
                 message.ending = Ending.RELEASED
                 raise SkipMessage("the worker stops")
+            message.started = True
             handle.enter(handle.Job(message, broker.executor))
 
     def after_process_message(

@@ -198,12 +198,13 @@ def _outbox(session: AsyncSession) -> Outbox | None:
 
 
 async def _enqueue(session: AsyncSession, options: Options, bound: Call) -> Enqueued:
-    (row,) = _rows(_outbox(session), [bound], options)
-    while not await _insert(session, [row]):
+    while True:
+        (row,) = _rows(_outbox(session), [bound], options)
+        if await _insert(session, [row]):
+            return Enqueued(row.id, created=True)
         found = await _by_unique_key(session, options.unique_key)
         if found is not None:
             return Enqueued(found, created=False)
-    return Enqueued(row.id, created=True)
 
 
 async def _by_unique_key(session: AsyncSession, key: str | None) -> uuid.UUID | None:
@@ -231,11 +232,11 @@ def _rows(outbox: Outbox | None, calls: Sequence[Call], options: Options) -> lis
     message_options = payload.encode(of_message) if of_message else None
     now = int(time.time() * 1000)
     places = [_place(bound.actor, options) for bound in calls]
+    texts = [payload.encode_arguments(bound.args, bound.kwargs) for bound in calls]  # before any room is taken
     room = {place: outbox.admit(*place, count) for place, count in Counter(places).items()} if outbox and due else {}
     rows = []
-    for bound, (queue, priority) in zip(calls, places, strict=True):
+    for bound, (queue, priority), (args, kwargs) in zip(calls, places, texts, strict=True):
         actor = bound.actor
-        args, kwargs = payload.encode_arguments(bound.args, bound.kwargs)
         job_id = uuid7()
         envelope = None
         if room.get((queue, priority)):

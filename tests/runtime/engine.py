@@ -1,7 +1,7 @@
 """The engine at work: one worker on the tests' actors and one scheduler, shared by the tests of a module."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -74,3 +74,11 @@ async def stage(client: Client, settings: Settings) -> None:
             " (job uuid, attempt integer, note text, at timestamptz default now())"
         )
         await connection.execute("truncate stage.effects")
+
+
+@pytest.fixture(autouse=True)
+def hurry(processes: list[Process]) -> Iterator[None]:
+    """Ends a test's own processes without waiting for them: how they stop is for tests/runtime/test_stops.py."""
+    yield
+    for process in processes:
+        process.kill()

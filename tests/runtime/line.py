@@ -13,6 +13,7 @@ class Line:
         self._parts = urlsplit(url)
         self._writers: set[asyncio.StreamWriter] = set()
         self._is_cut = False
+        self.refused = 0  # so many tried to connect while it was cut
         self._lost: bytes | None = None
         self._port = 0
 
@@ -33,13 +34,9 @@ class Line:
         login, at, _ = self._parts.netloc.rpartition("@")
         return urlunsplit(self._parts._replace(netloc=f"{login}{at}127.0.0.1:{self._port}"))
 
-    @property
-    def connections(self) -> int:
-        return len(self._writers) // 2
-
     def cut(self) -> None:
         """End every connection, and accept none, until `mend`. What was on its way may have arrived."""
-        self._is_cut = True
+        self._is_cut, self.refused = True, 0
         for writer in self._writers:
             writer.transport.abort()
 
@@ -56,6 +53,7 @@ class Line:
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_cut:
+            self.refused += 1
             writer.transport.abort()
             return
         assert self._parts.hostname is not None

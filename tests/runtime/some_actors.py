@@ -296,6 +296,7 @@ async def linger_async(key: str) -> str:
     """Wait for the test, without any transaction of its own."""
     note(f"{key} started")
     await wait_async(key)
+    note(f"{key} ended")
     return "lingered"
 
 
@@ -303,6 +304,7 @@ async def linger_async(key: str) -> str:
 def linger_sync(key: str) -> str:
     note(f"{key} started")
     wait_sync(key)
+    note(f"{key} ended")
     return "lingered"
 
 

@@ -102,10 +102,11 @@ async def test_two_workers_share_a_thousand_jobs(client: Client, stage: None, wo
 
 @BOTH_KINDS
 async def test_a_busy_worker_keeps_no_job_from_an_idle_one(
-    client: Client, stage: None, worker: StartProcess, kind: str
+    client: Client, stage: None, worker: StartProcess, scheduler: StartProcess, kind: str
 ) -> None:
     """Given two workers of four places each, when short jobs are followed by eight long ones, then all eight start:
     none waits in the hands of a worker that was fast a moment ago, while the other has nothing to do."""
+    await scheduler()
     await enqueue_all(client, [call(job_of(kind, "nap"), 1)] * 800)
     await enqueue_all(client, [call(job_of(kind, "hold"), "long")] * 8)
     for _ in range(2):

@@ -1,17 +1,21 @@
 """Servers that go away and come back: nothing is lost, nothing is doubled, and nobody has to be restarted."""
 
 import asyncio
+import secrets
 import signal
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from runtime.client import Client
+from runtime.transport import Keys
 from services.jobs import call
 from settings import Settings
-from tests.conftest import StartProcess
+from tests.runtime.engine import SCHEDULER, WORKER
 from tests.runtime.kinds import BOTH_KINDS
 from tests.runtime.line import Line
 from tests.runtime.observing import (
@@ -33,27 +37,68 @@ from tests.runtime.some_actors import job_of
 from tests.support.process import Process
 from tests.support.waiting import wait_for
 
-ACTORS = "tests.runtime.some_actors"
-
 
 class Lines:
-    """A worker and a scheduler whose lines to both servers can be cut, and the worker itself."""
+    """A worker and a scheduler whose lines to both servers can be cut; one that has ended is started again."""
 
-    def __init__(self, postgres: Line, redis: Line) -> None:
-        self.postgres, self.redis = postgres, redis
-        self.worker: Process
-        self.scheduler: Process
+    def __init__(self, postgres: Line, redis: Line, folder: Path) -> None:
+        self.postgres, self.redis, self._folder = postgres, redis, folder
+        self._processes: dict[str, Process] = {}
+
+    @property
+    def worker(self) -> Process:
+        return self._processes["worker"]
+
+    async def run(self) -> None:
+        self.postgres.mend()
+        self.redis.mend()
+        await asyncio.gather(
+            self._start("worker", WORKER, "Worker process is ready for action"),
+            self._start("scheduler", SCHEDULER, "scheduling is ready"),
+        )
+
+    def kill(self) -> None:
+        for process in self._processes.values():
+            process.kill()
+
+    async def _start(self, name: str, command: list[str], ready: str) -> None:
+        process = self._processes.get(name)
+        if process is None or process.code is not None:
+            variables = {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.redis.url, "SHUTDOWN_GRACE": "2"}
+            log = self._folder / f"{name}-{secrets.token_hex(4)}.log"
+            self._processes[name] = process = Process(command, {"PYTHONUNBUFFERED": "1", **variables}, log)
+            await process.says(ready)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def running(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lines]:
+    settings = Settings()
+    async with Line.to(str(settings.database_url)) as postgres, Line.to(settings.redis) as redis:
+        lines = Lines(postgres, redis, tmp_path_factory.mktemp("lines"))
+        yield lines
+        lines.kill()
 
 
 @pytest_asyncio.fixture
-async def lines(settings: Settings, stage: None, worker: StartProcess, scheduler: StartProcess) -> AsyncIterator[Lines]:
-    async with Line.to(str(settings.database_url)) as postgres, Line.to(settings.redis) as redis:
-        lines = Lines(postgres, redis)
-        variables = {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url, "SHUTDOWN_GRACE": "2"}
-        lines.worker, lines.scheduler = await asyncio.gather(worker(ACTORS, **variables), scheduler(**variables))
-        yield lines
-        lines.worker.kill()
-        lines.scheduler.kill()
+async def lines(running: Lines, stage: None) -> AsyncIterator[Lines]:
+    await running.run()
+    before = running.worker.output
+    yield running
+    sys.stdout.write(running.worker.output[len(before) :])
+
+
+async def knocked(line: Line) -> None:
+    """Wait until somebody has noticed that the line is cut."""
+    await wait_for(lambda: line.refused > 1, what="a connection to be refused")
+
+
+async def fetched(client: Client, queue: str) -> None:
+    """Wait until a worker has taken everything out of the queue's list."""
+
+    async def empty() -> bool:
+        return not await client.redis.exists(Keys.of(queue).waiting)
+
+    await wait_for(empty, what=f"the list of {queue} to be empty")
 
 
 async def flap(line: Line) -> None:
@@ -72,7 +117,8 @@ async def test_a_job_that_ends_while_postgresql_is_away_has_ended(client: Client
     await noted(client, "away started")
     lines.postgres.cut()
     await go(client, "away")
-    await lines.worker.says("a server is away")
+    await noted(client, "away ended")
+    await knocked(lines.postgres)
     lines.postgres.mend()
     job = await ended(client, job_id)
     assert (job.state, job.attempt, job.result) == ("succeeded", 1, "lingered")
@@ -94,7 +140,7 @@ async def test_a_job_that_ends_while_redis_is_away_has_ended(client: Client, lin
 @BOTH_KINDS
 async def test_after_redis_was_away_new_jobs_run(client: Client, lines: Lines, kind: str) -> None:
     lines.redis.cut()
-    await lines.worker.says("connection error")
+    await knocked(lines.redis)
     job_id = await enqueue(client, job_of(kind, "echo"), 1)
     lines.redis.mend()
     assert (await ended(client, job_id)).state == "succeeded"
@@ -107,7 +153,8 @@ async def test_a_message_that_comes_while_postgresql_is_away_becomes_a_job(
     """Given a worker without PostgreSQL, when another program's message comes, then it waits, and becomes a job."""
     lines.postgres.cut()
     await put_message(client, f"stage-{kind}", f"act_{kind}", args=["foreign"])
-    await lines.worker.says("a server is away")
+    await fetched(client, f"stage-{kind}")
+    await knocked(lines.postgres)
     lines.postgres.mend()
 
     async def done() -> bool:
@@ -161,7 +208,9 @@ async def test_a_worker_stops_also_while_postgresql_is_away(client: Client, line
     lines.postgres.cut()
     await enqueue(client, job_of("async", "echo"))
     await enqueue(client, job_of("sync", "echo"))
-    await lines.worker.says("a server is away")
+    await fetched(client, "stage-async")
+    await fetched(client, "stage-sync")
+    await knocked(lines.postgres)
     lines.worker.send_signal(signal.SIGTERM)
     assert await lines.worker.ended(timeout=45) == 0
     assert await notes(client) == []

@@ -29,8 +29,8 @@ where heartbeat_at < now() - make_interval(secs => $1)
 returning id, host, pid, heartbeat_at
 """
 
-# running -> queued, or failed if no attempt is left: workers that were buried in the same transaction. Of the live jobs,
-# which are looked through once for each death, only those that run have a worker.
+# running -> queued, or failed if no attempt is left: workers that were buried in the same transaction. The live jobs
+# are looked through once for each death; of them only those that run have a worker.
 RESCUE = """
 with orphaned as materialized (
     select id, attempt, worker, started_at, coalesce(attempt >= max_attempts, false) as is_last from jobs

@@ -1,8 +1,8 @@
 """Fixtures of the fault suite.
 
-    servers   PostgreSQL and Valkey of the suite's own, which may be killed                         (session)
-    stage     an empty database and Redis on them, and whatever plays on it                          (each test)
-    record    `record(outcome, refused=3)`: a row of the table; lost jobs and doubled effects fail the test
+servers   PostgreSQL and Valkey of the suite's own, which may be killed                         (session)
+stage     an empty database and Redis on them, and whatever plays on it                          (each test)
+record    `record(outcome, refused=3)`: a row of the table; lost jobs and doubled effects fail the test
 """
 
 import os

@@ -84,7 +84,9 @@ class Proxy:
         for writer in writers:
             writer.transport.abort()
 
-    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, losing: asyncio.Event) -> None:
+    async def _requests(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, losing: asyncio.Event
+    ) -> None:
         while data := await reader.read(_CHUNK):
             if self.swallows(data):
                 losing.set()

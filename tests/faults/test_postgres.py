@@ -70,7 +70,7 @@ async def test_replies_to_commit_lost(stage: Stage, record: Record) -> None:
     """Given a network that loses one reply to COMMIT in five, then each job is done once: what became of a commit is
     read, not guessed."""
     async with Proxy.to(stage.servers.postgres.url) as proxy:
-        dice = random.Random(3)  # noqa: S311
+        dice = random.Random(3)
         proxy.swallows = lambda request: b"COMMIT" in request and dice.random() < 0.2
         await at_work(stage, DATABASE_URL=proxy.instead_of(stage.environment["DATABASE_URL"]))
         stage.strike()
@@ -83,7 +83,7 @@ async def test_replies_to_commit_lost(stage: Stage, record: Record) -> None:
 async def test_replies_to_anything_lost(stage: Stage, record: Record) -> None:
     """Given a network that loses the reply to one in twenty of all requests, then each job is done once."""
     async with Proxy.to(stage.servers.postgres.url) as proxy:
-        dice = random.Random(4)  # noqa: S311
+        dice = random.Random(4)
         proxy.swallows = lambda request: dice.random() < 0.05
         await at_work(stage, DATABASE_URL=proxy.instead_of(stage.environment["DATABASE_URL"]))
         stage.strike()

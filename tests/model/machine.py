@@ -56,6 +56,7 @@ STATE = """
 select max_attempts, state, attempt, releases, worker, dispatched_at is not null, run_at <= now(), result::text
 from jobs where id = $1
 """
+LATER = "select id, run_at, dispatched_at from jobs order by id"
 QUEUE, PRIORITY, LEASE = "model", 0, 60.0
 
 
@@ -103,6 +104,66 @@ class Machine(RuleBasedStateMachine):
             (found,) = self.fetch(STATE, job)
             assert tuple(found) == astuple(row)
 
+    @invariant()
+    def what_is_over_is_refused(self) -> None:
+        """Every message and every run of now and just before that is not to change a row does not, whoever asks."""
+        for me in (*self.workers, uuid7()):
+            named = [(job, row, n) for job, row in self.rows.items() for n in (row.attempt - 1, row.attempt)]
+            self._claims_are_refused(me, [
+                (job, n) for job, row, n in named
+                if me not in self.workers or not (row.state == "queued" and row.attempt == n and row.is_due)
+            ])  # fmt: skip
+            self._ends_are_refused(me, [
+                (job, n) for job, row, n in named
+                if not (row.state == "running" and (row.attempt, row.worker) == (n, me))
+            ])  # fmt: skip
+            for job, row, n in named:
+                if row.worker is not None and (row.attempt, row.worker) != (n, me):
+                    assert not self.fetch(jobs.SUCCEEDED_WITH_WORK, job, n, me)
+                if row.worker is not None and (row.state, row.attempt, row.worker) != ("succeeded", n, me):
+                    assert not self.fetch(jobs.STORE_RESULT, job, n, me, "3")
+        over = [
+            (job, n) for job, row in self.rows.items() for n in (row.attempt - 1, row.attempt)
+            if row.state != "queued" or row.attempt != n
+        ]  # fmt: skip
+        ids, attempts = [job for job, _ in over], [n for _, n in over]
+        assert not self.ids(jobs.UNDISPATCH, ids, attempts)
+        before = self.fetch(LATER)
+        self.fetch(jobs.PUT_OFF, ids, attempts, HOUR)
+        assert self.fetch(LATER) == before
+
+    def _claims_are_refused(self, me: uuid.UUID, messages: list[tuple[uuid.UUID, int]]) -> None:
+        ids, attempts = [job for job, _ in messages], [n for _, n in messages]
+        assert not self.fetch(jobs.CLAIM, ids, attempts, me)
+        unclaimed = [
+            (job, n) for job, n in messages
+            if ("running", n + 1, me) != (self.rows[job].state, self.rows[job].attempt, self.rows[job].worker)
+        ]  # fmt: skip
+        assert not self.fetch(jobs.CLAIMED, [job for job, _ in unclaimed], [n for _, n in unclaimed], me)
+
+    def _ends_are_refused(self, me: uuid.UUID, runs: list[tuple[uuid.UUID, int]]) -> None:
+        ids, attempts = [job for job, _ in runs], [n for _, n in runs]
+        words: list[str | None] = ["stale"] * len(runs)
+        assert not self.fetch(jobs.SUCCEED, ids, attempts, ["0"] * len(runs), me)
+        assert not self.fetch(jobs.FAIL, ids, attempts, words, words, words, [None] * len(runs), me)
+        assert not self.fetch(jobs.CANCEL_RUNNING, ids, attempts, words, me)
+        assert not self.fetch(jobs.RELEASE, ids, attempts, me)
+        for job, attempt in runs if me in self.workers else ():
+            assert not self.fetch(jobs.SUCCEED_WITH_WORK, job, attempt, me)
+
+    @invariant()
+    def only_the_leader_leads(self) -> None:
+        """Every term of now and just before, whoever claims it, but the one that holds the lease."""
+        for holder in self.leaders:
+            for term in {self.term, self.term - 1} - {
+                self.leading[1] if self.leading and self.leading[0] == holder else -1
+            }:
+                assert not self.fetch(leases.RENEW, "scheduling", holder, term, LEASE)
+                assert not self.fetch(workers.BURY, 0.0, holder, term)
+                self.fetch(leases.RESIGN, "scheduling", holder, term)
+        held = self.fetch("select 1 from leases where expires_at > now()")
+        assert bool(held) == (self.leading is not None)
+
     # ---- producers, relays, time
 
     @precondition(lambda self: len(self.rows) < 3)
@@ -120,9 +181,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def relay(self) -> None:
-        due = {
-            job for job, row in self.rows.items() if row.state == "queued" and row.is_due and not row.is_dispatched
-        }
+        due = {job for job, row in self.rows.items() if row.state == "queued" and row.is_due and not row.is_dispatched}
         assert self.ids(jobs.DISPATCH, QUEUE, PRIORITY, 100) == due
         for job in due:
             self.rows[job].is_dispatched = True
@@ -144,6 +203,8 @@ class Machine(RuleBasedStateMachine):
         assert bool(self.ids(jobs.UNDISPATCH, [message.job], [message.attempt])) == is_lost
         if is_lost:
             row.is_dispatched = False
+            self.claim(which, 0)  # it comes after all, and then nothing is to be sent again
+            self.relay()
 
     # ---- workers
 
@@ -163,13 +224,6 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.messages)
     @rule(which=number)
-    def claim_without_a_row(self, which: int) -> None:
-        """By a worker that was buried and does not know it."""
-        message = self.messages[which % len(self.messages)]
-        assert not self.fetch(jobs.CLAIM, [message.job], [message.attempt], uuid7())
-
-    @precondition(lambda self: self.messages)
-    @rule(which=number)
     def put_off(self, which: int) -> None:
         message = self.messages[which % len(self.messages)]
         row = self.rows[message.job]
@@ -177,44 +231,44 @@ class Machine(RuleBasedStateMachine):
         if row.state == "queued" and row.attempt == message.attempt:
             row.queue(is_due=False)
 
-    def _ended(self, run: Run, worker: uuid.UUID) -> Row | None:
-        """The run's row, if it may end it: it is the run of now, and its worker asks."""
+    def _ended(self, run: Run) -> Row | None:
+        """The run's row, if it is still that run's."""
         row = self.rows[run.job]
-        return row if row.state == "running" and (row.attempt, row.worker) == (run.attempt, worker) else None
+        return row if row.state == "running" and (row.attempt, row.worker) == (run.attempt, run.worker) else None
 
     @precondition(lambda self: self.runs)
-    @rule(which=number, other=st.booleans(), how=st.sampled_from(["plain", "with work", "in a list"]))
-    def succeed(self, which: int, other: bool, how: str) -> None:
-        run, worker = self._pick(which, other)
-        row = self._ended(run, worker)
+    @rule(which=number, how=st.sampled_from(["plain", "with work", "in a list"]))
+    def succeed(self, which: int, how: str) -> None:
+        run = self._pick(which)
+        row = self._ended(run)
         if how == "with work":
-            won = self.fetch(jobs.SUCCEED_WITH_WORK, run.job, run.attempt, worker)
+            won = self.fetch(jobs.SUCCEED_WITH_WORK, run.job, run.attempt, run.worker)
         else:
-            won = self.fetch(jobs.SUCCEED, [run.job], [run.attempt], ["1"], worker)
+            won = self.fetch(jobs.SUCCEED, [run.job], [run.attempt], ["1"], run.worker)
         assert bool(won) == (row is not None)
         if row:
             row.state, row.result = "succeeded", None if how == "with work" else "1"
 
     @precondition(lambda self: self.runs)
-    @rule(which=number, other=st.booleans())
-    def store_the_result(self, which: int, other: bool) -> None:
-        run, worker = self._pick(which, other)
+    @rule(which=number)
+    def store_the_result(self, which: int) -> None:
+        run = self._pick(which)
         row = self.rows[run.job]
-        stores = row.state == "succeeded" and (row.attempt, row.worker) == (run.attempt, worker)
-        assert bool(self.fetch(jobs.STORE_RESULT, run.job, run.attempt, worker, "2")) == stores
+        stores = row.state == "succeeded" and (row.attempt, row.worker) == (run.attempt, run.worker)
+        assert bool(self.fetch(jobs.STORE_RESULT, run.job, run.attempt, run.worker, "2")) == stores
         if stores:
             row.result = "2"
-        is_there = self.fetch(jobs.SUCCEEDED_WITH_WORK, run.job, run.attempt, worker)
-        is_mine = (row.attempt, row.worker) == (run.attempt, worker)
+        is_there = self.fetch(jobs.SUCCEEDED_WITH_WORK, run.job, run.attempt, run.worker)
+        is_mine = (row.attempt, row.worker) == (run.attempt, run.worker)
         assert [found[0] for found in is_there] == ([row.state == "succeeded"] if is_mine else [])
 
     @precondition(lambda self: self.runs)
-    @rule(which=number, other=st.booleans(), delay=st.sampled_from([None, 0.0, HOUR]))
-    def fail(self, which: int, other: bool, delay: float | None) -> None:
-        run, worker = self._pick(which, other)
-        row = self._ended(run, worker)
+    @rule(which=number, delay=st.sampled_from([None, 0.0, HOUR]))
+    def fail(self, which: int, delay: float | None) -> None:
+        run = self._pick(which)
+        row = self._ended(run)
         columns: list[Any] = [run.job, run.attempt, "Error", "bad luck", "", delay]
-        won = self.fetch(jobs.FAIL, *([column] for column in columns), worker)
+        won = self.fetch(jobs.FAIL, *([column] for column in columns), run.worker)
         assert bool(won) == (row is not None)
         if row and delay is None:
             row.state = "failed"
@@ -222,29 +276,38 @@ class Machine(RuleBasedStateMachine):
             row.queue(is_due=delay == 0)
 
     @precondition(lambda self: self.runs)
-    @rule(which=number, other=st.booleans())
-    def cancel(self, which: int, other: bool) -> None:
-        run, worker = self._pick(which, other)
-        row = self._ended(run, worker)
-        assert bool(self.fetch(jobs.CANCEL_RUNNING, [run.job], [run.attempt], ["because"], worker)) == (row is not None)
+    @rule(which=number)
+    def cancel(self, which: int) -> None:
+        run = self._pick(which)
+        row = self._ended(run)
+        won = self.fetch(jobs.CANCEL_RUNNING, [run.job], [run.attempt], ["because"], run.worker)
+        assert bool(won) == (row is not None)
         if row:
             row.state = "cancelled"
 
     @precondition(lambda self: self.runs)
-    @rule(which=number, other=st.booleans())
-    def release(self, which: int, other: bool) -> None:
-        run, worker = self._pick(which, other)
-        row = self._ended(run, worker)
-        assert bool(self.fetch(jobs.RELEASE, [run.job], [run.attempt], worker)) == (row is not None)
+    @rule(which=number)
+    def release(self, which: int) -> None:
+        run = self._pick(which)
+        row = self._ended(run)
+        assert bool(self.fetch(jobs.RELEASE, [run.job], [run.attempt], run.worker)) == (row is not None)
         if row:
             row.queue(is_due=True)
             row.max_attempts, row.releases = row.max_attempts + 1, row.releases + 1
 
-    def _pick(self, which: int, other: bool) -> tuple[Run, uuid.UUID]:
-        """A run of now or of the past, often the latest, and who says that it has ended: perhaps somebody else."""
-        run = self.runs[-1 - which % len(self.runs)]
-        strangers = [worker for worker in self.workers if worker != run.worker]
-        return run, strangers[0] if other else run.worker
+    def _pick(self, which: int) -> Run:
+        """A run of now or of the past, often the latest."""
+        return self.runs[-1 - which % len(self.runs)]
+
+    @precondition(lambda self: self.runs)
+    @rule(which=number)
+    def release_and_take_again(self, which: int) -> None:
+        """What makes a run stale whose worker has the job once more."""
+        run = self._pick(which)
+        if self._ended(run) and run.worker in self.workers:
+            self.release(which)
+            self.relay()
+            self.claim(self.messages.index(Message(run.job, run.attempt)), self.workers.index(run.worker))
 
     # ---- leaders, rescuers, people
 
@@ -259,28 +322,27 @@ class Machine(RuleBasedStateMachine):
             assert self.terms[who] == self.term
             self.leading = self.leaders[who], self.term
 
-    @rule(who=st.integers(0, 1), as_other=st.booleans())
-    def renew(self, who: int, as_other: bool) -> None:
-        holder, term = self.leaders[who], self.terms[1 - who if as_other else who]
-        won = self.fetch(leases.RENEW, "scheduling", holder, term, LEASE)
-        assert bool(won) == (self.leading == (holder, term))
+    @rule(who=st.integers(0, 1))
+    def renew(self, who: int) -> None:
+        won = self.fetch(leases.RENEW, "scheduling", self.leaders[who], self.terms[who], LEASE)
+        assert bool(won) == (self.leading == (self.leaders[who], self.terms[who]))
 
-    @rule(who=st.integers(0, 1), as_other=st.booleans())
-    def resign(self, who: int, as_other: bool) -> None:
-        holder, term = self.leaders[who], self.terms[1 - who if as_other else who]
-        self.fetch(leases.RESIGN, "scheduling", holder, term)
-        if self.leading == (holder, term):
-            self.leading = None
+    @precondition(lambda self: self.leading)
+    @rule()
+    def resign(self) -> None:
+        assert self.leading
+        self.fetch(leases.RESIGN, "scheduling", *self.leading)
+        self.leading = None
 
     @rule()
     def the_lease_runs_out(self) -> None:
         self.fetch("update leases set expires_at = now() - interval '1 s'")
         self.leading = None
 
-    @rule(which=st.integers(0, 1), who=st.integers(0, 1), as_other=st.booleans(), is_silent=st.booleans())
-    def rescue(self, which: int, who: int, as_other: bool, is_silent: bool) -> None:
+    @rule(which=st.integers(0, 1), who=st.integers(0, 1), is_silent=st.booleans())
+    def rescue(self, which: int, who: int, is_silent: bool) -> None:
         """Somebody who believes to lead buries a silent worker, which starts anew under another id."""
-        worker, holder, term = self.workers[which], self.leaders[who], self.terms[1 - who if as_other else who]
+        worker, holder, term = self.workers[which], self.leaders[who], self.terms[who]
         if is_silent:
             self.fetch("update workers set heartbeat_at = now() - interval '1 h' where id = $1", worker)
         dead = self.ids(workers.BURY, LEASE, holder, term)

@@ -15,10 +15,10 @@ from settings import Settings
 from tests.model.machine import Machine
 
 PLAY = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, derandomize=True, database=None,
+    max_examples=25, stateful_step_count=25, deadline=None, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-HUNT = settings(PLAY, max_examples=500, phases=[Phase.generate], report_multiple_bugs=False)
+HUNT = settings(PLAY, max_examples=150, phases=[Phase.generate], report_multiple_bugs=False)
 
 # What stands between two who both believe that it is theirs to do. Parameters have a type, for when they are all that
 # is left of a guard.
@@ -84,7 +84,9 @@ def test_a_missing_guard_is_noticed(
 ) -> None:
     statement: str = getattr(module, name)
     assert re.search(rf"\b(where|and)\s+{re.escape(guard)}(?!\s*[+-])", statement), "name the guard as it is written"
-    mutant = re.sub(rf"(\b(?:where|and|on)\s+){re.escape(guard)}(?!\s*[+-])", lambda m: m[1] + removed(guard), statement)
+    mutant = re.sub(
+        rf"(\b(?:where|and|on)\s+){re.escape(guard)}(?!\s*[+-])", lambda m: m[1] + removed(guard), statement
+    )
     monkeypatch.setattr(module, name, mutant)
     with pytest.raises((AssertionError, asyncpg.IntegrityConstraintViolationError)):
         run_state_machine_as_test(machine, settings=HUNT)

@@ -17,7 +17,7 @@ def proxied(stage: Stage, server: str, proxy: Proxy) -> dict[str, str]:
     return {name: proxy.instead_of(stage.environment[name])}
 
 
-async def at_work(stage: Stage, number: int = 1_000, **variables: str) -> None:
+async def at_work(stage: Stage, variables: dict[str, str], number: int = 1_000) -> None:
     """The proxy stands before the worker and the scheduler."""
     await stage.scheduler(**variables)
     await stage.worker(**variables)
@@ -35,7 +35,7 @@ def url_of(stage: Stage, server: str) -> str:
 async def test_cut(stage: Stage, record: Record, server: str) -> None:
     """Given a worker at work, when its connections are cut five times and then refused for 10 s, it recovers."""
     async with Proxy.to(url_of(stage, server)) as proxy:
-        await at_work(stage, **proxied(stage, server, proxy))
+        await at_work(stage, proxied(stage, server, proxy))
         for _ in range(5):
             proxy.cut()
             await asyncio.sleep(0.5)  # the fault's own length
@@ -55,7 +55,7 @@ async def test_slow(stage: Stage, record: Record, server: str) -> None:
     async with Proxy.to(url_of(stage, server)) as proxy:
         proxy.delay = 0.15  # each way
         # A job's transaction takes five round trips: 1.5 s of one connection.
-        await at_work(stage, 200, DATABASE_POOL="20", **proxied(stage, server, proxy))
+        await at_work(stage, proxied(stage, server, proxy) | {"DATABASE_POOL": "20"}, number=200)
         stage.strike()
         outcome = await stage.outcome(f"300 ms more to {server}")
     record(outcome)
@@ -67,7 +67,7 @@ async def test_slow(stage: Stage, record: Record, server: str) -> None:
 async def test_silent(stage: Stage, record: Record, server: str) -> None:
     """Given a worker at work, when nothing arrives any more for 30 s and nobody says so, it recovers."""
     async with Proxy.to(url_of(stage, server)) as proxy:
-        await at_work(stage, **proxied(stage, server, proxy))
+        await at_work(stage, proxied(stage, server, proxy))
         proxy.stall()
         await asyncio.sleep(30)  # the fault's own length
         proxy.flow()

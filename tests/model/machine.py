@@ -128,6 +128,8 @@ class Machine(RuleBasedStateMachine):
         ]  # fmt: skip
         ids, attempts = [job for job, _ in over], [n for _, n in over]
         assert not self.ids(jobs.UNDISPATCH, ids, attempts)
+        unsent = [job for job, row in self.rows.items() if not row.is_dispatched]
+        assert not self.ids(jobs.UNDISPATCH, unsent, [self.rows[job].attempt for job in unsent])
         before = self.fetch(LATER)
         self.fetch(jobs.PUT_OFF, ids, attempts, HOUR)
         assert self.fetch(LATER) == before

@@ -6,7 +6,7 @@ BIN := .venv/bin
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev servers test test-system check format bench lock clean
+.PHONY: help demo dev servers test test-system faults check format bench lock clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,9 @@ test-system: .venv/installed ## The whole suite, on the servers of DATABASE_URL 
 	@test -n "$(DATABASE_URL)" && test -n "$(REDIS_URL)" || { \
 	  echo "Set both: make test-system DATABASE_URL=postgresql://... REDIS_URL=redis://..."; exit 1; }
 	@$(BIN)/pytest $(ARGS)
+
+faults: .venv/installed ## Kill, stop and cut off everything while jobs run; ALL=1 takes longer; ARGS='-k redis'
+	@KEEP=1 $(BIN)/pytest tests/faults tests/model -p no:randomly -m '$(if $(ALL),,not long)' $(ARGS)
 
 check: .venv/installed ## Style, types, import directions, and that the migrations make the models
 	$(BIN)/ruff check .

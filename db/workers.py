@@ -30,11 +30,11 @@ returning id, host, pid, heartbeat_at
 """
 
 # running -> queued, or failed if no attempt is left: workers that were buried in the same transaction. The live jobs
-# are looked through once for each death.
+# are looked through once for each death; of them only those that run have a worker.
 RESCUE = """
 with orphaned as materialized (
     select id, attempt, worker, started_at, coalesce(attempt >= max_attempts, false) as is_last from jobs
-    where outcome is null and state = 'running' and worker = any($1::uuid[])
+    where outcome is null and worker = any($1::uuid[])
     for update
 ), kept as (
     insert into job_attempts (job_id, attempt, worker, started_at, error_type, error_message, traceback)

@@ -19,7 +19,7 @@ from runtime.transport import MARK, Keys, redis_id
 log = structlog.get_logger("callboard")
 
 _PERIOD = 2.0  # seconds between two rounds
-_ON_ITS_WAY = 5.0  # seconds a message may take from its row's commit to Redis
+_ON_ITS_WAY = 3.0  # seconds a message may take from its row's commit to Redis
 _STRANDED = 30.0  # seconds after which a fetched message should have been claimed
 _AT_ONCE = 5_000  # rows a queue and round: what else there is comes next, and Redis is not stormed
 

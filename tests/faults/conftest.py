@@ -62,11 +62,19 @@ async def stage(fault_settings: Settings, servers: Servers, tmp_path: Path) -> A
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Record:
     def check(outcome: Outcome, **figures: float) -> None:
-        outcome = replace(outcome, figures=figures)
-        request.config.stash.setdefault(report.OUTCOMES, []).append(outcome)
+        note(request.config, outcome, figures)
         assert (outcome.lost, outcome.doubled) == (0, 0), outcome
 
     return check
+
+
+@pytest.fixture
+def compare(request: pytest.FixtureRequest) -> Record:
+    return lambda outcome, **figures: note(request.config, outcome, figures)
+
+
+def note(config: pytest.Config, outcome: Outcome, figures: dict[str, float]) -> None:
+    config.stash.setdefault(report.OUTCOMES, []).append(replace(outcome, figures=figures))
 
 
 def pytest_terminal_summary(config: pytest.Config) -> None:

@@ -1,6 +1,8 @@
 """What a fault did to the jobs: a row of the table that `make faults` prints, and of docs/faults/results.json."""
 
 import json
+import os
+import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -45,6 +47,10 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     return shown
 
 
+def machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {platform.system()}"
+
+
 def show(outcomes: Sequence[Outcome]) -> None:
     Console(width=180).print(table(outcomes))
 
@@ -53,4 +59,4 @@ def keep(outcomes: Sequence[Outcome], file: Path = FILE) -> None:
     """Write these to the file; faults that were not run this time keep what was found before."""
     before = json.loads(file.read_text())["faults"] if file.exists() else []
     rows = {row["fault"]: row for row in before} | {outcome.fault: asdict(outcome) for outcome in outcomes}
-    file.write_text(json.dumps({"faults": sorted(rows.values(), key=str)}, indent=1) + "\n")
+    file.write_text(json.dumps({"machine": machine(), "faults": sorted(rows.values(), key=str)}, indent=1) + "\n")

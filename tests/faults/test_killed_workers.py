@@ -28,6 +28,19 @@ async def test_one_of_two_workers(stage: Stage, record: Record) -> None:
     assert outcome.restarted <= RESTARTED_WITHIN
 
 
+async def test_one_of_two_workers_with_a_short_lease(stage: Stage, record: Record) -> None:
+    """The same, small enough for every run of the whole suite."""
+    await stage.scheduler(WORKER_LEASE="3")
+    workers = [await stage.worker(ASYNC_CONCURRENCY="10", WORKER_LEASE="3") for _ in range(2)]
+    await stage.enqueue(20, act.work_async, 3)
+    await stage.started(20)
+    stage.strike()
+    workers[0].kill()
+    outcome = await stage.outcome("kill -9 of one of two workers, a lease of 3 s", restarts=True)
+    record(outcome)
+    assert outcome.more_runs == 10
+
+
 @pytest.mark.fault
 async def test_all_workers_five_times(stage: Stage, record: Record) -> None:
     """Given jobs that run, when all workers are killed five times, a second apart, then each is done once."""

@@ -55,7 +55,7 @@ async def test_slow(stage: Stage, record: Record, server: str) -> None:
     async with Proxy.to(url_of(stage, server)) as proxy:
         proxy.delay = 0.15  # each way
         # A job's transaction takes five round trips: 1.5 s of one connection.
-        await at_work(stage, {"DATABASE_POOL": "20", **proxied(stage, server, proxy)}, 200)
+        await at_work(stage, proxied(stage, server, proxy) | {"DATABASE_POOL": "20"}, number=200)
         stage.strike()
         outcome = await stage.outcome(f"300 ms more to {server}")
     record(outcome)

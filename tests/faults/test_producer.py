@@ -3,8 +3,6 @@
 import sys
 import uuid
 
-import pytest
-
 from tests.faults.conftest import Record
 from tests.faults.stage import Stage
 
@@ -31,7 +29,6 @@ asyncio.run(main())
 SENT_WITHIN = 10  # seconds
 
 
-@pytest.mark.fault
 async def test_killed_between_commit_and_send(stage: Stage, record: Record) -> None:
     """Given a process that dies right after its commit, then its jobs are sent within 10 s."""
     await stage.scheduler()

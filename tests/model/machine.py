@@ -1,0 +1,375 @@
+"""A random play of producers, relays, workers, rescuers and people on a few jobs, and a model that foretells each row.
+
+Messages are delivered late, twice, or long after their run is over; runs are ended by those who no longer own them; in
+between workers are buried and leaders lose their terms. After each step the rows must be exactly as the model says.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Coroutine
+from dataclasses import astuple, dataclass
+from typing import Any, NamedTuple, TypeVar
+
+import asyncpg
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from db import jobs, leases, workers
+from runtime.ids import uuid7
+
+T = TypeVar("T")
+number = st.integers(0, 50)  # which of those that there are
+HOUR = 3_600.0
+
+
+class Message(NamedTuple):
+    job: uuid.UUID
+    attempt: int
+
+
+class Run(NamedTuple):
+    """A claim that was won, by the worker's id at that time."""
+
+    job: uuid.UUID
+    attempt: int
+    worker: uuid.UUID
+
+
+@dataclass
+class Row:
+    """What the model knows of a job."""
+
+    max_attempts: int
+    state: str = "queued"
+    attempt: int = 0
+    releases: int = 0
+    worker: uuid.UUID | None = None
+    is_dispatched: bool = False
+    is_due: bool = True
+    result: str | None = None
+
+    def queue(self, *, is_due: bool) -> None:
+        self.state, self.worker, self.is_dispatched, self.is_due = "queued", None, False, is_due
+
+
+STATE = """
+select max_attempts, state, attempt, releases, worker, dispatched_at is not null, run_at <= now(), result::text
+from jobs where id = $1
+"""
+LATER = "select id, run_at, dispatched_at from jobs order by id"
+QUEUE, PRIORITY, LEASE = "model", 0, 60.0
+
+
+class Machine(RuleBasedStateMachine):
+    """The test sets `runner` and `connection`: it knows where PostgreSQL is."""
+
+    runner: asyncio.Runner
+    connection: asyncpg.Connection
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[uuid.UUID, Row] = {}
+        self.messages: list[Message] = []
+        self.runs: list[Run] = []
+        self.workers = [uuid7(), uuid7()]
+        self.leaders = [uuid7(), uuid7()]
+        self.leading: tuple[uuid.UUID, int] | None = None  # who holds the lease, and in which term
+        self.terms = [0, 0]  # which term each of them believes to lead in
+        self.term = 0
+
+    # ---- the ground
+
+    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(coroutine)
+
+    def fetch(self, statement: str, *values: Any) -> list[asyncpg.Record]:
+        return list(self.wait(self.connection.fetch(statement, *values)))
+
+    def ids(self, statement: str, *values: Any) -> set[uuid.UUID]:
+        return {row[0] for row in self.fetch(statement, *values)}
+
+    def register(self, worker: uuid.UUID) -> None:
+        self.fetch(workers.REGISTER, worker, "host", 1, "family", [QUEUE], 1, 1, "0")
+
+    @initialize()
+    def begin(self) -> None:
+        for table in ("jobs", "workers", "leases"):
+            self.fetch(f"delete from {table}")
+        for worker in self.workers:
+            self.register(worker)
+
+    @invariant()
+    def rows_are_as_foretold(self) -> None:
+        for job, row in self.rows.items():
+            (found,) = self.fetch(STATE, job)
+            assert tuple(found) == astuple(row)
+
+    @invariant()
+    def what_is_over_is_refused(self) -> None:
+        """Every message and every run of now and just before that is not to change a row does not, whoever asks."""
+        for me in (*self.workers, uuid7()):
+            named = [(job, row, n) for job, row in self.rows.items() for n in (row.attempt - 1, row.attempt)]
+            self._claims_are_refused(me, [
+                (job, n) for job, row, n in named
+                if me not in self.workers or not (row.state == "queued" and row.attempt == n and row.is_due)
+            ])  # fmt: skip
+            self._ends_are_refused(me, [
+                (job, n) for job, row, n in named
+                if not (row.state == "running" and (row.attempt, row.worker) == (n, me))
+            ])  # fmt: skip
+            for job, row, n in named:
+                if row.worker is not None and (row.attempt, row.worker) != (n, me):
+                    assert not self.fetch(jobs.SUCCEEDED_WITH_WORK, job, n, me)
+                if row.worker is not None and (row.state, row.attempt, row.worker) != ("succeeded", n, me):
+                    assert not self.fetch(jobs.STORE_RESULT, job, n, me, "3")
+        over = [
+            (job, n) for job, row in self.rows.items() for n in (row.attempt - 1, row.attempt)
+            if row.state != "queued" or row.attempt != n
+        ]  # fmt: skip
+        ids, attempts = [job for job, _ in over], [n for _, n in over]
+        assert not self.ids(jobs.UNDISPATCH, ids, attempts)
+        unsent = [job for job, row in self.rows.items() if not row.is_dispatched]
+        assert not self.ids(jobs.UNDISPATCH, unsent, [self.rows[job].attempt for job in unsent])
+        before = self.fetch(LATER)
+        self.fetch(jobs.PUT_OFF, ids, attempts, HOUR)
+        assert self.fetch(LATER) == before
+
+    def _claims_are_refused(self, me: uuid.UUID, messages: list[tuple[uuid.UUID, int]]) -> None:
+        ids, attempts = [job for job, _ in messages], [n for _, n in messages]
+        assert not self.fetch(jobs.CLAIM, ids, attempts, me)
+        unclaimed = [
+            (job, n) for job, n in messages
+            if ("running", n + 1, me) != (self.rows[job].state, self.rows[job].attempt, self.rows[job].worker)
+        ]  # fmt: skip
+        assert not self.fetch(jobs.CLAIMED, [job for job, _ in unclaimed], [n for _, n in unclaimed], me)
+
+    def _ends_are_refused(self, me: uuid.UUID, runs: list[tuple[uuid.UUID, int]]) -> None:
+        ids, attempts = [job for job, _ in runs], [n for _, n in runs]
+        words: list[str | None] = ["stale"] * len(runs)
+        assert not self.fetch(jobs.SUCCEED, ids, attempts, ["0"] * len(runs), me)
+        assert not self.fetch(jobs.FAIL, ids, attempts, words, words, words, [None] * len(runs), me)
+        assert not self.fetch(jobs.CANCEL_RUNNING, ids, attempts, words, me)
+        assert not self.fetch(jobs.RELEASE, ids, attempts, me)
+        for job, attempt in runs if me in self.workers else ():
+            assert not self.fetch(jobs.SUCCEED_WITH_WORK, job, attempt, me)
+
+    @invariant()
+    def only_the_leader_leads(self) -> None:
+        """Every term of now and just before, whoever claims it, but the one that holds the lease."""
+        for holder in self.leaders:
+            for term in {self.term, self.term - 1} - {
+                self.leading[1] if self.leading and self.leading[0] == holder else -1
+            }:
+                assert not self.fetch(leases.RENEW, "scheduling", holder, term, LEASE)
+                assert not self.fetch(workers.BURY, 0.0, holder, term)
+                self.fetch(leases.RESIGN, "scheduling", holder, term)
+        held = self.fetch("select 1 from leases where expires_at > now()")
+        assert bool(held) == (self.leading is not None)
+
+    # ---- producers, relays, time
+
+    @precondition(lambda self: len(self.rows) < 3)
+    @rule(max_attempts=st.integers(1, 3), is_sent=st.booleans(), is_due=st.booleans())
+    def enqueue(self, max_attempts: int, is_sent: bool, is_due: bool) -> None:
+        job, is_sent = uuid7(), is_sent and is_due
+        columns: list[Any] = [
+            job, "actor", QUEUE, "[]", "{}", None, PRIORITY, max_attempts, 0.0 if is_due else HOUR, None, is_sent,
+            None, None, None,
+        ]  # fmt: skip
+        self.fetch(jobs.INSERT, *([column] for column in columns))
+        self.rows[job] = Row(max_attempts, is_dispatched=is_sent, is_due=is_due)
+        if is_sent:
+            self.messages.append(Message(job, 0))
+
+    @rule()
+    def relay(self) -> None:
+        due = {job for job, row in self.rows.items() if row.state == "queued" and row.is_due and not row.is_dispatched}
+        assert self.ids(jobs.DISPATCH, QUEUE, PRIORITY, 100) == due
+        for job in due:
+            self.rows[job].is_dispatched = True
+            self.messages.append(Message(job, self.rows[job].attempt))
+
+    @rule()
+    def an_hour_passes(self) -> None:
+        self.fetch("update jobs set run_at = now() where state = 'queued' and run_at > now()")
+        for row in self.rows.values():
+            row.is_due = True
+
+    @precondition(lambda self: self.messages)
+    @rule(which=number)
+    def lose_the_message(self, which: int) -> None:
+        """The reconciler does not find a message of the past, or of now."""
+        message = self.messages[which % len(self.messages)]
+        row = self.rows[message.job]
+        is_lost = row.state == "queued" and row.attempt == message.attempt and row.is_dispatched
+        assert bool(self.ids(jobs.UNDISPATCH, [message.job], [message.attempt])) == is_lost
+        if is_lost:
+            row.is_dispatched = False
+            self.claim(which, 0)  # it comes after all, and then nothing is to be sent again
+            self.relay()
+
+    # ---- workers
+
+    @precondition(lambda self: self.messages)
+    @rule(which=number, worker=st.integers(0, 1))
+    def claim(self, which: int, worker: int) -> None:
+        message, me = self.messages[which % len(self.messages)], self.workers[worker]
+        row = self.rows[message.job]
+        wins = row.state == "queued" and row.attempt == message.attempt and row.is_due
+        won = self.fetch(jobs.CLAIM, [message.job], [message.attempt], me)
+        assert bool(won) == wins
+        if wins:
+            row.state, row.worker, row.attempt = "running", me, row.attempt + 1
+            self.runs.append(Run(message.job, row.attempt, me))
+        mine = row.state == "running" and row.worker == me and row.attempt == message.attempt + 1
+        assert bool(self.fetch(jobs.CLAIMED, [message.job], [message.attempt], me)) == mine
+
+    @precondition(lambda self: self.messages)
+    @rule(which=number)
+    def put_off(self, which: int) -> None:
+        message = self.messages[which % len(self.messages)]
+        row = self.rows[message.job]
+        self.fetch(jobs.PUT_OFF, [message.job], [message.attempt], HOUR)
+        if row.state == "queued" and row.attempt == message.attempt:
+            row.queue(is_due=False)
+
+    def _ended(self, run: Run) -> Row | None:
+        """The run's row, if it is still that run's."""
+        row = self.rows[run.job]
+        return row if row.state == "running" and (row.attempt, row.worker) == (run.attempt, run.worker) else None
+
+    @precondition(lambda self: self.runs)
+    @rule(which=number, how=st.sampled_from(["plain", "with work", "in a list"]))
+    def succeed(self, which: int, how: str) -> None:
+        run = self._pick(which)
+        row = self._ended(run)
+        if how == "with work":
+            won = self.fetch(jobs.SUCCEED_WITH_WORK, run.job, run.attempt, run.worker)
+        else:
+            won = self.fetch(jobs.SUCCEED, [run.job], [run.attempt], ["1"], run.worker)
+        assert bool(won) == (row is not None)
+        if row:
+            row.state, row.result = "succeeded", None if how == "with work" else "1"
+
+    @precondition(lambda self: self.runs)
+    @rule(which=number)
+    def store_the_result(self, which: int) -> None:
+        run = self._pick(which)
+        row = self.rows[run.job]
+        stores = row.state == "succeeded" and (row.attempt, row.worker) == (run.attempt, run.worker)
+        assert bool(self.fetch(jobs.STORE_RESULT, run.job, run.attempt, run.worker, "2")) == stores
+        if stores:
+            row.result = "2"
+        is_there = self.fetch(jobs.SUCCEEDED_WITH_WORK, run.job, run.attempt, run.worker)
+        is_mine = (row.attempt, row.worker) == (run.attempt, run.worker)
+        assert [found[0] for found in is_there] == ([row.state == "succeeded"] if is_mine else [])
+
+    @precondition(lambda self: self.runs)
+    @rule(which=number, delay=st.sampled_from([None, 0.0, HOUR]))
+    def fail(self, which: int, delay: float | None) -> None:
+        run = self._pick(which)
+        row = self._ended(run)
+        columns: list[Any] = [run.job, run.attempt, "Error", "bad luck", "", delay]
+        won = self.fetch(jobs.FAIL, *([column] for column in columns), run.worker)
+        assert bool(won) == (row is not None)
+        if row and delay is None:
+            row.state = "failed"
+        elif row:
+            row.queue(is_due=delay == 0)
+
+    @precondition(lambda self: self.runs)
+    @rule(which=number)
+    def cancel(self, which: int) -> None:
+        run = self._pick(which)
+        row = self._ended(run)
+        won = self.fetch(jobs.CANCEL_RUNNING, [run.job], [run.attempt], ["because"], run.worker)
+        assert bool(won) == (row is not None)
+        if row:
+            row.state = "cancelled"
+
+    @precondition(lambda self: self.runs)
+    @rule(which=number)
+    def release(self, which: int) -> None:
+        run = self._pick(which)
+        row = self._ended(run)
+        assert bool(self.fetch(jobs.RELEASE, [run.job], [run.attempt], run.worker)) == (row is not None)
+        if row:
+            row.queue(is_due=True)
+            row.max_attempts, row.releases = row.max_attempts + 1, row.releases + 1
+
+    def _pick(self, which: int) -> Run:
+        """A run of now or of the past, often the latest."""
+        return self.runs[-1 - which % len(self.runs)]
+
+    @precondition(lambda self: self.runs)
+    @rule(which=number)
+    def release_and_take_again(self, which: int) -> None:
+        """What makes a run stale whose worker has the job once more."""
+        run = self._pick(which)
+        if self._ended(run) and run.worker in self.workers:
+            self.release(which)
+            self.relay()
+            self.claim(self.messages.index(Message(run.job, run.attempt)), self.workers.index(run.worker))
+
+    # ---- leaders, rescuers, people
+
+    @rule(who=st.integers(0, 1))
+    def lead(self, who: int) -> None:
+        """Take the lease if it is free; else the one who has it keeps it."""
+        won = self.fetch(leases.ACQUIRE, "scheduling", self.leaders[who], LEASE)
+        assert bool(won) == (self.leading is None)
+        if won:
+            self.term += 1
+            self.terms[who] = won[0][0]
+            assert self.terms[who] == self.term
+            self.leading = self.leaders[who], self.term
+
+    @rule(who=st.integers(0, 1))
+    def renew(self, who: int) -> None:
+        won = self.fetch(leases.RENEW, "scheduling", self.leaders[who], self.terms[who], LEASE)
+        assert bool(won) == (self.leading == (self.leaders[who], self.terms[who]))
+
+    @precondition(lambda self: self.leading)
+    @rule()
+    def resign(self) -> None:
+        assert self.leading
+        self.fetch(leases.RESIGN, "scheduling", *self.leading)
+        self.leading = None
+
+    @rule()
+    def the_lease_runs_out(self) -> None:
+        self.fetch("update leases set expires_at = now() - interval '1 s'")
+        self.leading = None
+
+    @rule(which=st.integers(0, 1), who=st.integers(0, 1), is_silent=st.booleans())
+    def rescue(self, which: int, who: int, is_silent: bool) -> None:
+        """Somebody who believes to lead buries a silent worker, which starts anew under another id."""
+        worker, holder, term = self.workers[which], self.leaders[who], self.terms[who]
+        if is_silent:
+            self.fetch("update workers set heartbeat_at = now() - interval '1 h' where id = $1", worker)
+        dead = self.ids(workers.BURY, LEASE, holder, term)
+        assert dead == ({worker} if is_silent and self.leading == (holder, term) else set())
+        assert self.ids(workers.HEARTBEAT, [worker]) == {worker} - dead
+        assert self.ids(workers.HEARTBEAT, self.workers) == set(self.workers) - dead
+        orphans = {job for job, row in self.rows.items() if row.state == "running" and row.worker in dead}
+        assert self.ids(workers.RESCUE, list(dead)) == orphans
+        for job in orphans:
+            row = self.rows[job]
+            if row.attempt >= row.max_attempts:
+                row.state = "failed"
+            else:
+                row.queue(is_due=True)
+        if dead:
+            self.workers[which] = uuid7()
+            self.register(self.workers[which])
+
+    @precondition(lambda self: self.rows)
+    @rule(which=number)
+    def queue_again(self, which: int) -> None:
+        job = list(self.rows)[which % len(self.rows)]
+        row = self.rows[job]
+        has_ended_badly = row.state in ("failed", "cancelled")
+        assert bool(self.ids(jobs.QUEUE_AGAIN, [job])) == has_ended_badly
+        if has_ended_badly:
+            row.max_attempts = row.attempt + max(1, row.max_attempts - row.attempt)
+            row.queue(is_due=True)

@@ -1,0 +1,89 @@
+"""A worker process's lease."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from runtime.client import Client
+from runtime.lease import WorkerLease, family, is_alive
+from settings import Settings
+from tests.runtime.observing import fetch, value
+from tests.support.waiting import wait_for
+
+
+@pytest.fixture
+def other() -> Iterator[subprocess.Popen[bytes]]:
+    """Some other process."""
+    process = subprocess.Popen(["sleep", "600"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def lease_of(client: Client, settings: Settings) -> WorkerLease:
+    return WorkerLease(client.database, settings.model_copy(update={"worker_lease": 1.0}), ["default"], 4)
+
+
+async def test_a_worker_has_a_row_and_is_heard_of(client: Client, settings: Settings) -> None:
+    """Given a worker that keeps its lease, then its row tells what it is, and its heartbeat goes on."""
+    lease = lease_of(client, settings)
+    keeping = asyncio.create_task(lease.keep(never))
+    await lease.registered.wait()
+    (row,) = await fetch(client, "select * from workers")
+    assert (row["id"], row["pid"], row["queues"], row["threads"]) == (lease.worker, os.getpid(), ["default"], 4)
+
+    async def heard_of() -> bool:
+        return bool(await value(client, "select heartbeat_at > $1 from workers", row["heartbeat_at"]))
+
+    await wait_for(heard_of, 10, "a heartbeat")
+    keeping.cancel()
+    await lease.unregister()
+    assert await fetch(client, "select * from workers") == []
+
+
+async def test_a_worker_that_was_given_up_starts_anew(client: Client, settings: Settings) -> None:
+    """Given a worker whose row is gone, then it drops what it runs before it registers under another id."""
+    lease = lease_of(client, settings)
+    first, given_up = lease.worker, asyncio.Event()
+
+    async def drop() -> None:
+        assert not lease.registered.is_set()
+        assert await fetch(client, "select * from workers") == []
+        given_up.set()
+
+    keeping = asyncio.create_task(lease.keep(drop))
+    await lease.registered.wait()
+    await fetch(client, "delete from workers")
+    await asyncio.wait_for(given_up.wait(), 10)
+    await asyncio.wait_for(lease.registered.wait(), 10)
+    assert lease.worker != first
+    assert [row["id"] for row in await fetch(client, "select id from workers")] == [lease.worker]
+    keeping.cancel()
+
+
+async def never() -> None:
+    raise AssertionError("the worker was given up")
+
+
+async def test_a_stopped_process_does_not_count_as_alive(other: subprocess.Popen[bytes]) -> None:
+    assert is_alive(other.pid)
+    other.send_signal(signal.SIGSTOP)
+    await wait_for(lambda: not is_alive(other.pid), 10, "the process to be stopped")
+    other.send_signal(signal.SIGCONT)
+    await wait_for(lambda: is_alive(other.pid), 10, "the process to go on")
+
+
+async def test_an_ended_process_does_not_count_as_alive(other: subprocess.Popen[bytes]) -> None:
+    other.kill()
+    await wait_for(lambda: not is_alive(other.pid), 10, "the process to end")  # a zombie: nobody has waited for it
+    other.wait()
+    assert not is_alive(other.pid)
+
+
+def test_a_family_is_named_for_one_process_only(other: subprocess.Popen[bytes]) -> None:
+    assert family(os.getpid()) == family(os.getpid())
+    assert family(os.getpid()) != family(other.pid)

@@ -107,7 +107,7 @@ async def answers(url: str, stack: Stack) -> None:
 
 def show_addresses(console: Console, machine: Machine) -> None:
     console.print(
-        f"\n  The API          {machine.url}/docs"
+        f"\n  The API          {machine.url}/api/v1/openapi.json"
         f"\n  The dashboard    {machine.url}/dramatiq"
         f"\n  Log in as        admin"
         f"\n  with password    {machine.token}"

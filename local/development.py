@@ -26,7 +26,8 @@ class Development:
         with self._stack.held():
             self._stack.start()
             self._console.print(
-                f"{self._machine.url}/api/v1/openapi.json and /dramatiq, as admin with {self._machine.token}. Ctrl-C stops it.",
+                f"{self._machine.url}/api/v1/openapi.json and /dramatiq, as admin with {self._machine.token}. "
+                "Ctrl-C stops it.",
                 highlight=False,
                 soft_wrap=True,
             )

@@ -6,6 +6,7 @@ jobs may run elsewhere. It drops what it runs, whose writes would be refused, an
 """
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import socket
@@ -84,7 +85,11 @@ def accompany() -> int:
         stopping.set()
 
     signal.signal(signal.SIGTERM, stop)  # the workers may have a grace period before them
-    uvloop.run(_accompany(settings(), os.getppid(), stopping))
+    main = multiprocessing.parent_process()
+    assert main is not None
+    assert main.pid is not None
+    if os.getppid() == main.pid:  # else it was killed before we got here
+        uvloop.run(_accompany(settings(), main.pid, stopping))
     return 0
 
 

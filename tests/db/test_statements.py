@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from db import jobs
 from runtime.client import Client
@@ -13,6 +14,17 @@ from tests.runtime.observing import fetch, value
 ME, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)
 STATES = ["waiting", "queued", "running", "paused", "succeeded", "failed", "cancelled"]
 OUTCOMES = {"succeeded": 1, "failed": 2, "cancelled": 3}
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def registered(client: Client) -> None:
+    """Both workers have their rows, which claiming needs."""
+    async with client.database.connection() as connection:
+        await connection.executemany(
+            "insert into workers (id, host, pid, family, queues, async_slots, threads, version)"
+            " values ($1, 'h', 1, 'f', '{q}', 1, 1, '0') on conflict (id) do update set heartbeat_at = now()",
+            [(ME,), (OTHER,)],
+        )
 
 
 async def job(client: Client, state: str = "queued", **columns: Any) -> uuid.UUID:
@@ -111,6 +123,13 @@ async def test_a_claim_whose_answer_was_lost_can_be_read(client: Client) -> None
     await fetch(client, jobs.CLAIM, [others], [0], OTHER)
     found = await fetch(client, jobs.CLAIMED, [mine, others], [0, 0], ME)
     assert [each["id"] for each in found] == [mine]
+
+
+async def test_a_worker_that_was_given_up_claims_nothing(client: Client) -> None:
+    job_id = await job(client)
+    async with client.database.connection() as connection:
+        await connection.execute("delete from workers where id = $1", ME)
+    assert not await claim(client, job_id)
 
 
 # ---- the end of a run

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest_asyncio
 
-from db import jobs
+from db import jobs, workers
 from runtime.client import Client
 
 SOME_ID, ME = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -71,6 +71,7 @@ async def test_a_claim_changes_no_indexed_column(client: Client) -> None:
         await connection.execute(
             "insert into jobs (id, actor, queue, args, kwargs) values ($1, 'a', 'q', '[]', '{}')", job_id
         )
+        await connection.execute(workers.REGISTER, ME, "h", 1, "f", ["q"], 1, 1, "0")
         before = await hot_updates(connection)
         await connection.fetch(jobs.CLAIM, [job_id], [0], ME)
         assert await hot_updates(connection) == before + 1

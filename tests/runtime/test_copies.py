@@ -83,7 +83,9 @@ async def test_a_message_whose_row_was_deleted_is_dropped(
     assert await effects(client) == []
 
 
-async def test_two_workers_share_a_thousand_jobs(client: Client, stage: None, worker: StartProcess) -> None:
+async def test_two_workers_share_a_thousand_jobs(
+    client: Client, stage: None, worker: StartProcess, scheduler: StartProcess
+) -> None:
     """Given a thousand messages twice over, when two workers fetch them, then each job runs once, and both worked."""
     calls = [call(job_of(kind, "act"), f"{kind} {number}") for kind in ("async", "sync") for number in range(500)]
     await enqueue_all(client, calls)
@@ -92,12 +94,14 @@ async def test_two_workers_share_a_thousand_jobs(client: Client, stage: None, wo
         keys = Keys.of(queue)
         ids: list[Any] = await client.redis.lrange(keys.waiting, 0, -1)
         await client.redis.rpush(keys.waiting, *ids)
+    await scheduler()  # on a busy machine a worker gives some back that it has claimed ahead
     await worker("tests.runtime.some_actors")
     await worker("tests.runtime.some_actors")
     await all_ended(client, 1_000)
     done = await effects(client)
     assert len(done) == len(set(done)) == 1_000
-    assert await value(client, "select count(*) from jobs where state = 'succeeded' and attempt = 1") == 1_000
+    once = "select count(*) from jobs where state = 'succeeded' and attempt = 1 + releases"
+    assert await value(client, once) == 1_000
 
 
 @BOTH_KINDS

@@ -63,18 +63,6 @@ class Engine:
     def output(self) -> dict[str, str]:
         return {name: process.output for name, process in self._processes.items()}
 
-    async def rest(self, client: Client) -> None:
-        """Let what still runs end; a worker that does not come to rest is not handed to the next test."""
-
-        async def idle() -> bool:
-            async with client.database.connection() as connection:
-                return not await connection.fetchval("select count(*) from jobs where state = 'running'")
-
-        try:
-            await wait_for(idle, 10)
-        except AssertionError:
-            self.kill()
-
     def kill(self) -> None:
         """Without waiting for anything: how they stop is for other tests."""
         for process in self._processes.values():
@@ -103,7 +91,6 @@ async def engine(running: Engine, client: Client, stage: None) -> AsyncIterator[
     await running.leases.restore(client)
     before = running.output()
     yield running
-    await running.rest(client)
     await running.leases.note(client)
     for name, output in running.output().items():
         sys.stdout.write(f"\n---- {name}\n{output[len(before[name]) :]}")

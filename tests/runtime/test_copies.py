@@ -95,7 +95,6 @@ async def test_two_workers_share_a_thousand_jobs(
         ids: list[Any] = await client.redis.lrange(keys.waiting, 0, -1)
         await client.redis.rpush(keys.waiting, *ids)
     await scheduler()  # on a busy machine a worker gives some back that it has claimed ahead
-    await scheduler()
     await worker("tests.runtime.some_actors")
     await worker("tests.runtime.some_actors")
     await all_ended(client, 1_000)
@@ -111,7 +110,6 @@ async def test_a_busy_worker_keeps_no_job_from_an_idle_one(
 ) -> None:
     """Given two workers of four places each, when short jobs are followed by eight long ones, then all eight start:
     none waits in the hands of a worker that was fast a moment ago, while the other has nothing to do."""
-    await scheduler()
     await enqueue_all(client, [call(job_of(kind, "nap"), 1)] * 800)
     await enqueue_all(client, [call(job_of(kind, "hold"), "long")] * 8)
     await scheduler()

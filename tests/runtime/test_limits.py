@@ -6,7 +6,7 @@ from runtime.client import Client
 from services.jobs import Options
 from tests.runtime.engine import Engine
 from tests.runtime.kinds import BOTH_KINDS
-from tests.runtime.observing import attempts, ended, enqueue, enqueue_with, notes
+from tests.runtime.observing import all_ended, attempts, ended, enqueue, enqueue_with, notes
 from tests.runtime.some_actors import job_of, wait_in_its_way
 
 
@@ -62,3 +62,4 @@ async def test_what_a_time_limit_interrupts_gives_its_place_back(client: Client,
     start = time.monotonic()
     assert (await ended(client, await enqueue(client, job_of(kind, "echo"), 1))).state == "succeeded"
     assert time.monotonic() - start < 30
+    await all_ended(client, 9)

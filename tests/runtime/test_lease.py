@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+import pytest_asyncio
 
 from runtime.client import Client
 from runtime.lease import WorkerLease, family, is_alive
@@ -22,6 +23,12 @@ def other() -> Iterator[subprocess.Popen[bytes]]:
     yield process
     process.kill()
     process.wait()
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def nobody(client: Client) -> None:
+    """No worker lives."""
+    await fetch(client, "truncate workers")
 
 
 def lease_of(client: Client, settings: Settings) -> WorkerLease:

@@ -34,6 +34,7 @@ log = structlog.get_logger("callboard")
 _UNKNOWN_ACTOR_DELAY = 30.0  # seconds; a deploy that brings the actor is probably under way
 _ENGINE_POOL = 4  # connections
 _PATIENCE = 30.0  # seconds that a statement of the engine may take
+_LAST_CLAIMS = 2.0  # seconds that the claims on their way get when the worker stops
 _DRAIN = 10.0  # seconds that writing the last endings may take; what is left then is rescued
 _TIME_LIMIT_PRECISION = 0.05  # seconds
 _OUT_OF_TIME = "its time limit is over"  # why a job's task is cancelled
@@ -69,6 +70,7 @@ class Executor:
         }
         self._freed: list[Delivery] = []
         self._runs: dict[asyncio.Task[None], Delivery] = {}
+        self._claims: set[asyncio.Task[Any]] = set()
 
     @property
     def worker(self) -> uuid.UUID:
@@ -97,7 +99,7 @@ class Executor:
             async with asyncio.timeout(_DRAIN):
                 await self.settlement.drain()
                 self._heartbeat.cancel()
-                await self._lease.unregister()
+                await patiently("unregistering the worker", self._lease.unregister)
         except TimeoutError:
             log.error("the last jobs' ends could not be written; they will be rescued")  # noqa: TRY400
         await self.outbox.drain()
@@ -111,7 +113,11 @@ class Executor:
             await self.redis.ping()
 
     async def stop(self) -> None:
-        """Cancel the async jobs that still run: they go back to the queue."""
+        """Cancel the async jobs that still run, they go back to the queue, and claims that PostgreSQL does not answer."""
+        if self._claims:
+            await asyncio.wait(self._claims, timeout=_LAST_CLAIMS)
+        for claim in self._claims:
+            claim.cancel()
         await self._cancel_runs(_STOP)
 
     async def _drop_runs(self) -> None:
@@ -132,14 +138,21 @@ class Executor:
 
     async def claim(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Claim a fetched batch: start its async jobs, return its sync ones for the threads, drop the rest."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._claims.add(task)
         try:
             return await self._claim_batch(deliveries)
+        except asyncio.CancelledError:
+            log.warning("the worker stops with claims unanswered; those that got through will be rescued")
         except Exception:
             # Nothing was started; the rows still say that somebody has their messages. The reconciler sends them again.
             log.exception("a batch of messages could not be claimed", count=len(deliveries))
-            for delivery in deliveries:
-                delivery.free_slot()
-            return []
+        finally:
+            self._claims.discard(task)
+        for delivery in deliveries:
+            delivery.free_slot()
+        return []
 
     async def _claim_batch(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         foreign = [delivery for delivery in deliveries if delivery.is_adopted]

@@ -29,8 +29,9 @@ async def empty_redis(url: str) -> str:
 
 
 async def clean(database_url: str, redis_url: str) -> None:
-    """The state every test starts from: no rows, no messages. Workers and leases stay: a worker that several tests share
-    would find that it was given up.
+    """The state every test starts from: no rows, no messages.
+
+    Workers and leases stay: a worker that several tests share would find that it was given up.
     """
     tables = await _execute(
         database_url,

@@ -15,8 +15,11 @@ on conflict (id) do update set heartbeat_at = now()
 # It lives: ids. Those not returned have been given up.
 HEARTBEAT = "update workers set heartbeat_at = now() where id = any($1::uuid[]) returning id"
 
-# It has stopped, with nothing claimed: id.
-UNREGISTER = "delete from workers where id = $1"
+# It has stopped: id. If it leaves something that it had claimed (PostgreSQL was away when it stopped), its row stays:
+# it is found dead, and its jobs are rescued.
+UNREGISTER = """
+delete from workers where id = $1 and not exists (select from jobs where outcome is null and worker = $1)
+"""
 
 # The worker processes under one main process: family.
 FAMILY = "select id, pid from workers where family = $1"

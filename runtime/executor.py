@@ -107,7 +107,7 @@ class Executor:
                 await self.settlement.drain()
                 self._heartbeat.cancel()
                 if not self._has_unknown_claims:  # else its row must stay until what it may have claimed is rescued
-                    await self._lease.unregister()
+                    await patiently("unregistering the worker", self._lease.unregister)
         except TimeoutError:
             log.error("the last jobs' ends could not be written; they will be rescued")  # noqa: TRY400
         await self.outbox.drain()

@@ -22,6 +22,8 @@ from runtime.patience import patiently
 if TYPE_CHECKING:
     from runtime.executor import Executor
 
+_READING = 60.0  # seconds
+
 R = TypeVar("R")
 
 _current: ContextVar["Job | None"] = ContextVar("current_job", default=None)
@@ -116,14 +118,19 @@ class JobTransaction:
         try:
             await session.commit()
         except DBAPIError as error:
-            if not isinstance(cause(error), UNAVAILABLE) or not await patiently(
-                "reading what became of a commit", functools.partial(self._has_succeeded, run)
-            ):
+            if not isinstance(cause(error), UNAVAILABLE) or not await self._has_succeeded(run):
                 raise
 
     async def _has_succeeded(self, run: tuple[uuid.UUID, int, uuid.UUID]) -> bool:
-        async with self._executor.database.connection() as connection:
-            return bool(await connection.fetchval(jobs.SUCCEEDED_WITH_WORK, *run))
+        async def read() -> bool:
+            async with self._executor.database.connection() as connection:
+                return bool(await connection.fetchval(jobs.SUCCEEDED_WITH_WORK, *run))
+
+        try:
+            async with asyncio.timeout(_READING):
+                return await patiently("reading what became of a commit", read)
+        except TimeoutError:
+            return False  # not known yet: the end that is written then is refused if it had got through
 
     def __enter__(self) -> BlockingSession:
         return BlockingSession(self._wait(self.__aenter__()), self._wait)

@@ -54,6 +54,7 @@ async def stage(fault_settings: Settings, servers: Servers, tmp_path: Path) -> A
     await servers.all_live()
     await clean(str(fault_settings.database_url), fault_settings.redis)
     async with theatre.opened(fault_settings, servers, tmp_path) as stage:
+        await stage.rows("truncate workers, leases")
         yield stage
         for process in stage.processes:
             sys.stdout.write(f"\n---- {' '.join(process.command)} ({process.code})\n{process.output[-20_000:]}")

@@ -1,16 +1,14 @@
 """Stock Dramatiq with its own defaults, for comparison: each run leaves a line when it starts and one when it ends."""
 
-import asyncio
 import os
 import time
 from pathlib import Path
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.middleware import AsyncIO
 
 broker = RedisBroker(url=os.environ["REDIS_URL"], namespace="stock")
-broker.add_middleware(AsyncIO())
+dramatiq.set_broker(broker)
 
 
 def note(what: str, job: int) -> None:
@@ -19,8 +17,8 @@ def note(what: str, job: int) -> None:
     os.close(file)
 
 
-@dramatiq.actor(broker=broker)
-async def work(job: int, seconds: float) -> None:
+@dramatiq.actor
+def work(job: int, seconds: float) -> None:
     note("started", job)
-    await asyncio.sleep(seconds)
+    time.sleep(seconds)
     note("ended", job)

@@ -61,3 +61,23 @@ async def test_the_main_process_is_killed(stage: Stage, record: Record) -> None:
     outcome = await stage.outcome("kill -9 of a worker's main process only", restarts=True)
     record(outcome)
     assert outcome.more_runs == 104
+
+
+@pytest.mark.fault
+async def test_asked_to_stop_while_postgresql_is_away(stage: Stage, record: Record) -> None:
+    """Given PostgreSQL away, when a worker is asked to stop, then it ends all the same, and its jobs are rescued."""
+    await stage.scheduler()
+    worker = await stage.worker(SHUTDOWN_GRACE=str(GRACE))
+    await stage.enqueue(100, act.last_async, 30)
+    await stage.enqueue(4, act.last_sync, 30)
+    await stage.started(104)
+    await stage.enqueue(20, act.work_sync, 0)  # they are being claimed, or not
+    stage.servers.postgres.kill()
+    worker.send_signal(signal.SIGTERM)
+    assert await worker.ended(timeout=GRACE + 30) == 0
+    await stage.servers.postgres.revive()
+    stage.strike()
+    await stage.worker()
+    outcome = await stage.outcome("SIGTERM while PostgreSQL is away", restarts=True)
+    record(outcome)
+    assert outcome.more_runs >= 104

@@ -7,11 +7,14 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+import pytest_asyncio
 
+from db import jobs
 from runtime.client import Client
 from runtime.lease import WorkerLease, family, is_alive
 from settings import Settings
-from tests.runtime.observing import fetch, value
+from tests.runtime.observing import enqueue, fetch, value
+from tests.runtime.some_actors import job_of
 from tests.support.waiting import wait_for
 
 
@@ -22,6 +25,12 @@ def other() -> Iterator[subprocess.Popen[bytes]]:
     yield process
     process.kill()
     process.wait()
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def nobody(client: Client) -> None:
+    """No worker lives."""
+    await fetch(client, "truncate workers")
 
 
 def lease_of(client: Client, settings: Settings) -> WorkerLease:
@@ -41,6 +50,19 @@ async def test_a_worker_has_a_row_and_is_heard_of(client: Client, settings: Sett
 
     await wait_for(heard_of, 10, "a heartbeat")
     keeping.cancel()
+    await lease.unregister()
+    assert await fetch(client, "select * from workers") == []
+
+
+async def test_a_worker_that_leaves_something_stays_to_be_found_dead(client: Client, settings: Settings) -> None:
+    """Given a worker that stops and could not give back what it had claimed, then its row stays."""
+    lease = lease_of(client, settings)
+    await lease.register()
+    job = await enqueue(client, job_of("async", "echo"))
+    assert await fetch(client, jobs.CLAIM, [job], [0], lease.worker)
+    await lease.unregister()
+    assert len(await fetch(client, "select * from workers")) == 1
+    assert await fetch(client, jobs.RELEASE, [job], [1], lease.worker)
     await lease.unregister()
     assert await fetch(client, "select * from workers") == []
 

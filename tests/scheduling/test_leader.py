@@ -1,9 +1,13 @@
 """Which of several schedulers leads."""
 
+import pytest
+
 from runtime.client import Client
 from scheduling.leader import Leader
 
 LEASE = 60.0
+
+pytestmark = pytest.mark.usefixtures("nobody")
 
 
 async def expire(client: Client) -> None:

@@ -16,6 +16,8 @@ from tests.runtime.some_actors import job_of
 
 LEASE = 15.0
 
+pytestmark = pytest.mark.usefixtures("nobody")
+
 
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     worker_lease: float = Field(15, ge=3, le=3600, description="Seconds without a heartbeat that make a worker dead.")
     leader_lease: float = Field(15, ge=5, le=3600, description="Seconds a scheduling process leads without renewing.")
     shutdown_grace: float = Field(25, ge=0, le=3600, description="Seconds running jobs get after SIGTERM.")
+    unknown_actor_limit: float = Field(3600, ge=0, description="Seconds until a job whose actor no worker knows fails.")
     retention_succeeded_days: float = Field(7, gt=0, description="Days a succeeded job is kept.")
     retention_cancelled_days: float = Field(7, gt=0, description="Days a cancelled job is kept.")
     retention_failed_days: float = Field(30, gt=0, description="Days a failed job is kept.")

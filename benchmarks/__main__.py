@@ -15,6 +15,7 @@ from benchmarks.report import Report, Results
 from benchmarks.scenarios import SCENARIOS, Scenario
 from db.migrate import upgrade
 from errors import CallboardError
+from settings import Settings
 
 KEYS = ", ".join(scenario.key for scenario in SCENARIOS)
 
@@ -41,11 +42,17 @@ async def prepare_and_run(
         return await run(place, scenarios, rounds, console)
 
 
+def _default(setting: str) -> int:
+    return int(Settings.model_fields[setting].default)
+
+
 def main(
     only: Annotated[list[str] | None, typer.Argument(help=f"Which scenarios ({KEYS}); all if none is named.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is measured; the tables show medians.")] = 3,
-    concurrency: Annotated[int, typer.Option(min=1, help="Callboard's ASYNC_CONCURRENCY.")] = 200,
-    window: Annotated[int, typer.Option(min=10, help="Callboard's DISPATCH_WINDOW.")] = 1_000,
+    concurrency: Annotated[int, typer.Option(min=1, help="Callboard's ASYNC_CONCURRENCY.")] = _default(
+        "async_concurrency"
+    ),
+    window: Annotated[int, typer.Option(min=10, help="Callboard's DISPATCH_WINDOW.")] = _default("dispatch_window"),
     appendfsync: Annotated[
         Literal["always", "everysec"] | None, typer.Option(help="Redis's, for the time of the run; as it is if unset.")
     ] = None,

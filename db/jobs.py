@@ -32,23 +32,31 @@ class Outcome(IntEnum):
     CANCELLED = 3
 
 
-# One row per job: id, actor, queue, args, kwargs, options, priority, max_attempts, seconds of delay, run_at (or null),
-# may its message go to Redis at once, unique key, owner, tags (as JSON). A job whose unique key lives already is left
-# out of the answer.
-INSERT = """
+_INSERT = """
 insert into jobs (id, actor, queue, args, kwargs, options, priority, max_attempts, run_at, dispatched_at,
                   unique_key, owner, tags)
 select id, actor, queue, args::json, kwargs::json, options::json, priority, max_attempts,
        coalesce(run_at, now() + make_interval(secs => delay)), case when dispatch then now() end,
        unique_key, owner,
        case when tags is not null then array(select json_array_elements_text(tags::json)) end
-from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::int[],
-            $9::float8[], $10::timestamptz[], $11::bool[], $12::text[], $13::text[], $14::text[])
+from {rows}
      as t(id, actor, queue, args, kwargs, options, priority, max_attempts, delay, run_at, dispatch,
           unique_key, owner, tags)
 on conflict do nothing
-returning id
 """
+
+# A job: id, actor, queue, args, kwargs, options, priority, max_attempts, seconds of delay, run_at (or null), may its
+# message go to Redis at once, unique key, owner, tags (as JSON). Where its unique key lives already no row is written.
+INSERT = _INSERT.format(
+    rows="""(values ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::smallint, $8::int,
+                $9::float8, $10::timestamptz, $11::bool, $12::text, $13::text, $14::text))"""
+)
+
+# Many: the same as arrays of equal length.
+INSERT_MANY = _INSERT.format(
+    rows="""unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::int[],
+            $9::float8[], $10::timestamptz[], $11::bool[], $12::text[], $13::text[], $14::text[])"""
+)
 
 LIVE_BY_UNIQUE_KEY = "select id from jobs where unique_key = $1 and outcome is null"
 
@@ -153,18 +161,38 @@ where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker
 returning j.id
 """
 
-# queued -> queued later, because this worker does not know the actor (a deploy is under way): ids, attempts, seconds.
+# queued -> queued later, because this worker does not know the actor (a deploy is under way), or -> failed if no worker
+# has known it for too long: ids, attempts, seconds until the next try, seconds since the first one after which it is
+# given up. `error` says since when, and why the job waits.
 PUT_OFF = """
-update jobs j set run_at = now() + make_interval(secs => $3), dispatched_at = null
-from unnest($1::uuid[], $2::int[]) as p(id, attempt)
+update jobs j set
+    state = case when p.is_given_up then 'failed' else 'queued' end,
+    outcome = case when p.is_given_up then 2 end,
+    finished_at = case when p.is_given_up then now() end,
+    run_at = case when p.is_given_up then j.run_at else now() + make_interval(secs => $3) end,
+    dispatched_at = case when p.is_given_up then j.dispatched_at end,
+    error = json_build_object(
+        'type', 'UnknownActor', 'since', p.since,
+        'message', 'No worker that was given it knows its actor. Deploy the actor, then run the job again.')
+from (
+    select k.id, m.attempt, s.since, s.since < now() - make_interval(secs => $4) as is_given_up
+    from unnest($1::uuid[], $2::int[]) as m(id, attempt)
+    join jobs k on k.id = m.id
+    cross join lateral (
+        select case when k.error->>'type' = 'UnknownActor'
+                         and (k.error->>'since')::timestamptz > coalesce(k.started_at, '-infinity')
+                    then (k.error->>'since')::timestamptz else now() end as since
+    ) s
+) p
 where j.id = p.id and j.attempt = p.attempt and j.state = 'queued'
+returning j.id, j.state
 """
 
 # failed, cancelled -> queued, because a person wants it run again: ids. Attempts go on counting; it gets one more at
 # least.
 QUEUE_AGAIN = """
 update jobs set state = 'queued', outcome = null, finished_at = null, worker = null, run_at = now(),
-       dispatched_at = null,
+       dispatched_at = null, error = null,
        max_attempts = case when max_attempts is not null then attempt + greatest(1, max_attempts - attempt) end
 where id = any($1::uuid[]) and state in ('failed', 'cancelled')
   and (unique_key is null

@@ -241,15 +241,21 @@ class Executor:
         return await patiently("claiming jobs", attempt) if ids else {}
 
     async def _put_off(self, unknown: list[Delivery]) -> None:
+        """A deploy that brings their actors is probably under way; if none comes they become dead letters."""
         names = sorted({delivery.actor_name for delivery in unknown})
         log.warning("no such actor here; its jobs are put off", actors=names, seconds=_UNKNOWN_ACTOR_DELAY)
+        limit = self.settings.unknown_actor_limit
 
-        async def attempt() -> None:
+        async def attempt() -> list[asyncpg.Record]:
             async with self._engine.connection() as connection:
                 ids, attempts = [d.job_id for d in unknown], [d.attempt for d in unknown]
-                await connection.execute(jobs.PUT_OFF, ids, attempts, _UNKNOWN_ACTOR_DELAY)
+                return list(await connection.fetch(jobs.PUT_OFF, ids, attempts, _UNKNOWN_ACTOR_DELAY, limit))
 
-        await patiently("putting off jobs", attempt)
+        given_up = {row["id"] for row in await patiently("putting off jobs", attempt) if row["state"] == "failed"}
+        for delivery in unknown:
+            if delivery.job_id in given_up:
+                log.error("no worker has known its actor for too long", job=str(delivery), seconds=limit)
+                delivery.fail()
         self.settlement.drop(unknown)
 
     def _start(self, delivery: Delivery) -> None:

@@ -272,10 +272,9 @@ def _declared(queue: str) -> str:
 
 async def _insert(session: AsyncSession, rows: Sequence[_Row]) -> int:
     """Write the rows and post their messages; how many were written (a living unique key leaves one out)."""
-    columns = tuple(list(column) for column in zip(*(row.columns for row in rows), strict=True))
     outbox, written = _outbox(session), 0
     try:
-        written = await session.run_sync(_execute_insert, columns)
+        written = await session.run_sync(_execute_insert, rows)
     finally:
         if outbox is not None and not written:
             outbox.forget(row.envelope for row in rows)
@@ -284,9 +283,13 @@ async def _insert(session: AsyncSession, rows: Sequence[_Row]) -> int:
     return written
 
 
-def _execute_insert(session: Session, columns: tuple[list[Any], ...]) -> int:
+def _execute_insert(session: Session, rows: Sequence[_Row]) -> int:
     """In one go instead of through AsyncConnection and AsyncResult, which cost more than the statement."""
-    return len(session.connection().exec_driver_sql(jobs.INSERT, columns).all())
+    connection = session.connection()
+    if len(rows) == 1:
+        return connection.exec_driver_sql(jobs.INSERT, rows[0].columns).rowcount
+    columns = tuple(list(column) for column in zip(*(row.columns for row in rows), strict=True))
+    return connection.exec_driver_sql(jobs.INSERT_MANY, columns).rowcount
 
 
 def _to_send(rows: Sequence[_Row]) -> list[Envelope | None]:

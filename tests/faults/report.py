@@ -5,7 +5,6 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -15,6 +14,9 @@ from tests.support.process import ROOT
 
 OUTCOMES = pytest.StashKey[list["Outcome"]]()
 FILE = ROOT / "docs/faults/results.json"
+PAGE = ROOT / "docs/reliability.md"
+BEGIN, END = "<!-- figures: written by `make faults` -->", "<!-- end of the figures -->"
+STOCK = "stock Dramatiq: "
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,23 @@ def show(outcomes: Sequence[Outcome]) -> None:
     Console(width=180).print(table(outcomes))
 
 
-def keep(outcomes: Sequence[Outcome], file: Path = FILE) -> None:
-    """Write these to the file; faults that were not run this time keep what was found before."""
-    before = json.loads(file.read_text())["faults"] if file.exists() else []
+def keep(outcomes: Sequence[Outcome]) -> None:
+    """Write these to the file and to the page; faults that were not run this time keep what was found before."""
+    before = json.loads(FILE.read_text())["faults"] if FILE.exists() else []
     rows = {row["fault"]: row for row in before} | {outcome.fault: asdict(outcome) for outcome in outcomes}
-    file.write_text(json.dumps({"machine": machine(), "faults": sorted(rows.values(), key=str)}, indent=1) + "\n")
+    kept = sorted(rows.values(), key=lambda row: str(row["fault"]))
+    FILE.write_text(json.dumps({"machine": machine(), "faults": kept}, indent=1) + "\n")
+    before_it, _, rest = PAGE.read_text().partition(BEGIN)
+    PAGE.write_text(f"{before_it}{BEGIN}\n\n{page([Outcome(**row) for row in kept])}\n{END}{rest.partition(END)[2]}")
+
+
+def page(outcomes: Sequence[Outcome]) -> str:
+    """The same table as Markdown: Callboard's rows, then those of stock Dramatiq under the same faults."""
+    headings = ("fault", "jobs", "lost", "doubled", "runs beyond one", "ended after", "also")
+    lines = [f"Measured on {machine()}.", "", f"| {' | '.join(headings)} |", "| --- " + "| ---: " * 5 + "| --- |"]
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.fault.startswith(STOCK)):
+        restarted = [] if outcome.restarted is None else [f"restarted within {outcome.restarted:.1f} s"]
+        also = ", ".join(restarted + [f"{value:g} {name}" for name, value in outcome.figures.items()])
+        counts = f"{outcome.jobs:,} | {outcome.lost} | {outcome.doubled} | {outcome.more_runs}"
+        lines.append(f"| {outcome.fault} | {counts} | {outcome.seconds:.1f} s | {also} |")
+    return "\n".join(lines) + "\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Record
-from tests.faults.report import Outcome
+from tests.faults.report import STOCK, Outcome
 from tests.faults.stage import Stage
 from tests.support.process import Process
 from tests.support.waiting import wait_for
@@ -58,7 +58,7 @@ class Stock:
             await asyncio.sleep(0.1)
         ended, started = self.jobs("ended"), self.jobs("started")
         return Outcome(
-            fault=f"stock Dramatiq: {fault}",
+            fault=f"{STOCK}{fault}",
             jobs=number,
             lost=number - len(ended),
             doubled=ended.total() - len(ended),

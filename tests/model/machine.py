@@ -47,6 +47,7 @@ class Row:
     is_dispatched: bool = False
     is_due: bool = True
     result: str | None = None
+    is_unknown: bool = False  # a worker that did not know its actor has put it off since its last run
 
     def queue(self, *, is_due: bool) -> None:
         self.state, self.worker, self.is_dispatched, self.is_due = "queued", None, False, is_due
@@ -131,7 +132,7 @@ class Machine(RuleBasedStateMachine):
         unsent = [job for job, row in self.rows.items() if not row.is_dispatched]
         assert not self.ids(jobs.UNDISPATCH, unsent, [self.rows[job].attempt for job in unsent])
         before = self.fetch(LATER)
-        self.fetch(jobs.PUT_OFF, ids, attempts, HOUR)
+        self.fetch(jobs.PUT_OFF, ids, attempts, HOUR, HOUR)
         assert self.fetch(LATER) == before
 
     def _claims_are_refused(self, me: uuid.UUID, messages: list[tuple[uuid.UUID, int]]) -> None:
@@ -176,7 +177,7 @@ class Machine(RuleBasedStateMachine):
             job, "actor", QUEUE, "[]", "{}", None, PRIORITY, max_attempts, 0.0 if is_due else HOUR, None, is_sent,
             None, None, None,
         ]  # fmt: skip
-        self.fetch(jobs.INSERT, *([column] for column in columns))
+        self.fetch(jobs.INSERT, *columns)
         self.rows[job] = Row(max_attempts, is_dispatched=is_sent, is_due=is_due)
         if is_sent:
             self.messages.append(Message(job, 0))
@@ -219,19 +220,23 @@ class Machine(RuleBasedStateMachine):
         won = self.fetch(jobs.CLAIM, [message.job], [message.attempt], me)
         assert bool(won) == wins
         if wins:
-            row.state, row.worker, row.attempt = "running", me, row.attempt + 1
+            row.state, row.worker, row.attempt, row.is_unknown = "running", me, row.attempt + 1, False
             self.runs.append(Run(message.job, row.attempt, me))
         mine = row.state == "running" and row.worker == me and row.attempt == message.attempt + 1
         assert bool(self.fetch(jobs.CLAIMED, [message.job], [message.attempt], me)) == mine
 
     @precondition(lambda self: self.messages)
-    @rule(which=number)
-    def put_off(self, which: int) -> None:
+    @rule(which=number, is_over=st.booleans())
+    def put_off(self, which: int, *, is_over: bool) -> None:
         message = self.messages[which % len(self.messages)]
         row = self.rows[message.job]
-        self.fetch(jobs.PUT_OFF, [message.job], [message.attempt], HOUR)
+        self.fetch(jobs.PUT_OFF, [message.job], [message.attempt], HOUR, 0.0 if is_over else HOUR)
         if row.state == "queued" and row.attempt == message.attempt:
-            row.queue(is_due=False)
+            if row.is_unknown and is_over:
+                row.state = "failed"
+            else:
+                row.queue(is_due=False)
+                row.is_unknown = True
 
     def _ended(self, run: Run) -> Row | None:
         """The run's row, if it is still that run's."""
@@ -372,4 +377,5 @@ class Machine(RuleBasedStateMachine):
         assert bool(self.ids(jobs.QUEUE_AGAIN, [job])) == has_ended_badly
         if has_ended_badly:
             row.max_attempts = row.attempt + max(1, row.max_attempts - row.attempt)
+            row.is_unknown = False
             row.queue(is_due=True)

@@ -177,6 +177,23 @@ async def test_a_put_off_job_runs_once_a_worker_knows_its_actor(client: Client, 
     assert (await ended(client, job_id)).state == "succeeded"
 
 
+async def test_a_job_whose_actor_never_comes_fails_in_the_end(client: Client, engine: Engine) -> None:
+    """Given a job that was put off for the first time longer ago than UNKNOWN_ACTOR_LIMIT, when a worker that does not
+    know its actor is given it once more, then it is a dead letter and says why."""
+    await put_message(client, "stage-async", "never_deployed", args=["x"])
+    job_id = await the_job(client)
+    await nothing_left(client, "stage-async")
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "update jobs set run_at = now(),"
+            " error = jsonb_set(error::jsonb, '{since}', to_jsonb(now() - interval '2 h'))"
+        )
+    job = await reaches(client, job_id, "failed")
+    assert job.error is not None
+    assert (job.attempt, job.error["type"]) == (0, "UnknownActor")
+    await wait_for(lambda: dead(client, "stage-async"))
+
+
 async def requeue(client: Client, queue: str) -> None:
     """What dramatiq-dashboard's button does with the one dead letter there is."""
     keys = Keys.of(queue)

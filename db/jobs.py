@@ -34,28 +34,33 @@ class Outcome(IntEnum):
 
 _INSERT = """
 insert into jobs (id, actor, queue, args, kwargs, options, priority, max_attempts, run_at, dispatched_at,
-                  unique_key, owner, tags)
+                  unique_key, owner, tags, parent_id, expires_at, limit_key, unique_until_start)
 select id, actor, queue, args::json, kwargs::json, options::json, priority, max_attempts,
        coalesce(run_at, now() + make_interval(secs => delay)), case when dispatch then now() end,
        unique_key, owner,
-       case when tags is not null then array(select json_array_elements_text(tags::json)) end
+       case when tags is not null then array(select json_array_elements_text(tags::json)) end,
+       parent_id, coalesce(run_at, now() + make_interval(secs => delay)) + make_interval(secs => expires),
+       limit_key, unique_until_start
 from {rows}
      as t(id, actor, queue, args, kwargs, options, priority, max_attempts, delay, run_at, dispatch,
-          unique_key, owner, tags)
+          unique_key, owner, tags, parent_id, expires, limit_key, unique_until_start)
 on conflict do nothing
 """
 
 # A job: id, actor, queue, args, kwargs, options, priority, max_attempts, seconds of delay, run_at (or null), may its
-# message go to Redis at once, unique key, owner, tags (as JSON). Where its unique key lives already no row is written.
+# message go to Redis at once, unique key, owner, tags (as JSON), parent, seconds after which it expires, limit key, is
+# its unique key free once it starts. Where its unique key lives already no row is written.
 INSERT = _INSERT.format(
     rows="""(values ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::smallint, $8::int,
-                $9::float8, $10::timestamptz, $11::bool, $12::text, $13::text, $14::text))"""
+                $9::float8, $10::timestamptz, $11::bool, $12::text, $13::text, $14::text, $15::uuid, $16::float8,
+                $17::text, $18::bool))"""
 )
 
 # Many: the same as arrays of equal length.
 INSERT_MANY = _INSERT.format(
     rows="""unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::int[],
-            $9::float8[], $10::timestamptz[], $11::bool[], $12::text[], $13::text[], $14::text[])"""
+            $9::float8[], $10::timestamptz[], $11::bool[], $12::text[], $13::text[], $14::text[], $15::uuid[],
+            $16::float8[], $17::text[], $18::bool[])"""
 )
 
 LIVE_BY_UNIQUE_KEY = "select id from jobs where unique_key = $1 and outcome is null"

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, func, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Identity, Index, SmallInteger, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import DateTime
@@ -46,6 +46,13 @@ class Job(Base):
     tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     result: Mapped[Any | None] = mapped_column(JSON)
     error: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # of the latest failed attempt: type, message
+    parent_id: Mapped[uuid.UUID | None]  # the job that made it
+    expires_at: Mapped[datetime | None]  # not started by then: cancelled
+    control: Mapped[str | None]  # what a person wants of the run: cancel, pause
+    control_reason: Mapped[str | None]
+    blocked_by: Mapped[str | None]  # why it waits: "limit:<key>", "actor:<name>"; then `run_at` is infinity
+    limit_key: Mapped[str | None]  # whose rate and concurrency it counts for
+    unique_until_start: Mapped[bool | None]  # its unique key is free again once it has started
 
     __table_args__ = (
         CheckConstraint(
@@ -64,6 +71,8 @@ class Job(Base):
             name="jobs_ended",
         ),
         CheckConstraint("attempt >= 0", name="jobs_attempt"),
+        CheckConstraint("control in ('cancel', 'pause')", name="jobs_control"),
+        CheckConstraint("blocked_by is null or state = 'waiting'", name="jobs_blocked"),
         Index("jobs_live", "queue", "priority", "run_at", postgresql_where=text("outcome is null")),
         Index("jobs_ended", "outcome", "finished_at", postgresql_where=text("outcome is not null")),
         Index("jobs_actor", "actor", "created_at"),
@@ -74,6 +83,13 @@ class Job(Base):
             unique=True,
             postgresql_where=text("unique_key is not null and outcome is null"),
         ),
+        Index("jobs_parent", "parent_id", postgresql_where=text("parent_id is not null")),
+        Index("jobs_expiry", "expires_at", postgresql_where=text("expires_at is not null and outcome is null")),
+        Index("jobs_controlled", "id", postgresql_where=text("control is not null and outcome is null")),
+        Index("jobs_waiting", "blocked_by", "priority", "id", postgresql_where=text("blocked_by is not null")),
+        Index("jobs_owner", "owner", "created_at", postgresql_where=text("owner is not null")),
+        Index("jobs_tags", "tags", postgresql_using="gin", postgresql_where=text("tags is not null")),
+        Index("jobs_error", text("(error->>'type')"), "finished_at", postgresql_where=text("outcome = 2")),
         {"postgresql_with": {"fillfactor": 50, "autovacuum_vacuum_scale_factor": 0.05}},
     )
 
@@ -121,3 +137,126 @@ class Lease(Base):
     holder: Mapped[uuid.UUID]
     term: Mapped[int] = mapped_column(BigInteger)
     expires_at: Mapped[datetime]
+
+
+class JobProgress(Base):
+    """How far a job says it has come."""
+
+    __tablename__ = "job_progress"
+    __table_args__ = {"postgresql_with": {"fillfactor": 50}}  # noqa: RUF012 (SQLAlchemy reads it so)
+
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int]
+    current: Mapped[float]
+    total: Mapped[float | None]
+    message: Mapped[str | None]
+    extra: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    started_current: Mapped[float]  # where this attempt began: the rate is counted from there
+    started_at: Mapped[datetime]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class JobCheckpoint(Base):
+    """Where a job goes on after a crash, a retry or a pause."""
+
+    __tablename__ = "job_checkpoints"
+    __table_args__ = {"postgresql_with": {"fillfactor": 50}}  # noqa: RUF012 (SQLAlchemy reads it so)
+
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int]
+    data: Mapped[Any] = mapped_column(JSON)
+    saved_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class JobStep(Base):
+    """A step that was done once and for all, and its result."""
+
+    __tablename__ = "job_steps"
+
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    attempt: Mapped[int]
+    result: Mapped[Any | None] = mapped_column(JSON)
+    done_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class JobLog(Base):
+    """A line that a job logged. No foreign key, whose check would cost more than the line; they go with their job."""
+
+    __tablename__ = "job_logs"
+
+    job_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    line: Mapped[int] = mapped_column(primary_key=True)
+    level: Mapped[int] = mapped_column(SmallInteger)  # as in `logging`
+    logged_at: Mapped[datetime]
+    message: Mapped[str]
+    fields: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class Pause(Base):
+    """A queue or an actor of which nothing is started for the time being."""
+
+    __tablename__ = "pauses"
+    __table_args__ = (CheckConstraint("kind in ('queue', 'actor')", name="pauses_kind_check"),)
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    paused_by: Mapped[str]
+    paused_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Limit(Base):
+    """A rate and a concurrency that all workers keep together, by key."""
+
+    __tablename__ = "limits"
+    __table_args__ = {"postgresql_with": {"fillfactor": 50}}  # noqa: RUF012 (SQLAlchemy reads it so)
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    concurrency: Mapped[int | None]
+    rate: Mapped[int | None]  # jobs
+    per: Mapped[float | None]  # seconds
+    tokens: Mapped[float] = mapped_column(server_default=text("0"))
+    refilled_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class LimitGrant(Base):
+    """The run of a job that may count itself in: it holds as long as the job is at this attempt."""
+
+    __tablename__ = "limit_grants"
+    __table_args__ = (Index("limit_grants_key", "key"),)
+
+    job_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    key: Mapped[str]
+    attempt: Mapped[int]  # the number of the run
+    granted_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class UniqueWindow(Base):
+    """Until when a unique key makes no other job, whatever becomes of the one it made."""
+
+    __tablename__ = "unique_windows"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    job_id: Mapped[uuid.UUID]
+    until: Mapped[datetime]
+
+
+class Audit(Base):
+    """Something that a person, or a program on a person's behalf, did."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        Index("audit_job", "job_id", postgresql_where=text("job_id is not null")),
+        Index("audit_done", "done_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    done_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    who: Mapped[str]
+    action: Mapped[str]
+    job_id: Mapped[uuid.UUID | None]
+    target: Mapped[str | None]  # a queue, an actor, or a filter
+    reason: Mapped[str | None]
+    details: Mapped[dict[str, Any] | None] = mapped_column(JSON)

@@ -1,0 +1,179 @@
+"""Writes jobs in a caller's transaction, and posts their messages for after its commit."""
+
+import inspect
+import time
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from dramatiq import Actor
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from db import jobs
+from errors import BadArguments, BadRequest
+from runtime import payload
+from runtime.ids import uuid7
+from runtime.options import Options
+from runtime.outbox import Outbox
+from runtime.transport import Envelope, seal
+
+if TYPE_CHECKING:
+    from runtime.broker import Broker
+
+_SIGNATURES: dict[str, inspect.Signature] = {}
+
+
+@dataclass(frozen=True)
+class Call:
+    """An actor with arguments that fit it. Make it with `call`."""
+
+    actor: Actor[Any, Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Enqueued:
+    """A job that exists once the session commits. `created` is False if its unique key found one that lives."""
+
+    id: uuid.UUID
+    created: bool
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A job about to be written, and its message."""
+
+    id: uuid.UUID
+    columns: tuple[Any, ...]
+    envelope: Envelope | None  # None: the relay will send it
+
+
+def _outbox(session: AsyncSession) -> Outbox | None:
+    """The session's outbox; without one (a session of the caller's own making) the relay sends everything."""
+    outbox: Outbox | None = session.info.get("outbox")
+    return outbox
+
+
+def bind(actor: Actor[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+    """An actor with its arguments. Raises BadArguments if they do not fit its signature."""
+    signature = _SIGNATURES.get(actor.actor_name)
+    if signature is None:
+        signature = _SIGNATURES[actor.actor_name] = inspect.signature(actor.fn)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise BadArguments(
+            f"{actor.actor_name}{signature} cannot be called so: {error}.", "kwargs" if kwargs else "args"
+        ) from None
+    return Call(actor, args, kwargs)
+
+
+async def enqueue(session: AsyncSession, options: Options, bound: Call) -> Enqueued:
+    """Write one job. Raises BadArguments or TooLarge, nothing written."""
+    while True:
+        (row,) = _rows(_outbox(session), [bound], options)
+        if await _insert(session, [row]):
+            return Enqueued(row.id, created=True)
+        found = await _by_unique_key(session, options.unique_key)
+        if found is not None:
+            return Enqueued(found, created=False)
+
+
+async def enqueue_many(session: AsyncSession, options: Options, calls: Sequence[Call]) -> list[uuid.UUID]:
+    """Write many jobs in one statement; their ids, in order."""
+    if options.unique_key is not None:
+        raise BadRequest("One unique key cannot make many jobs. Use enqueue_with, one by one, each with its own key.")
+    if not calls:
+        return []
+    rows = _rows(_outbox(session), calls, options)
+    await _insert(session, rows)
+    return [row.id for row in rows]
+
+
+async def _by_unique_key(session: AsyncSession, key: str | None) -> uuid.UUID | None:
+    connection = await session.connection()
+    found = (await connection.exec_driver_sql(jobs.LIVE_BY_UNIQUE_KEY, (key,))).first()
+    return None if found is None else uuid.UUID(str(found[0]))
+
+
+def _rows(outbox: Outbox | None, calls: Sequence[Call], options: Options) -> list[_Row]:
+    due = options.delay is None and options.run_at is None
+    of_message = options.of_message()
+    message_options = payload.encode(of_message) if of_message else None
+    now = int(time.time() * 1000)
+    places = [_place(bound.actor, options) for bound in calls]
+    texts = [payload.encode_arguments(bound.args, bound.kwargs) for bound in calls]  # before any room is taken
+    room = {place: outbox.admit(*place, count) for place, count in Counter(places).items()} if outbox and due else {}
+    rows = []
+    for bound, (queue, priority), (args, kwargs) in zip(calls, places, texts, strict=True):
+        actor = bound.actor
+        job_id = uuid7()
+        envelope = None
+        if room.get((queue, priority)):
+            room[queue, priority] -= 1
+            envelope = seal(
+                job_id=job_id, actor=actor.actor_name, queue=queue, args=args, kwargs=kwargs, options=message_options,
+                priority=priority, attempt=0, created_ms=now,
+            )  # fmt: skip
+        columns = (
+            job_id, actor.actor_name, queue, args, kwargs, message_options, priority,
+            _broker(actor).retries.max_attempts(actor, of_message),
+            options.delay.total_seconds() if options.delay else 0.0, options.run_at, envelope is not None,
+            options.unique_key, options.owner, payload.encode(list(options.tags)) if options.tags else None,
+            options.parent_id, options.expires.total_seconds() if options.expires else None, None, None,
+        )  # fmt: skip
+        rows.append(_Row(job_id, columns, envelope))
+    return rows
+
+
+def _broker(actor: Actor[Any, Any]) -> "Broker":
+    return cast("Broker", actor.broker)
+
+
+def _place(actor: Actor[Any, Any], options: Options) -> tuple[str, int]:
+    """The queue and the priority of a job."""
+    queue = actor.queue_name if options.queue is None else _declared(_broker(actor), options.queue)
+    return queue, actor.priority if options.priority is None else options.priority
+
+
+def _declared(broker: "Broker", queue: str) -> str:
+    if queue not in broker.queues:
+        raise BadRequest(
+            f"No worker listens on the queue {queue!r}. Declared queues: {', '.join(sorted(broker.queues))}; "
+            "declare another with broker.declare_queue() in actors/."
+        )
+    return queue
+
+
+async def _insert(session: AsyncSession, rows: Sequence[_Row]) -> int:
+    """Write the rows and post their messages; how many were written (a living unique key leaves one out)."""
+    outbox, written = _outbox(session), 0
+    try:
+        written = await session.run_sync(_execute_insert, rows)
+    finally:
+        if outbox is not None and not written:
+            outbox.forget(row.envelope for row in rows)
+    if outbox is not None and written:
+        outbox.post(session, _to_send(rows))
+    return written
+
+
+def _execute_insert(session: Session, rows: Sequence[_Row]) -> int:
+    """In one go instead of through AsyncConnection and AsyncResult, which cost more than the statement."""
+    connection = session.connection()
+    if len(rows) == 1:
+        return connection.exec_driver_sql(jobs.INSERT, rows[0].columns).rowcount
+    columns = tuple(list(column) for column in zip(*(row.columns for row in rows), strict=True))
+    return connection.exec_driver_sql(jobs.INSERT_MANY, columns).rowcount
+
+
+def _to_send(rows: Sequence[_Row]) -> list[Envelope | None]:
+    """The messages, and one None if the relay has something to send."""
+    envelopes: list[Envelope | None] = [row.envelope for row in rows if row.envelope is not None]
+    if len(envelopes) < len(rows):
+        envelopes.append(None)
+    return envelopes

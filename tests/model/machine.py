@@ -54,7 +54,9 @@ class Row:
 
 
 STATE = """
-select max_attempts, state, attempt, releases, worker, dispatched_at is not null, run_at <= now(), result::text
+select max_attempts, state, attempt, releases, worker, dispatched_at is not null, run_at <= now(), result::text,
+       coalesce(error->>'type' = 'UnknownActor' and (error->>'since')::timestamptz > coalesce(started_at, '-infinity'),
+                false)
 from jobs where id = $1
 """
 LATER = "select id, run_at, dispatched_at from jobs order by id"

@@ -24,6 +24,23 @@ database's. Parameters are asyncpg's; the statements that take arrays take one e
 from enum import IntEnum
 
 
+def leave(*, fails: str, later: str, error: str) -> str:
+    """The assignments that end a run which did not succeed: for good if it `fails`, else the job is queued again for
+    `later`; unless somebody wants it cancelled or paused. What is wanted of a run is done with when the run is over."""
+    over = f"({fails} or j.control is not distinct from 'cancel')"
+    return f"""
+        state = case when {fails} then 'failed' when j.control = 'cancel' then 'cancelled'
+                     when j.control = 'pause' then 'paused' else 'queued' end,
+        outcome = case when {fails} then 2 when j.control = 'cancel' then 3 end,
+        finished_at = case when {over} then now() end,
+        worker = case when {over} then j.worker end,
+        run_at = case when {over} then j.run_at else {later} end,
+        dispatched_at = case when {over} then j.dispatched_at end,
+        error = case when {fails} or j.control is distinct from 'cancel' then {error}
+                     else json_build_object('type', 'Cancelled', 'message', j.control_reason) end,
+        control = null, control_reason = null"""
+
+
 class Outcome(IntEnum):
     """What `jobs.outcome` holds once a job has ended."""
 
@@ -98,7 +115,8 @@ where j.state = 'running' and j.worker = $3
 
 # running -> succeeded: ids, attempts, results as JSON or null, worker.
 SUCCEED = """
-update jobs j set state = 'succeeded', outcome = 1, finished_at = now(), result = r.result::json
+update jobs j set state = 'succeeded', outcome = 1, finished_at = now(), result = r.result::json,
+       control = null, control_reason = null
 from unnest($1::uuid[], $2::int[], $3::text[]) as r(id, attempt, result)
 where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $4
 returning j.id
@@ -106,7 +124,7 @@ returning j.id
 
 # running -> succeeded inside the actor's own transaction: id, attempt, worker.
 SUCCEED_WITH_WORK = """
-update jobs set state = 'succeeded', outcome = 1, finished_at = now()
+update jobs set state = 'succeeded', outcome = 1, finished_at = now(), control = null, control_reason = null
 where id = $1 and attempt = $2 and state = 'running' and worker = $3
 returning id
 """
@@ -128,14 +146,7 @@ returning id
 # ids, attempts, error types, error messages, tracebacks, delays, worker.
 FAIL = """
 with ended as (
-    update jobs j set
-        state = case when f.delay is null then 'failed' else 'queued' end,
-        outcome = case when f.delay is null then 2 end,
-        finished_at = case when f.delay is null then now() end,
-        worker = case when f.delay is null then j.worker end,
-        run_at = case when f.delay is null then j.run_at else now() + make_interval(secs => f.delay) end,
-        dispatched_at = case when f.delay is null then j.dispatched_at end,
-        error = json_build_object('type', f.error_type, 'message', f.error_message)
+    update jobs j set {leave}
     from unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::float8[])
          as f(id, attempt, error_type, error_message, traceback, delay)
     where j.id = f.id and j.attempt = f.attempt and j.state = 'running' and j.worker = $7
@@ -145,25 +156,45 @@ with ended as (
     select id, attempt, $7, started_at, error_type, error_message, traceback from ended
 )
 select id from ended
-"""
+""".replace(
+    "{leave}",
+    leave(
+        fails="f.delay is null",
+        later="now() + make_interval(secs => f.delay)",
+        error="json_build_object('type', f.error_type, 'message', f.error_message)",
+    ),
+)
 
 # running -> cancelled: ids, attempts, reasons, worker.
 CANCEL_RUNNING = """
-update jobs j set state = 'cancelled', outcome = 3, finished_at = now(),
+update jobs j set state = 'cancelled', outcome = 3, finished_at = now(), control = null, control_reason = null,
        error = json_build_object('type', 'Cancelled', 'message', c.reason)
 from unnest($1::uuid[], $2::int[], $3::text[]) as c(id, attempt, reason)
 where j.id = c.id and j.attempt = c.attempt and j.state = 'running' and j.worker = $4
 returning j.id
 """
 
-# running -> queued, because the worker stops: ids, attempts, worker. The attempt number stays (it must only grow),
-# so the job gets one more: a deploy uses up no attempt.
+# running -> queued, because the worker stops, or because the job wants to be run later: ids, attempts, seconds until
+# then, worker. The attempt number stays (it must only grow), so the job gets one more: a deploy uses up no attempt.
 RELEASE = """
-update jobs j set state = 'queued', worker = null, run_at = now(), dispatched_at = null,
-       max_attempts = j.max_attempts + 1, releases = j.releases + 1
-from unnest($1::uuid[], $2::int[]) as r(id, attempt)
-where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $3
+update jobs j set max_attempts = j.max_attempts + 1, releases = j.releases + 1, {leave}
+from unnest($1::uuid[], $2::int[], $3::float8[]) as r(id, attempt, delay)
+where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $4
 returning j.id
+""".replace("{leave}", leave(fails="false", later="now() + make_interval(secs => r.delay)", error="j.error"))
+
+# running -> paused, at a point where it can be: ids, attempts, worker.
+PAUSE_RUNNING = """
+update jobs j set state = 'paused', worker = null, control = null, control_reason = null, run_at = now(),
+       dispatched_at = null, max_attempts = j.max_attempts + 1, releases = j.releases + 1
+from unnest($1::uuid[], $2::int[]) as p(id, attempt)
+where j.id = p.id and j.attempt = p.attempt and j.state = 'running' and j.worker = $3
+returning j.id
+"""
+
+# What somebody wants of this worker's runs: worker.
+CONTROLLED = """
+select id, attempt, control, control_reason from jobs where control is not null and outcome is null and worker = $1
 """
 
 # queued -> queued later, because this worker does not know the actor (a deploy is under way), or -> failed if no worker

@@ -71,7 +71,7 @@ class Job(Base):
             name="jobs_ended",
         ),
         CheckConstraint("attempt >= 0", name="jobs_attempt"),
-        CheckConstraint("control in ('cancel', 'pause')", name="jobs_control"),
+        CheckConstraint("control is null or control in ('cancel', 'pause') and state = 'running'", name="jobs_control"),
         CheckConstraint("blocked_by is null or state = 'waiting'", name="jobs_blocked"),
         Index("jobs_live", "queue", "priority", "run_at", postgresql_where=text("outcome is null")),
         Index("jobs_ended", "outcome", "finished_at", postgresql_where=text("outcome is not null")),

@@ -5,6 +5,8 @@ A worker process has a row as long as it is believed to live, and only who has a
 worker had claimed is all there and nothing is added to it.
 """
 
+from db.jobs import leave
+
 # A worker process starts: id, host, pid, family (its main process), queues, async slots, threads, version.
 REGISTER = """
 insert into workers (id, host, pid, family, queues, async_slots, threads, version)
@@ -44,14 +46,14 @@ with orphaned as materialized (
     select id, attempt, worker, started_at, 'WorkerDied', 'The worker that ran it died, or was cut off.', ''
     from orphaned
 )
-update jobs j set
-    state = case when o.is_last then 'failed' else 'queued' end,
-    outcome = case when o.is_last then 2 end,
-    finished_at = case when o.is_last then now() end,
-    worker = case when o.is_last then j.worker end,
-    run_at = case when o.is_last then j.run_at else now() end,
-    dispatched_at = case when o.is_last then j.dispatched_at end,
-    error = json_build_object('type', 'WorkerDied', 'message', 'The worker that ran it died, or was cut off.')
+update jobs j set {leave}
 from orphaned o where j.id = o.id
 returning j.id, j.state
-"""
+""".replace(
+    "{leave}",
+    leave(
+        fails="o.is_last",
+        later="now()",
+        error="json_build_object('type', 'WorkerDied', 'message', 'The worker that ran it died, or was cut off.')",
+    ),
+)

@@ -7,6 +7,7 @@ from typing import Any
 
 from dramatiq import Message, MessageProxy
 
+from runtime.checkpoint import Checkpoint
 from runtime.failure import Failure
 from runtime.slots import Kind, Slots
 
@@ -17,8 +18,9 @@ class Ending(enum.Enum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"  # or queued again, when `retry_in` is set
     CANCELLED = "cancelled"
-    RELEASED = "released"
+    RELEASED = "released"  # queued again, after `retry_in` seconds, no attempt used
     COMMITTED = "committed"  # the job's own transaction has already ended it
+    PAUSED = "paused"
     LOST = "lost"  # the run was given up: there is nothing to write
 
 
@@ -41,6 +43,7 @@ class Delivery(MessageProxy):
         self.max_attempts: int | None = None
         self.releases = 0
         self.time_limit = self.deadline = float("inf")  # seconds; on the event loop's clock
+        self.soft_deadline = float("inf")
         self.held_since = 0.0  # on time.monotonic()'s clock
         self.claimed_at = float("inf")  # on the event loop's clock
         self.started = False
@@ -50,6 +53,8 @@ class Delivery(MessageProxy):
         self.failure: Failure | None = None
         self.interrupted = ""  # why its task is cancelled
         self.reason = ""
+        self.control = ""  # what somebody wants of this run: "cancel" or "pause"
+        self.checkpoint = Checkpoint()
         self.retry_in: float | None = None
 
     __hash__ = object.__hash__

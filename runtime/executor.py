@@ -19,13 +19,18 @@ from dramatiq.middleware.time_limit import TimeLimitExceeded
 from db import jobs
 from db.database import Database
 from runtime.adoption import Adoption
+from runtime.checkpoints import Checkpoints
+from runtime.control import Control
 from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
+from runtime.interrupts import Cancelled, Interruption, SoftTimeLimitExceeded
 from runtime.lease import WorkerLease
 from runtime.outbox import Outbox
 from runtime.patience import Seldom, patiently
 from runtime.settlement import Settlement
 from runtime.slots import Kind, Slots
+from runtime.soft_limit import OUT_OF_SOFT_TIME, SoftLimited
+from runtime.threads import Threads
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -43,6 +48,8 @@ _TIME_LIMIT_PRECISION = 0.05  # seconds
 _OUT_OF_TIME = "its time limit is over"  # why a job's task is cancelled
 _STOP = "the worker stops"
 _LOST = "the worker was given up"
+_CANCELLED = "somebody wants it cancelled"
+_ENDINGS = {_STOP: Ending.RELEASED, _LOST: Ending.LOST, _CANCELLED: Ending.CANCELLED}
 _BRIDGE = async_to_sync(asyncio.sleep).__code__
 
 
@@ -74,6 +81,7 @@ class Executor:
         self._claims: set[asyncio.Task[Any]] = set()  # on their way
         self._waiting: collections.deque[Delivery] = collections.deque()  # claimed, for the next task that ends
         self._for_threads: collections.deque[Delivery] = collections.deque()  # claimed, for the next free thread
+        self.threads = Threads()
 
     @property
     def worker(self) -> uuid.UUID:
@@ -91,7 +99,9 @@ class Executor:
         self._lease = WorkerLease(
             self._engine, self.settings, sorted(self.broker.queues), self._dramatiq.worker_threads
         )
-        self.settlement = Settlement(self._engine, self.redis, self._lease, self.broker.broker_id)
+        self.checkpoints = Checkpoints(self._engine, self._lease)
+        self.settlement = Settlement(self._engine, self.redis, self._lease, self.checkpoints, self.broker.broker_id)
+        self._control = self.loop.create_task(Control(self.redis, [self._look_at_wishes]).run())
         self._watch = self.loop.create_task(self._watch_jobs())
         self._heartbeat = self.loop.create_task(self._lease.keep(self._drop_runs))
         self._warm_up = self.loop.create_task(patiently("connecting", self._connect))
@@ -99,6 +109,7 @@ class Executor:
     async def close(self) -> None:
         """Write what has ended, then let go of the pools."""
         self._watch.cancel()
+        self._control.cancel()
         self._warm_up.cancel()
         try:
             async with asyncio.timeout(_DRAIN):
@@ -202,7 +213,8 @@ class Executor:
         await self._lease.registered.wait()
         ids, attempts = [d.job_id for d in deliveries], [d.attempt for d in deliveries]
         won = await self._claim(ids, attempts)
-        for_threads, lost = [], []
+        claimed: list[Delivery] = []
+        lost: list[Delivery] = []
         for delivery in deliveries:
             if delivery.job_id not in won:
                 lost.append(delivery)
@@ -211,6 +223,18 @@ class Executor:
             delivery.max_attempts, delivery.releases = row["max_attempts"], row["releases"]
             delivery.attempt += 1
             delivery.claimed_at = self.loop.time()
+            claimed.append(delivery)
+        if lost:
+            self.settlement.drop(lost)
+        again = [delivery for delivery in claimed if delivery.attempt > 1]
+        if again:
+            await self.checkpoints.load(again)
+        return self._start_claimed(claimed)
+
+    def _start_claimed(self, claimed: list[Delivery]) -> list[Delivery]:
+        """Start the async jobs, as far as there is room now. Returns the sync ones."""
+        for_threads: list[Delivery] = []
+        for delivery in claimed:
             if delivery.kind is not Kind.TASK:
                 for_threads.append(delivery)
             elif len(self._runs) < self.settings.async_concurrency and not self.stopping:
@@ -220,8 +244,6 @@ class Executor:
         self._for_threads.extend(for_threads)
         if self.stopping:  # it began to while the claim was on its way
             self.give_back()
-        if lost:
-            self.settlement.drop(lost)
         return for_threads
 
     async def _claim(self, ids: list[uuid.UUID], attempts: list[int]) -> dict[uuid.UUID, asyncpg.Record]:
@@ -261,6 +283,7 @@ class Executor:
     def _start(self, delivery: Delivery) -> None:
         delivery.time_limit = self.broker.time_limit.seconds(self.broker.actors[delivery.actor_name], delivery)
         delivery.deadline = self.loop.time() + delivery.time_limit
+        self.set_soft_deadline(delivery)
         task = self.loop.create_task(self._run(delivery))
         self._runs[task] = delivery
         task.add_done_callback(self._finished)
@@ -295,8 +318,43 @@ class Executor:
             now = self.loop.time()
             for task, delivery in self._runs.items():
                 if now >= delivery.deadline:
-                    delivery.deadline, delivery.interrupted = float("inf"), _OUT_OF_TIME
+                    delivery.deadline = delivery.soft_deadline = float("inf")
+                    delivery.interrupted = _OUT_OF_TIME
                     task.cancel(_OUT_OF_TIME)
+                elif now >= delivery.soft_deadline:
+                    delivery.soft_deadline, delivery.interrupted = float("inf"), OUT_OF_SOFT_TIME
+                    task.cancel(OUT_OF_SOFT_TIME)
+            for delivery in self.threads.running():
+                if now >= delivery.soft_deadline:
+                    delivery.soft_deadline = float("inf")
+                    self.threads.interrupt(delivery, SoftTimeLimitExceeded)
+
+    def set_soft_deadline(self, delivery: Delivery) -> None:
+        limit = self.broker.time_limit.soft_seconds(self.broker.actors[delivery.actor_name], delivery)
+        delivery.soft_deadline = self.loop.time() + limit
+
+    async def _look_at_wishes(self) -> None:
+        """Do what somebody wants of the jobs that run here."""
+        async with self._engine.connection() as connection:
+            rows = await connection.fetch(jobs.CONTROLLED, self.worker)
+        if rows:
+            tasks = {delivery.job_id: task for task, delivery in self._runs.items()}
+            here = [*self._runs.values(), *self._waiting, *self._for_threads, *self.threads.running()]
+            mine = {(delivery.job_id, delivery.attempt): delivery for delivery in here}
+            for row in rows:
+                delivery = mine.get((row["id"], row["attempt"]))
+                if delivery is not None and delivery.control != row["control"]:
+                    delivery.control, delivery.reason = row["control"], row["control_reason"] or ""
+                    if delivery.control == "cancel":
+                        self._cancel(delivery, tasks.get(delivery.job_id))
+
+    def _cancel(self, delivery: Delivery, task: asyncio.Task[None] | None) -> None:
+        """One that has not started yet is given back when it is about to."""
+        if task is not None:
+            delivery.interrupted = _CANCELLED
+            task.cancel(_CANCELLED)
+        else:
+            self.threads.interrupt(delivery, Cancelled)
 
     async def _run(self, delivery: Delivery) -> None:
         """An async job's whole run: what Dramatiq's WorkerThread does for a sync one, without the thread."""
@@ -304,8 +362,13 @@ class Executor:
             self.broker.emit_before("process_message", delivery)
             result = None
             if not delivery.failed:
-                result = await self._coroutines[delivery.actor_name](*delivery.args, **delivery.kwargs)
+                coroutine = self._coroutines[delivery.actor_name](*delivery.args, **delivery.kwargs)
+                is_limited = delivery.soft_deadline != float("inf")
+                result = await (SoftLimited(coroutine, delivery) if is_limited else coroutine)
         except SkipMessage:
+            self.broker.emit_after("skip_message", delivery)
+        except Interruption as interruption:
+            interruption.settle(delivery)
             self.broker.emit_after("skip_message", delivery)
         except asyncio.CancelledError as error:
             self._interrupted(delivery, error)
@@ -320,8 +383,8 @@ class Executor:
 
     def _interrupted(self, delivery: Delivery, error: BaseException) -> None:
         """The job's task was cancelled: its time is up, the worker stops, or the job's own code did it."""
-        if delivery.interrupted in (_STOP, _LOST):
-            delivery.ending = Ending.RELEASED if delivery.interrupted == _STOP else Ending.LOST
+        if delivery.interrupted in _ENDINGS:
+            delivery.ending = _ENDINGS[delivery.interrupted]
             self.broker.emit_after("skip_message", delivery)
             return
         if delivery.interrupted == _OUT_OF_TIME:

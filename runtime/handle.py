@@ -2,29 +2,34 @@
 
 import asyncio
 import functools
+import inspect
 import uuid
-from collections.abc import Coroutine
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Generator, Iterable
 from contextvars import ContextVar
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 import structlog
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
+from dramatiq import Actor
 
-from db import jobs
-from db.database import UNAVAILABLE, Database, cause
-from errors import LeaseLost
-from runtime.blocking import BlockingSession
+from db.database import Database
+from runtime import enqueue
+from runtime.checkpoint import Checkpoint
 from runtime.delivery import Delivery
-from runtime.patience import patiently
+from runtime.each import Each
+from runtime.interrupts import Cancelled, Retry, Snooze, pause_if_wanted
+from runtime.options import Options
+from runtime.slots import Kind
+from runtime.steps import Steps
+from runtime.transaction import CheckpointTransaction, JobTransaction, SuccessTransaction
 
 if TYPE_CHECKING:
     from runtime.executor import Executor
 
-_READING = 60.0  # seconds
-
+P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
+
+_UNCHANGED: Any = object()
 
 _current: ContextVar["Job | None"] = ContextVar("current_job", default=None)
 
@@ -42,11 +47,31 @@ def enter(job: "Job | None") -> None:
     _current.set(job)
 
 
+class Done(Awaitable[R], Generic[R]):
+    """What a verb gives in a sync actor: it has been done."""
+
+    def __init__(self, value: R) -> None:
+        self._value = value
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        yield from ()
+        return self._value
+
+
 class Job:
-    """The run of a job as its actor sees it."""
+    """The run of a job as its actor sees it.
+
+    The verbs that reach the database are awaited in async actors and simply called in sync ones, where they have been
+    done when they return.
+    """
+
+    Snooze = Snooze
+    Cancel = Cancelled
+    Retry = Retry
 
     def __init__(self, delivery: Delivery, executor: "Executor") -> None:
         self._delivery, self._executor = delivery, executor
+        self._steps = Steps(delivery, executor)
 
     @property
     def id(self) -> uuid.UUID:
@@ -68,7 +93,7 @@ class Job:
 
     @property
     def database(self) -> Database:
-        """The worker's pool, for statements and sessions besides the job's own transaction."""
+        """The worker's pool, for statements and sessions besides the job's own transactions."""
         return self._executor.database
 
     @functools.cached_property
@@ -77,69 +102,110 @@ class Job:
         logger: structlog.stdlib.BoundLogger = structlog.get_logger("callboard.job")
         return logger.bind(job=str(self.id), attempt=self.attempt, actor=self.actor)
 
-    def transaction(self) -> "JobTransaction":
+    def transaction(self, *, checkpoint: Any = _UNCHANGED) -> JobTransaction:
         """The actor's own writes and the job's success, committed together or not at all.
 
         `async with job.transaction() as session` in an async actor, `with job.transaction() as session` in a sync one.
         Once it has committed the job has succeeded, whatever happens after. Raises LeaseLost, everything rolled back,
         if this run was given up in the meantime: so the effect happens once, however often the message is delivered.
+
+        With `checkpoint=` the writes are committed together with that checkpoint instead, and the job goes on.
         """
-        return JobTransaction(self._delivery, self._executor)
+        if checkpoint is _UNCHANGED:
+            return SuccessTransaction(self._delivery, self._executor)
 
+        def saved() -> None:
+            self._delivery.checkpoint.data = checkpoint
 
-class JobTransaction:
-    """See `Job.transaction`."""
+        kept = Checkpoint(checkpoint, self._delivery.checkpoint.loops)
+        return CheckpointTransaction(self._delivery, self._executor, kept, None, saved)
 
-    def __init__(self, delivery: Delivery, executor: "Executor") -> None:
-        self._delivery, self._executor = delivery, executor
+    @property
+    def resumed_from(self) -> Any:
+        """What the last `checkpoint` has kept, in this attempt or an earlier one; None if there was none."""
+        return self._delivery.checkpoint.data
 
-    async def __aenter__(self) -> AsyncSession:
-        if self._delivery.committed:
-            raise RuntimeError("This job's transaction has already been committed; a job has one.")
-        self._session = self._executor.outbox.session()
-        return self._session
+    def checkpoint(self, data: Any) -> Awaitable[None]:
+        """Keep `data` (JSON, up to 256 KiB) for the next attempt, should there be one; also a point to be paused at.
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        async with self._session as session:
-            if error is not None:
-                return
-            connection = await session.connection()
-            run = (self._delivery.job_id, self._delivery.attempt, self._executor.worker)
-            won = await connection.exec_driver_sql(jobs.SUCCEED_WITH_WORK, run)
-            if won.first() is None:
-                raise LeaseLost(f"Run {self._delivery.attempt} of job {self._delivery.job_id} was given up.")
-            await self._commit(session, run)
-            self._delivery.committed = True
+        Raises BadArguments or TooLarge, and LeaseLost if this run was given up.
+        """
+        return self._do(self._checkpoint(data))
 
-    async def _commit(self, session: AsyncSession, run: tuple[uuid.UUID, int, uuid.UUID]) -> None:
-        """If the answer is lost, what became of it is read, not guessed."""
-        try:
+    async def _checkpoint(self, data: Any) -> None:
+        kept = self._delivery.checkpoint
+        Checkpoint(data, kept.loops).encode()  # raises what is wrong with it, before it is taken
+        kept.data = data
+        await self._executor.checkpoints.save(self._delivery, kept)
+        pause_if_wanted(self._delivery)
+
+    def pause_point(self) -> Awaitable[None]:
+        """Where the job may be paused, when somebody wants that: it then goes on from its last checkpoint."""
+        pause_if_wanted(self._delivery)
+        return Done(None)
+
+    def each(
+        self,
+        items: Iterable[T] | AsyncIterable[T],
+        *,
+        every: int = 10,
+        seconds: float = 5.0,
+        key: Callable[[T], Any] | None = None,
+        name: str = "each",
+        total: float | None = None,
+    ) -> Each[T]:
+        """`async for item in job.each(items)`: with progress, a checkpoint every 10 items or 5 s, and pause and cancel
+        between items. After an interruption it goes on after the last item that was done and saved.
+
+        `items` must come in the same order each time; with `key=` (an item's id) the order does not matter, and the ids
+        of those done are remembered. A second loop in the same job needs a `name` of its own. Items whose writes are
+        made in `async with loop.transaction()` are done once.
+        """
+        return Each(
+            self._delivery, self._executor, self._steps, items,
+            every=every, seconds=seconds, key=key, name=name, total=total,
+        )  # fmt: skip
+
+    @overload
+    def step(
+        self, name: str, function: Callable[..., Coroutine[Any, Any, R]], *args: Any, **kwargs: Any
+    ) -> Awaitable[R]: ...
+    @overload
+    def step(self, name: str, function: Callable[..., R], *args: Any, **kwargs: Any) -> R: ...
+
+    def step(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call `function` once in the job's life: `await job.step("charge", charge, order)`; in a sync actor without
+        await. Its result (JSON, up to 256 KiB) is kept, and later attempts get that.
+
+        If it has a parameter `session` it is given one, and what it writes there is committed together with the result;
+        otherwise it may be called again if the worker dies between its end and the writing of its result. The names of
+        a job's steps differ.
+        """
+        if inspect.iscoroutinefunction(function):
+            return self._steps.call(name, function, args, kwargs)
+        return self._steps.call_blocking(name, function, args, kwargs)
+
+    def spawn(self, actor: Actor[P, R], *args: P.args, **kwargs: P.kwargs) -> Awaitable[uuid.UUID]:
+        """Enqueue a child of this job, at once. Returns its id.
+
+        An attempt after this one would do it again: call it in a step, or enqueue in `job.transaction()`, to have one.
+        """
+        return self.spawn_with(Options(), actor, *args, **kwargs)
+
+    def spawn_with(
+        self, options: Options, actor: Actor[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> Awaitable[uuid.UUID]:
+        """`spawn` with options."""
+        return self._do(self._spawn(options, enqueue.bind(actor, args, kwargs)))
+
+    async def _spawn(self, options: Options, call: enqueue.Call) -> uuid.UUID:
+        async with self._executor.outbox.session() as session:
+            enqueued = await enqueue.enqueue(session, options.under(self.id), call)
             await session.commit()
-        except DBAPIError as error:
-            if not isinstance(cause(error), UNAVAILABLE) or not await self._has_succeeded(run):
-                raise
+        return enqueued.id
 
-    async def _has_succeeded(self, run: tuple[uuid.UUID, int, uuid.UUID]) -> bool:
-        async def read() -> bool:
-            async with self._executor.database.connection() as connection:
-                return bool(await connection.fetchval(jobs.SUCCEEDED_WITH_WORK, *run))
-
-        try:
-            async with asyncio.timeout(_READING):
-                return await patiently("reading what became of a commit", read)
-        except TimeoutError:
-            return False  # not known yet: the end that is written then is refused if it had got through
-
-    def __enter__(self) -> BlockingSession:
-        return BlockingSession(self._wait(self.__aenter__()), self._wait)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._wait(self.__aexit__(kind, error, traceback))
-
-    def _wait(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        """Run a coroutine on the worker's event loop and wait for it in this thread."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._executor.loop).result()
+    def _do(self, coroutine: Coroutine[Any, Any, R]) -> Awaitable[R]:
+        """To be awaited in an async actor; done on the worker's loop, and waited for, in a sync one."""
+        if self._delivery.kind is Kind.TASK:
+            return coroutine
+        return Done(asyncio.run_coroutine_threadsafe(coroutine, self._executor.loop).result())

@@ -24,10 +24,19 @@ class ThreadTimeLimit(TimeLimit):
     def __init__(self) -> None:
         super().__init__(interval=100)
 
+    @property
+    def actor_options(self) -> set[str]:
+        return {"time_limit", "soft_time_limit"}
+
     def seconds(self, actor: Actor[Any, Any], message: Delivery) -> float:
         """How long this job may run; infinity is without limit."""
         limit = message.options.get("time_limit") or actor.options.get("time_limit", self.time_limit)
         return float(limit) / 1000
+
+    def soft_seconds(self, actor: Actor[Any, Any], message: Delivery) -> float:
+        """After how long it is told that its time will soon be over; infinity is never."""
+        limit = message.options.get("soft_time_limit") or actor.options.get("soft_time_limit")
+        return float(limit) / 1000 if limit else float("inf")
 
     def before_process_message(self, broker: dramatiq.Broker, message: Any) -> None:
         if _on_thread(message):

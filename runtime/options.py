@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ class Options:
     min_backoff: int | None = None  # milliseconds
     max_backoff: int | None = None  # milliseconds
     time_limit: int | None = None  # milliseconds
+    soft_time_limit: int | None = None  # milliseconds
     unique_key: str | None = None  # while a job with this key has not ended, another is not made
     unique_until: Literal["finished", "started"] | timedelta = "finished"  # or for so long, whatever becomes of it
     debounce: timedelta | None = None  # with a unique key: runs this long after the last call, with its arguments
@@ -50,7 +51,7 @@ class Options:
     def _check_numbers(self) -> None:
         if self.priority is not None and not -32768 <= self.priority <= 32767:
             raise BadRequest(f"priority {self.priority} is not within -32768 and 32767.")
-        for name in ("max_retries", "min_backoff", "max_backoff", "time_limit"):
+        for name in ("max_retries", "min_backoff", "max_backoff", "time_limit", "soft_time_limit"):
             value = getattr(self, name)
             most = MOST_RETRIES if name == "max_retries" else LONGEST_DELAY
             if value is not None and not 0 <= value <= most:
@@ -65,5 +66,9 @@ class Options:
 
     def of_message(self) -> dict[str, Any]:
         """Those that travel with the message, for the middleware."""
-        names = ("max_retries", "min_backoff", "max_backoff", "time_limit")
+        names = ("max_retries", "min_backoff", "max_backoff", "time_limit", "soft_time_limit")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    def under(self, parent: uuid.UUID) -> "Options":
+        """The same, as a child of that job."""
+        return replace(self, parent_id=parent)

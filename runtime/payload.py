@@ -94,6 +94,14 @@ def encode_result(value: Any) -> str | None:
     return text
 
 
+def encode_kept(value: Any, what: str) -> str:
+    """What a job keeps for later (a checkpoint, a step's result) as JSON text. Raises BadArguments or TooLarge."""
+    check(value, what)
+    text = encode(value)
+    _check_size(f"The data of {what}", text)
+    return text
+
+
 def _check_size(what: str, *texts: str) -> None:
     size = sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
     if size > LIMIT:

@@ -11,6 +11,7 @@ from dramatiq.middleware.shutdown import Shutdown
 
 from errors import LeaseLost
 from runtime.delivery import Delivery
+from runtime.interrupts import Interruption
 
 log = structlog.get_logger("callboard")
 
@@ -78,5 +79,5 @@ class Retries(Middleware):
 
 
 def _is_failure(exception: BaseException | None) -> bool:
-    """Not one: the worker stops, or this run was given up and another one counts."""
-    return exception is not None and not isinstance(exception, Shutdown | LeaseLost)
+    """Not one: the worker stops, this run was given up and another one counts, or somebody wanted it ended."""
+    return exception is not None and not isinstance(exception, Shutdown | LeaseLost | Interruption)

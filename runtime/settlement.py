@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from db import jobs
 from db.database import Database
 from runtime.batch import Batch
+from runtime.checkpoints import Checkpoints
 from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
 from runtime.lease import WorkerLease
@@ -29,8 +30,11 @@ _UNWRITABLE = Failure("Unwritable", "How the run ended could not be written; the
 class Settlement:
     """What becomes of a delivery once its run is over. Lives on the worker's event loop."""
 
-    def __init__(self, database: Database, redis: Redis, lease: WorkerLease, broker_id: str) -> None:
+    def __init__(
+        self, database: Database, redis: Redis, lease: WorkerLease, checkpoints: Checkpoints, broker_id: str
+    ) -> None:
         self._database, self._redis, self._lease, self._broker_id = database, redis, lease, broker_id
+        self._checkpoints = checkpoints
         self._ack_script = redis.register_script(ACK)
         self._nack_script = redis.register_script(NACK)
         self._unwritten = 0
@@ -41,6 +45,7 @@ class Settlement:
             Ending.FAILED: Batch(self._flush(self._fail)),
             Ending.CANCELLED: Batch(self._flush(self._cancel)),
             Ending.RELEASED: Batch(self._flush(self._release)),
+            Ending.PAUSED: Batch(self._flush(self._pause)),
             Ending.COMMITTED: Batch(self._flush(self._store_results)),
             Ending.LOST: Batch(self._flush(self._refuse)),
         }
@@ -112,6 +117,7 @@ class Settlement:
         await self._fetch(jobs.SUCCEED, batch, [d.result for d in batch])
 
     async def _fail(self, batch: list[Delivery]) -> None:
+        await self._checkpoints.save_unsaved(batch)
         failures = [d.failure or _UNKNOWN for d in batch]
         await self._fetch(
             jobs.FAIL,
@@ -126,7 +132,12 @@ class Settlement:
         await self._fetch(jobs.CANCEL_RUNNING, batch, [d.reason for d in batch])
 
     async def _release(self, batch: list[Delivery]) -> None:
-        await self._fetch(jobs.RELEASE, batch)
+        await self._checkpoints.save_unsaved(batch)
+        await self._fetch(jobs.RELEASE, batch, [d.retry_in or 0.0 for d in batch])
+
+    async def _pause(self, batch: list[Delivery]) -> None:
+        await self._checkpoints.save_unsaved(batch)
+        await self._fetch(jobs.PAUSE_RUNNING, batch)
 
     async def _store_results(self, batch: list[Delivery]) -> None:
         async with self._database.connection() as connection:

@@ -16,7 +16,9 @@ from runtime import handle, lease, payload, process
 from runtime.delivery import Delivery, Ending
 from runtime.executor import Executor
 from runtime.failure import Failure
+from runtime.interrupts import Interruption
 from runtime.loop_thread import LoopThread
+from runtime.slots import Kind
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -66,20 +68,27 @@ class Tracking(Middleware):
 
     def before_process_message(self, broker: "Broker", message: Any) -> None:  # type: ignore[override]
         if isinstance(message, Delivery):
-            if broker.executor.stopping:
+            if broker.executor.stopping or message.control:
                 message.ending = Ending.RELEASED
-                raise SkipMessage("the worker stops")
+                raise SkipMessage("the worker stops, or the job is not to run")
             message.started = True
+            if message.kind is Kind.THREAD:
+                broker.executor.set_soft_deadline(message)
+                broker.executor.threads.enter(message)
             handle.enter(handle.Job(message, broker.executor))
 
-    def after_process_message(
-        self, broker: dramatiq.Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
+    def after_process_message(  # type: ignore[override]
+        self, broker: "Broker", message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
         if not isinstance(message, Delivery):
             return
         handle.enter(None)
+        if message.kind is Kind.THREAD:
+            broker.executor.threads.leave(message)
         if message.committed:
             self._after_commit(message, result, exception)
+        elif isinstance(exception, Interruption):
+            exception.settle(message)
         elif isinstance(exception, Shutdown):
             message.ending = Ending.RELEASED
         elif isinstance(exception, LeaseLost):
@@ -89,13 +98,15 @@ class Tracking(Middleware):
         else:
             self._succeeded(message, result)
 
-    def after_skip_message(self, broker: dramatiq.Broker, message: Any) -> None:
+    def after_skip_message(self, broker: "Broker", message: Any) -> None:  # type: ignore[override]
         """A middleware (an age limit, say) would not let it run."""
         if isinstance(message, Delivery):
             handle.enter(None)
+            if message.kind is Kind.THREAD:
+                broker.executor.threads.leave(message)
             message.failed = False
             message.ending = message.ending or Ending.CANCELLED
-            message.reason = "skipped by a middleware"
+            message.reason = message.reason or "skipped by a middleware"
 
     def _take_nothing_new(self) -> None:
         if self._executor:

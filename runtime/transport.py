@@ -6,6 +6,7 @@
 <ns>:<queue>.XQ, .XQ.msgs        the dead letters, as dramatiq-dashboard shows them
 <ns>:mark                        there as long as Redis has not lost its memory
 <ns>:wake                        channel on which relays are told that there is something to send
+<ns>:control                     channel on which workers are told that somebody wants something of a run, or of a queue
 """
 
 import uuid
@@ -18,6 +19,7 @@ from dramatiq.errors import DecodeError
 
 NAMESPACE = "dramatiq"
 WAKE = f"{NAMESPACE}:wake"
+CONTROL = f"{NAMESPACE}:control"
 MARK = f"{NAMESPACE}:mark"
 HEARTBEATS = f"{NAMESPACE}:__heartbeats__"
 MOST = 1_000  # messages in one call of a script: Lua's stack holds some thousands of values
@@ -196,6 +198,7 @@ _OPTIONS: dict[str, tuple[type, ...]] = {
     "min_backoff": (int, float),
     "max_backoff": (int, float),
     "time_limit": (int, float),
+    "soft_time_limit": (int, float),
     "eta": (int, float, type(None)),
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest_asyncio
 
-from db import jobs, workers
+from db import checkpoints, jobs, workers
 from runtime.client import Client
 
 SOME_ID, ME = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -17,7 +17,12 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "CLAIMED": (jobs.CLAIMED, [[SOME_ID] * 50, [0] * 50, ME]),
     "SUCCEED": (jobs.SUCCEED, [[SOME_ID] * 50, [1] * 50, ["1"] * 50, ME]),
     "FAIL": (jobs.FAIL, [[SOME_ID], [1], ["E"], ["no"], [""], [None], ME]),
-    "RELEASE": (jobs.RELEASE, [[SOME_ID], [1], ME]),
+    "RELEASE": (jobs.RELEASE, [[SOME_ID], [1], [0.0], ME]),
+    "PAUSE_RUNNING": (jobs.PAUSE_RUNNING, [[SOME_ID], [1], ME]),
+    "CONTROLLED": (jobs.CONTROLLED, [ME]),
+    "SAVE": (checkpoints.SAVE, [[SOME_ID] * 50, [1] * 50, ["1"] * 50, ME]),
+    "KEEP_ITEMS": (checkpoints.KEEP_ITEMS, [[SOME_ID] * 50, [1] * 50, ["1"] * 50, ME]),
+    "HOLD": (checkpoints.HOLD, [SOME_ID, 1, ME]),
     "UNDISPATCH": (jobs.UNDISPATCH, [[SOME_ID], [0]]),
     "LEVELS": (jobs.LEVELS, []),
     "DISPATCH": (jobs.DISPATCH, ["q1", 0, 100]),

@@ -58,7 +58,8 @@ ENDS: dict[str, tuple[str, list[Any]]] = {
     "FAIL": (jobs.FAIL, [["E"], ["no"], ["Traceback"], [None]]),
     "FAIL, later": (jobs.FAIL, [["E"], ["no"], ["Traceback"], [1.0]]),
     "CANCEL_RUNNING": (jobs.CANCEL_RUNNING, [["why"]]),
-    "RELEASE": (jobs.RELEASE, []),
+    "RELEASE": (jobs.RELEASE, [[0.0]]),
+    "PAUSE_RUNNING": (jobs.PAUSE_RUNNING, []),
 }
 EACH_END = pytest.mark.parametrize("name", ENDS)
 

@@ -14,7 +14,7 @@ import asyncpg
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from db import jobs, leases, workers
+from db import checkpoints, jobs, leases, workers
 from runtime.ids import uuid7
 
 T = TypeVar("T")
@@ -49,6 +49,20 @@ class Row:
     result: str | None = None
     is_unknown: bool = False  # a worker that did not know its actor has put it off since its last run
 
+    control: str | None = None
+    saved_by: int | None = None  # the attempt whose checkpoint there is
+
+    def leave(self, *, fails: bool, is_due: bool) -> None:
+        """A run that did not succeed is over; what somebody wants of it comes before another run."""
+        wish, self.control = self.control, None
+        if fails:
+            self.state = "failed"
+        elif wish == "cancel":
+            self.state = "cancelled"
+        else:
+            self.queue(is_due=is_due)
+            self.state = "paused" if wish == "pause" else "queued"
+
     def queue(self, *, is_due: bool) -> None:
         self.state, self.worker, self.is_dispatched, self.is_due = "queued", None, False, is_due
 
@@ -56,7 +70,8 @@ class Row:
 STATE = """
 select max_attempts, state, attempt, releases, worker, dispatched_at is not null, run_at <= now(), result::text,
        coalesce(error->>'type' = 'UnknownActor' and (error->>'since')::timestamptz > coalesce(started_at, '-infinity'),
-                false)
+                false),
+       control, (select attempt from job_checkpoints where job_id = jobs.id)
 from jobs where id = $1
 """
 LATER = "select id, run_at, dispatched_at from jobs order by id"
@@ -152,7 +167,13 @@ class Machine(RuleBasedStateMachine):
         assert not self.fetch(jobs.SUCCEED, ids, attempts, ["0"] * len(runs), me)
         assert not self.fetch(jobs.FAIL, ids, attempts, words, words, words, [None] * len(runs), me)
         assert not self.fetch(jobs.CANCEL_RUNNING, ids, attempts, words, me)
-        assert not self.fetch(jobs.RELEASE, ids, attempts, me)
+        assert not self.fetch(jobs.RELEASE, ids, attempts, [0.0] * len(runs), me)
+        assert not self.fetch(jobs.PAUSE_RUNNING, ids, attempts, me)
+        assert not self.fetch(checkpoints.SAVE, ids, attempts, ["0"] * len(runs), me)
+        self.fetch(checkpoints.KEEP_ITEMS, ids, attempts, ["stale"] * len(runs), me)
+        assert not self.fetch("select from job_steps where name = 'stale'")
+        for job, attempt in runs:
+            assert not self.fetch(checkpoints.HOLD, job, attempt, me)
         for job, attempt in runs if me in self.workers else ():
             assert not self.fetch(jobs.SUCCEED_WITH_WORK, job, attempt, me)
 
@@ -256,7 +277,7 @@ class Machine(RuleBasedStateMachine):
             won = self.fetch(jobs.SUCCEED, [run.job], [run.attempt], ["1"], run.worker)
         assert bool(won) == (row is not None)
         if row:
-            row.state, row.result = "succeeded", None if how == "with work" else "1"
+            row.state, row.result, row.control = "succeeded", None if how == "with work" else "1", None
 
     @precondition(lambda self: self.runs)
     @rule(which=number)
@@ -279,10 +300,8 @@ class Machine(RuleBasedStateMachine):
         columns: list[Any] = [run.job, run.attempt, "Error", "bad luck", "", delay]
         won = self.fetch(jobs.FAIL, *([column] for column in columns), run.worker)
         assert bool(won) == (row is not None)
-        if row and delay is None:
-            row.state = "failed"
-        elif row:
-            row.queue(is_due=delay == 0)
+        if row:
+            row.leave(fails=delay is None, is_due=delay == 0)
 
     @precondition(lambda self: self.runs)
     @rule(which=number)
@@ -292,17 +311,38 @@ class Machine(RuleBasedStateMachine):
         won = self.fetch(jobs.CANCEL_RUNNING, [run.job], [run.attempt], ["because"], run.worker)
         assert bool(won) == (row is not None)
         if row:
-            row.state = "cancelled"
+            row.state, row.control = "cancelled", None
+
+    @precondition(lambda self: self.runs)
+    @rule(which=number, delay=st.sampled_from([0.0, HOUR]))
+    def release(self, which: int, delay: float) -> None:
+        run = self._pick(which)
+        row = self._ended(run)
+        assert bool(self.fetch(jobs.RELEASE, [run.job], [run.attempt], [delay], run.worker)) == (row is not None)
+        if row:
+            row.leave(fails=False, is_due=delay == 0)
+            row.max_attempts, row.releases = row.max_attempts + 1, row.releases + 1
 
     @precondition(lambda self: self.runs)
     @rule(which=number)
-    def release(self, which: int) -> None:
+    def pause_at_a_point(self, which: int) -> None:
         run = self._pick(which)
         row = self._ended(run)
-        assert bool(self.fetch(jobs.RELEASE, [run.job], [run.attempt], run.worker)) == (row is not None)
+        assert bool(self.fetch(jobs.PAUSE_RUNNING, [run.job], [run.attempt], run.worker)) == (row is not None)
         if row:
-            row.queue(is_due=True)
+            row.control = "pause"
+            row.leave(fails=False, is_due=True)
             row.max_attempts, row.releases = row.max_attempts + 1, row.releases + 1
+
+    @precondition(lambda self: self.runs)
+    @rule(which=number)
+    def save_a_checkpoint(self, which: int) -> None:
+        run = self._pick(which)
+        row = self._ended(run)
+        held = self.fetch(checkpoints.SAVE, [run.job], [run.attempt], ["1"], run.worker)
+        assert bool(held) == bool(self.fetch(checkpoints.HOLD, *run)) == (row is not None)
+        if row:
+            row.saved_by = run.attempt
 
     def _pick(self, which: int) -> Run:
         """A run of now or of the past, often the latest."""
@@ -314,7 +354,7 @@ class Machine(RuleBasedStateMachine):
         """What makes a run stale whose worker has the job once more."""
         run = self._pick(which)
         if self._ended(run) and run.worker in self.workers:
-            self.release(which)
+            self.release(which, 0.0)
             self.relay()
             self.claim(self.messages.index(Message(run.job, run.attempt)), self.workers.index(run.worker))
 
@@ -362,10 +402,7 @@ class Machine(RuleBasedStateMachine):
         assert self.ids(workers.RESCUE, list(dead)) == orphans
         for job in orphans:
             row = self.rows[job]
-            if row.attempt >= row.max_attempts:
-                row.state = "failed"
-            else:
-                row.queue(is_due=True)
+            row.leave(fails=row.attempt >= row.max_attempts, is_due=True)
         if dead:
             self.workers[which] = uuid7()
             self.register(self.workers[which])
@@ -381,3 +418,16 @@ class Machine(RuleBasedStateMachine):
             row.max_attempts = row.attempt + max(1, row.max_attempts - row.attempt)
             row.is_unknown = False
             row.queue(is_due=True)
+
+    @precondition(lambda self: self.rows)
+    @rule(which=number, wish=st.sampled_from(["cancel", "pause"]))
+    def ask(self, which: int, wish: str) -> None:
+        """Somebody wants something of a run; its worker, and no other, finds that."""
+        job = list(self.rows)[which % len(self.rows)]
+        row = self.rows[job]
+        if row.state == "running":
+            self.fetch("update jobs set control = $2, control_reason = 'because' where id = $1", job, wish)
+            row.control = wish
+        for worker in self.workers:
+            found = {row["id"]: row["control"] for row in self.fetch(jobs.CONTROLLED, worker)}
+            assert found == {job: row.control for job, row in self.rows.items() if row.control and row.worker == worker}

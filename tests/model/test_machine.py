@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from db import jobs, leases, workers
+from db import checkpoints, jobs, leases, workers
 from settings import Settings
 from tests.model.machine import Machine
 
@@ -31,7 +31,12 @@ GUARDS: dict[tuple[ModuleType, str], list[str]] = {
     (jobs, "STORE_RESULT"): ["attempt = $2", "state = 'succeeded'", "worker = $3"],
     (jobs, "FAIL"): ["j.attempt = f.attempt", "j.state = 'running'", "j.worker = $7"],
     (jobs, "CANCEL_RUNNING"): ["j.attempt = c.attempt", "j.state = 'running'", "j.worker = $4"],
-    (jobs, "RELEASE"): ["j.attempt = r.attempt", "j.state = 'running'", "j.worker = $3"],
+    (jobs, "RELEASE"): ["j.attempt = r.attempt", "j.state = 'running'", "j.worker = $4"],
+    (jobs, "PAUSE_RUNNING"): ["j.attempt = p.attempt", "j.state = 'running'", "j.worker = $3"],
+    (jobs, "CONTROLLED"): ["worker = $1"],
+    (checkpoints, "SAVE"): ["j.attempt = c.attempt", "j.state = 'running'", "j.worker = $4"],
+    (checkpoints, "KEEP_ITEMS"): ["j.attempt = i.attempt", "j.state = 'running'", "j.worker = $4"],
+    (checkpoints, "HOLD"): ["attempt = $2", "state = 'running'", "worker = $3"],
     (jobs, "PUT_OFF"): ["j.attempt = p.attempt", "j.state = 'queued'"],
     (jobs, "QUEUE_AGAIN"): ["state in ('failed', 'cancelled')"],
     (jobs, "UNDISPATCH"): ["j.attempt = u.attempt", "j.state = 'queued'", "j.dispatched_at is not null"],

@@ -12,7 +12,8 @@ from settings import Settings
 from tests.support.process import Process
 from tests.support.waiting import wait_for
 
-WORKER = ["dramatiq", "tests.runtime.some_actors", "--processes", "1", "--threads", "4"]
+ACTORS = ["tests.runtime.some_actors", "tests.runtime.control_actors"]
+WORKER = ["dramatiq", *ACTORS, "--processes", "1", "--threads", "4"]
 SCHEDULER = ["python", "-m", "scheduling"]
 
 
@@ -86,7 +87,7 @@ async def running(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> A
 
 @pytest_asyncio.fixture
 async def engine(running: Engine, client: Client, stage: None) -> AsyncIterator[Engine]:
-    """A worker with four threads on tests.runtime.some_actors, and a scheduler, both ready."""
+    """A worker with four threads on the tests' actors, and a scheduler, both ready."""
     await running.run()
     await running.leases.restore(client)
     before = running.output()

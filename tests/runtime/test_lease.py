@@ -62,7 +62,7 @@ async def test_a_worker_that_leaves_something_stays_to_be_found_dead(client: Cli
     assert await fetch(client, jobs.CLAIM, [job], [0], lease.worker)
     await lease.unregister()
     assert len(await fetch(client, "select * from workers")) == 1
-    assert await fetch(client, jobs.RELEASE, [job], [1], lease.worker)
+    assert await fetch(client, jobs.RELEASE, [job], [1], [0.0], lease.worker)
     await lease.unregister()
     assert await fetch(client, "select * from workers") == []
 

@@ -16,7 +16,7 @@ alter table jobs
     add column blocked_by text,
     add column limit_key text,
     add column unique_until_start boolean,
-    add constraint jobs_control check (control in ('cancel', 'pause')),
+    add constraint jobs_control check (control is null or control in ('cancel', 'pause') and state = 'running'),
     add constraint jobs_blocked check (blocked_by is null or state = 'waiting')
 """
 

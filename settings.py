@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     worker_lease: float = Field(15, ge=3, le=3600, description="Seconds without a heartbeat that make a worker dead.")
     leader_lease: float = Field(15, ge=5, le=3600, description="Seconds a scheduling process leads without renewing.")
     shutdown_grace: float = Field(25, ge=0, le=3600, description="Seconds running jobs get after SIGTERM.")
+    worker_max_jobs: int | None = Field(None, ge=1, description="Runs after which a worker process starts anew.")
+    worker_max_memory: int | None = Field(None, ge=200, description="MiB of memory at which a worker starts anew.")
     unknown_actor_limit: float = Field(3600, ge=0, description="Seconds until a job whose actor no worker knows fails.")
     retention_succeeded_days: float = Field(7, gt=0, description="Days a succeeded job is kept.")
     retention_cancelled_days: float = Field(7, gt=0, description="Days a cancelled job is kept.")
@@ -61,7 +63,16 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
 
-    @field_validator("database_url", "redis_url", "callboard_token", "smtp_username", "smtp_password", mode="before")
+    @field_validator(
+        "database_url",
+        "redis_url",
+        "callboard_token",
+        "smtp_username",
+        "smtp_password",
+        "worker_max_jobs",
+        "worker_max_memory",
+        mode="before",
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         """`DATABASE_URL=` in an environment file means: not set."""

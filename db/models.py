@@ -118,7 +118,7 @@ class Worker(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     host: Mapped[str]
     pid: Mapped[int]
-    family: Mapped[str]  # its main process, known over all hosts
+    process: Mapped[str]  # names the process as no other, on any host, now or later
     queues: Mapped[list[str]] = mapped_column(ARRAY(Text))
     async_slots: Mapped[int]
     threads: Mapped[int]

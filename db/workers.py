@@ -7,9 +7,9 @@ worker had claimed is all there and nothing is added to it.
 
 from db.jobs import leave
 
-# A worker process starts: id, host, pid, family (its main process), queues, async slots, threads, version.
+# A worker process starts: id, host, pid, process (its name), queues, async slots, threads, version.
 REGISTER = """
-insert into workers (id, host, pid, family, queues, async_slots, threads, version)
+insert into workers (id, host, pid, process, queues, async_slots, threads, version)
 values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict (id) do update set heartbeat_at = now()
 """
@@ -23,8 +23,8 @@ UNREGISTER = """
 delete from workers where id = $1 and not exists (select from jobs where outcome is null and worker = $1)
 """
 
-# The worker processes under one main process: family.
-FAMILY = "select id, pid from workers where family = $1"
+# The same, told by its companion, which does not know its id: process.
+HEARTBEAT_OF_PROCESS = "update workers set heartbeat_at = now() where process = $1"
 
 # Workers whose lease has run out lose their row: seconds, holder and term of the leader.
 BURY = """

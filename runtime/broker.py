@@ -11,6 +11,7 @@ from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, Middleware,
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from runtime.companion import Companion
 from runtime.consumer import JobConsumer
 from runtime.executor import Executor
 from runtime.limits import ThreadShutdown, ThreadTimeLimit
@@ -60,7 +61,8 @@ class Broker(RedisBroker):
             Callbacks(),
             Pipelines(),
             Periodic(),
-            self.retries,  # last: its after-hook decides, and the others see the decision
+            self.retries,  # last of those: its after-hook decides, and the others see the decision
+            Companion(settings),
         ]
 
     def add_middleware(self, middleware: Middleware, **place: type[Middleware] | None) -> None:

@@ -27,6 +27,7 @@ from runtime.interrupts import Cancelled, Interruption, SoftTimeLimitExceeded
 from runtime.lease import WorkerLease
 from runtime.outbox import Outbox
 from runtime.patience import Seldom, patiently
+from runtime.recycling import recycle
 from runtime.settlement import Settlement
 from runtime.slots import Kind, Slots
 from runtime.soft_limit import OUT_OF_SOFT_TIME, SoftLimited
@@ -101,6 +102,7 @@ class Executor:
         )
         self.checkpoints = Checkpoints(self._engine, self._lease)
         self.settlement = Settlement(self._engine, self.redis, self._lease, self.checkpoints, self.broker.broker_id)
+        self._recycling = self.loop.create_task(recycle(self.settings, self.settlement))
         self._control = self.loop.create_task(Control(self.redis, [self._look_at_wishes]).run())
         self._watch = self.loop.create_task(self._watch_jobs())
         self._heartbeat = self.loop.create_task(self._lease.keep(self._drop_runs))
@@ -108,6 +110,7 @@ class Executor:
 
     async def close(self) -> None:
         """Write what has ended, then let go of the pools."""
+        self._recycling.cancel()
         self._watch.cancel()
         self._control.cancel()
         self._warm_up.cancel()

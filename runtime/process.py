@@ -1,4 +1,4 @@
-"""How a worker process lives and dies: with its parent, and on the first SIGTERM only."""
+"""How a worker process lives and dies: with its parent, on SIGTERM after a grace, on SIGHUP between jobs."""
 
 import ctypes
 import multiprocessing
@@ -8,37 +8,40 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-import structlog
-
-log = structlog.get_logger("callboard")
-
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def die_with_parent() -> None:
-    """Ask Linux for a SIGTERM when Dramatiq's main process is gone: without it, workers would live on unseen."""
-    parent = multiprocessing.parent_process()
-    if sys.platform != "linux" or parent is None:
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent.pid:  # it died before we asked
-        os.kill(os.getpid(), signal.SIGTERM)
+def die_with(parent: int, number: signal.Signals) -> None:
+    """Ask Linux for a signal when our parent is gone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number)
+        if os.getppid() != parent:  # it died before we asked
+            os.kill(os.getpid(), number)
 
 
-def stop_once(at_once: Callable[[], None]) -> None:
-    """Let only the first SIGTERM count, and call `at_once` then: Dramatiq looks a second later.
+class Stop:
+    """The first SIGTERM or SIGHUP stops the process, and `at_once` is called then: Dramatiq looks a second later.
 
-    Dramatiq's worker takes a second one as "now", and a signal to the whole process group (Heroku, honcho, systemd)
-    arrives twice: directly, and passed on by the main process. Whoever means "now" sends SIGKILL.
+    After SIGHUP, with which the main process starts anew, jobs may take the time they need, until a SIGTERM comes.
+    Of several SIGTERM the first one counts. Dramatiq's worker takes a second signal as "now", and one to the whole
+    process group (Heroku, honcho, systemd) arrives twice: directly, and passed on by the main process. Whoever means
+    "now" sends SIGKILL.
     """
-    stop = signal.getsignal(signal.SIGTERM)
-    stopping = False
 
-    def first_only(number: int, frame: FrameType | None) -> None:
-        nonlocal stopping
-        if not stopping and callable(stop):
-            stopping = True
-            at_once()
-            stop(number, frame)
+    def __init__(self, at_once: Callable[[], None]) -> None:
+        self._at_once = at_once
+        self._pass_on = signal.getsignal(signal.SIGTERM)
+        self._is_stopping = False
+        self.has_time = False  # jobs may take the time they need
+        signal.signal(signal.SIGTERM, self._receive)
+        signal.signal(signal.SIGHUP, self._receive)
+        parent = multiprocessing.parent_process()
+        if parent is not None and parent.pid is not None:  # without its main process a worker would live on unseen
+            die_with(parent.pid, signal.SIGTERM)
 
-    signal.signal(signal.SIGTERM, first_only)
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.has_time = number == signal.SIGHUP and (self.has_time or not self._is_stopping)
+        if not self._is_stopping and callable(self._pass_on):
+            self._is_stopping = True
+            self._at_once()
+            self._pass_on(number, frame)

@@ -38,6 +38,7 @@ class Settlement:
         self._ack_script = redis.register_script(ACK)
         self._nack_script = redis.register_script(NACK)
         self._unwritten = 0
+        self.ended = 0  # runs, however
         self.refused = 0  # runs that had been given up, and could change nothing more
         self._acks: Batch[Delivery] = Batch(self._acknowledge)
         self._endings: dict[Ending, Batch[Delivery]] = {
@@ -58,6 +59,7 @@ class Settlement:
     def settle(self, delivery: Delivery) -> None:
         """End the delivery's run as its `ending` says; acknowledge it once that is committed."""
         assert delivery.ending is not None
+        self.ended += 1
         self._unwritten += 1
         self._endings[delivery.ending].add(delivery)
 

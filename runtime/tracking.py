@@ -1,7 +1,6 @@
 """The engine's place in Dramatiq's middleware: starts and stops the executor, and notes how each run ends."""
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import dramatiq
@@ -12,12 +11,13 @@ from dramatiq.middleware import SkipMessage
 from dramatiq.middleware.shutdown import Shutdown
 
 from errors import BadRequest, LeaseLost
-from runtime import handle, lease, payload, process
+from runtime import handle, payload
 from runtime.delivery import Delivery, Ending
 from runtime.executor import Executor
 from runtime.failure import Failure
 from runtime.interrupts import Interruption
 from runtime.loop_thread import LoopThread
+from runtime.process import Stop
 from runtime.slots import Kind
 from settings import Settings
 
@@ -35,14 +35,10 @@ class Tracking(Middleware):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._executor: Executor | None = None
-
-    @property
-    def forks(self) -> list[Callable[[], int]]:
-        return [lease.accompany]
+        self._stop: Stop | None = None
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
-        process.stop_once(self._take_nothing_new)
-        process.die_with_parent()
+        self._stop = Stop(self._take_nothing_new)
 
     def before_worker_boot(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
         sys.setswitchinterval(_SWITCH_INTERVAL)
@@ -58,6 +54,8 @@ class Tracking(Middleware):
         executor = broker.executor
         executor.stopping = True
         executor.loop.call_soon_threadsafe(executor.give_back)
+        while self._stop is not None and self._stop.has_time and not executor.slots.wait_until_idle(timeout=1):
+            log.debug("waiting for the jobs that run")
         executor.slots.wait_until_idle(self._settings.shutdown_grace)
         self._thread.run_coroutine(executor.stop())
 

@@ -21,7 +21,7 @@ async def registered(client: Client) -> None:
     """Both workers have their rows, which claiming needs."""
     async with client.database.connection() as connection:
         await connection.executemany(
-            "insert into workers (id, host, pid, family, queues, async_slots, threads, version)"
+            "insert into workers (id, host, pid, process, queues, async_slots, threads, version)"
             " values ($1, 'h', 1, 'f', '{q}', 1, 1, '0') on conflict (id) do update set heartbeat_at = now()",
             [(ME,), (OTHER,)],
         )

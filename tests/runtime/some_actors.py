@@ -308,6 +308,15 @@ def linger_sync(key: str) -> str:
     return "lingered"
 
 
+eaten: list[bytes] = []
+
+
+@declare_async()
+async def eat_async(mebibytes: int) -> None:
+    """Leave memory behind."""
+    eaten.append(b"x" * mebibytes * 2**20)
+
+
 # ---- the job's transaction
 
 

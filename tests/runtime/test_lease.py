@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from db import jobs
 from runtime.client import Client
-from runtime.lease import WorkerLease, family, is_alive
+from runtime.companion import is_alive
+from runtime.lease import WorkerLease, process_name
 from settings import Settings
 from tests.runtime.observing import enqueue, fetch, value
 from tests.runtime.some_actors import job_of
@@ -106,6 +107,6 @@ async def test_an_ended_process_does_not_count_as_alive(other: subprocess.Popen[
     assert not is_alive(other.pid)
 
 
-def test_a_family_is_named_for_one_process_only(other: subprocess.Popen[bytes]) -> None:
-    assert family(os.getpid()) == family(os.getpid())
-    assert family(os.getpid()) != family(other.pid)
+def test_a_name_is_one_process_s_only(other: subprocess.Popen[bytes]) -> None:
+    assert process_name(os.getpid()) == process_name(os.getpid())
+    assert process_name(os.getpid()) != process_name(other.pid)

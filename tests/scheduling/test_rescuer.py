@@ -33,7 +33,7 @@ async def leader(client: Client) -> Leader:
 
 async def a_worker(client: Client, silent_for: float) -> uuid.UUID:
     worker = uuid7()
-    await fetch(client, workers.REGISTER, worker, "host", 1, "family", ["stage-async"], 1, 1, "0")
+    await fetch(client, workers.REGISTER, worker, "host", 1, "process", ["stage-async"], 1, 1, "0")
     silence = "update workers set heartbeat_at = now() - make_interval(secs => $2) where id = $1"
     await fetch(client, silence, worker, silent_for)
     return worker

@@ -15,7 +15,7 @@ def upgrade() -> None:
             id uuid primary key,
             host text not null,
             pid integer not null,
-            family text not null,
+            process text not null,
             queues text[] not null,
             async_slots integer not null,
             threads integer not null,

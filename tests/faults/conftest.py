@@ -27,7 +27,9 @@ from tests.support.databases import clean, create_database
 Record = Callable[..., None]
 
 EFFECTS = """
-create table fault_effects (job uuid not null, attempt integer not null, at timestamptz not null default now())
+create table fault_effects (
+    job uuid not null, attempt integer not null, item integer not null, at timestamptz not null default now()
+)
 """
 
 

@@ -165,12 +165,13 @@ class Stage:
         """Wait for the end of all jobs, and count."""
         await self.all_ended(timeout)
         succeeded = {row[0] for row in await self.rows("select id from jobs where state = 'succeeded'")}
-        effects = Counter(row[0] for row in await self.rows("select job from fault_effects"))
+        effects = Counter((row[0], row[1]) for row in await self.rows("select job, item from fault_effects"))
+        effective = {job for job, _ in effects}
         ended = await self.rows("select extract(epoch from max(finished_at))::float8 from jobs")
         return Outcome(
             fault=fault,
             jobs=len(self.ids),
-            lost=sum(1 for job in self.ids if job not in succeeded or not effects[job]),
+            lost=sum(1 for job in self.ids if job not in succeeded or job not in effective),
             doubled=sum(effects.values()) - len(effects),
             more_runs=len(self.starts()) - len({start.job for start in self.starts()}),
             seconds=max(0.0, ended[0][0] - self.struck_at),

@@ -18,7 +18,8 @@ ANEW = "this worker starts anew"
 
 
 def children(process: Process) -> list[psutil.Process]:
-    return psutil.Process(process.pid).children(recursive=True)
+    found: list[psutil.Process] = psutil.Process(process.pid).children(recursive=True)
+    return found
 
 
 async def test_after_so_many_jobs(client: Client, stage: None, worker: StartProcess) -> None:

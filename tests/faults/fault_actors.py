@@ -98,7 +98,7 @@ class Unlucky(Exception):
 
 
 @dramatiq.actor(queue_name="fault-async", min_backoff=1, max_backoff=1_000)
-async def mixed_async(seconds: float, fails_once: bool) -> None:
+async def lucky_async(seconds: float, fails_once: bool) -> None:
     note()
     await asyncio.sleep(seconds)
     if fails_once and current_job().attempt == 1:
@@ -108,7 +108,7 @@ async def mixed_async(seconds: float, fails_once: bool) -> None:
 
 
 @dramatiq.actor(queue_name="fault-sync", min_backoff=1, max_backoff=1_000)
-def mixed_sync(seconds: float, fails_once: bool) -> None:
+def lucky_sync(seconds: float, fails_once: bool) -> None:
     note()
     time.sleep(seconds)
     if fails_once and current_job().attempt == 1:
@@ -118,7 +118,7 @@ def mixed_sync(seconds: float, fails_once: bool) -> None:
 
 
 @dramatiq.actor(queue_name="fault-async", max_retries=100)
-async def loop_async(items: int, seconds: float) -> None:
+async def items_async(items: int, seconds: float) -> None:
     """Each item's writes are committed together with the note that it is done."""
     note()
     loop = current_job().each(range(items), every=10)
@@ -130,7 +130,7 @@ async def loop_async(items: int, seconds: float) -> None:
 
 
 @dramatiq.actor(queue_name="fault-sync", max_retries=100)
-def loop_sync(items: int, seconds: float) -> None:
+def items_sync(items: int, seconds: float) -> None:
     """No item has a transaction; the job has one."""
     note()
     for item in current_job().each(range(items), every=10):

@@ -51,8 +51,8 @@ async def test_killed_again_and_again(stage: Stage, record: Record) -> None:
     one interval before it, and in the end every item is done, those with a transaction once."""
     items = Items(Path(stage.environment["FAULT_RUNS"] + ".items"))
     await stage.scheduler(WORKER_LEASE="3")
-    (careful,) = await stage.enqueue(1, act.loop_async, ITEMS, 0.03)
-    (plain,) = await stage.enqueue(1, act.loop_sync, ITEMS, 0.03)
+    (careful,) = await stage.enqueue(1, act.items_async, ITEMS, 0.03)
+    (plain,) = await stage.enqueue(1, act.items_sync, ITEMS, 0.03)
     for kill in range(KILLS):
         worker = await stage.worker(WORKER_LEASE="3")
         for job in (careful, plain):
@@ -81,7 +81,7 @@ async def test_ten_thousand_over_four_restarts(stage: Stage, record: Record) -> 
     times, twice by force, then all of them end, and succeed."""
     await stage.scheduler()
     workers = [await stage.worker(SHUTDOWN_GRACE="1") for _ in range(2)]
-    actors = [act.mixed_async, act.mixed_async, act.mixed_async, act.mixed_sync]
+    actors = [act.lucky_async, act.lucky_async, act.lucky_async, act.lucky_sync]
     calls = [jobs.call(actors[number % 4], 0.02, number % 50 == 0) for number in range(10_000)]
     async with stage.client.session() as session:
         stage.ids += await jobs.enqueue_many(session, calls)

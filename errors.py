@@ -7,6 +7,8 @@ CallboardError
 │   ├── BadArguments        the arguments do not fit the actor, or are not JSON
 │   └── TooLarge            arguments or result over the limit
 ├── NotFound                no such job
+├── Conflict                it makes no sense in the state that the thing is in
+├── Forbidden               this caller may not do that
 ├── DeliveryError           a message could not be handed to another system
 │   ├── NotSent             it surely did not leave: try again
 │   ├── Ambiguous           it may have left: the answer was lost
@@ -21,6 +23,7 @@ class CallboardError(Exception):
     """Everything Callboard raises on purpose."""
 
     status = 500
+    exit_code = 1  # of the command line; 2 is Typer's, for a command that was typed wrong
 
 
 class ConfigurationError(CallboardError):
@@ -69,6 +72,24 @@ class NotFound(CallboardError):
     """There is no such thing, or it is not yours to see."""
 
     status = 404
+    exit_code = 3
+
+
+class Conflict(CallboardError):
+    """It makes no sense in the state that the thing is in, or somebody else was faster; nothing was changed.
+
+    The message says what state that is, and what can be done in it.
+    """
+
+    status = 409
+    exit_code = 4
+
+
+class Forbidden(CallboardError):
+    """This caller may not do that; the message says who may."""
+
+    status = 403
+    exit_code = 5
 
 
 class LeaseLost(CallboardError):
@@ -84,6 +105,7 @@ class ServerUnavailable(CallboardError):
     """PostgreSQL or Redis does not answer; the same request may succeed later."""
 
     status = 503
+    exit_code = 6
 
 
 class ProcessEnded(CallboardError):

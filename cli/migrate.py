@@ -1,0 +1,35 @@
+"""`callboard migrate`."""
+
+import asyncio
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from cli.mask import shown
+from db.database import UNAVAILABLE, Database
+from db.migrate import current_revision, upgrade
+from errors import ServerUnavailable
+from settings import Settings, load
+
+
+def migrate() -> None:
+    """Bring the database to this version's tables."""
+    at = asyncio.run(_migrate(load()))
+    typer.echo(f"The database is at revision {at}.")
+
+
+async def _migrate(settings: Settings) -> str | None:
+    database = Database(settings)
+    try:
+        await upgrade(settings)
+        at, _ = await current_revision(database)
+    except (*UNAVAILABLE, SQLAlchemyError) as error:
+        # The reason alone: a driver's whole message can hold the URL.
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise ServerUnavailable(
+            f"The database {shown(settings.database_url)} could not be migrated: {reason}\n"
+            "Start it, or correct DATABASE_URL, and run `callboard migrate` again."
+        ) from error
+    finally:
+        await database.close()
+    return at

@@ -5,6 +5,7 @@ from db.models.base import Base
 from db.models.jobs import Job, JobAttempt
 from db.models.kept import JobCheckpoint, JobLog, JobProgress, JobStep
 from db.models.limits import Limit, LimitGrant, Pause, UniqueWindow
+from db.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookMessage
 from db.models.workers import Lease, Worker
 
 __all__ = [
@@ -21,5 +22,9 @@ __all__ = [
     "LimitGrant",
     "Pause",
     "UniqueWindow",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookMessage",
     "Worker",
 ]

@@ -1,4 +1,4 @@
-"""The SQL of what jobs log. A line is known by its job, attempt and number, so that writing it again changes nothing."""
+"""The SQL of what jobs log. A line is known by job, attempt and number: writing it again changes nothing."""
 
 # Lines: ids, attempts, numbers, levels, how many seconds ago, messages, fields as JSON. Not fenced: an attempt belongs
 # to one run for ever, and what a run that was given up had to say is worth reading. Those of deleted jobs are dropped.
@@ -11,8 +11,8 @@ where exists (select from jobs where jobs.id = l.id)
 on conflict do nothing
 """
 
-# When a job begins to log in another attempt, of all the earlier ones together only the newest lines stay: ids, attempts,
-# lines that stay, bytes that stay.
+# When a job begins to log in another attempt, of all the earlier ones together only the newest lines stay: ids,
+# attempts, lines that stay, bytes that stay.
 TRIM = """
 delete from job_logs d
 using (

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from runtime.pulse import Pulse
 from runtime.transport import CHANGED, CONTROL
 
+ANY = "jobs"  # the topic of all jobs
 _EVERY = 0.05  # seconds between two messages of a process
 _AGAIN = 1.0  # seconds until Redis is tried again
 
@@ -44,30 +45,34 @@ class Changes:
 
 async def publish(connection: redis.asyncio.Redis, jobs: Iterable[uuid.UUID]) -> None:
     """Tell of jobs that the caller has changed; while Redis is away watchers find it out by themselves."""
-    text = " ".join(map(str, jobs))
-    if text:
+    topics = [topic(job) for job in jobs]
+    if topics:
         with contextlib.suppress(RedisError, OSError):
-            await connection.publish(CHANGED, text)
+            await connection.publish(CHANGED, ",".join([ANY, *topics]))
+
+
+def topic(job: uuid.UUID) -> str:
+    return f"job:{job}"
 
 
 class Watch:
     """What one watcher hears."""
 
     def __init__(self, jobs: Iterable[uuid.UUID]) -> None:
-        self._jobs = frozenset(map(str, jobs))
+        self._topics = frozenset(map(topic, jobs)) or {ANY}
         self._event = asyncio.Event()
 
-    def hear(self, jobs: list[str]) -> None:
-        if not self._jobs or not self._jobs.isdisjoint(jobs):
+    def hear(self, topics: list[str]) -> None:
+        if not self._topics.isdisjoint(topics):
             self._event.set()
 
     def wake(self) -> None:
         self._event.set()
 
-    async def changed(self, timeout: float = 1.0) -> bool:
+    async def changed(self, within: float = 1.0) -> bool:
         """Wait until one of its jobs has changed, at most so many seconds. Returns whether one has."""
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 await self._event.wait()
         except TimeoutError:
             return False
@@ -109,7 +114,7 @@ class Watcher:
                         watch.wake()
                     async for message in channel.listen():
                         if message["type"] == "message":
-                            jobs = message["data"].decode().split()
+                            topics = message["data"].decode().split(",")
                             for watch in self._watches:
-                                watch.hear(jobs)
+                                watch.hear(topics)
             await asyncio.sleep(_AGAIN)

@@ -8,6 +8,7 @@ import redis.asyncio
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.database import Database
+from runtime.changes import Watcher
 from runtime.outbox import Outbox
 from settings import Settings
 
@@ -19,13 +20,15 @@ class Client:
     database: Database
     redis: redis.asyncio.Redis
     outbox: Outbox
+    watcher: Watcher
 
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator["Client"]:
         database = Database(settings)
         connection = redis.asyncio.Redis.from_url(settings.redis, socket_timeout=5, socket_connect_timeout=5)
-        client = cls(database, connection, Outbox(database, connection, settings.dispatch_window))
+        outbox = Outbox(database, connection, settings.dispatch_window)
+        client = cls(database, connection, outbox, Watcher(connection))
         try:
             yield client
         finally:

@@ -18,6 +18,7 @@ from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
 from runtime.lease import WorkerLease
 from runtime.patience import patiently
+from runtime.telemetry import Telemetry
 from runtime.transport import ACK, NACK, WAKE, Keys
 
 log = structlog.get_logger("callboard")
@@ -31,10 +32,16 @@ class Settlement:
     """What becomes of a delivery once its run is over. Lives on the worker's event loop."""
 
     def __init__(
-        self, database: Database, redis: Redis, lease: WorkerLease, checkpoints: Checkpoints, broker_id: str
+        self,
+        database: Database,
+        redis: Redis,
+        lease: WorkerLease,
+        checkpoints: Checkpoints,
+        telemetry: Telemetry,
+        broker_id: str,
     ) -> None:
         self._database, self._redis, self._lease, self._broker_id = database, redis, lease, broker_id
-        self._checkpoints = checkpoints
+        self._checkpoints, self._telemetry = checkpoints, telemetry
         self._ack_script = redis.register_script(ACK)
         self._nack_script = redis.register_script(NACK)
         self._unwritten = 0
@@ -77,6 +84,7 @@ class Settlement:
 
     def _flush(self, end: Callable[[list[Delivery]], Awaitable[Any]]) -> Callable[[list[Delivery]], Awaitable[None]]:
         async def flush(batch: list[Delivery]) -> None:
+            await self._telemetry.write_last(batch)
             try:
                 await patiently("ending jobs", lambda: end(batch))
             except Exception:
@@ -92,6 +100,7 @@ class Settlement:
                     return
             self._unwritten -= len(batch)
             self._acks.add(*batch)
+            self._telemetry.changes.tell(delivery.job_id for delivery in batch)
             if batch[0].ending in (Ending.FAILED, Ending.RELEASED):
                 await self._wake_relays()
 

@@ -7,7 +7,7 @@
 <ns>:mark                        there as long as Redis has not lost its memory
 <ns>:wake                        channel on which relays are told that there is something to send
 <ns>:control                     channel on which workers are told that somebody wants something of a run, or of a queue
-<ns>:changed                     channel on which open pages are told which topics have changed: "jobs,queues"
+<ns>:changed                     channel on which watchers are told which topics have changed: "queues", "jobs,job:<id>"
 """
 
 import uuid

@@ -43,7 +43,10 @@ def configure(settings: Settings) -> None:
 def _rendering(renderer: Any) -> Any:
     def render(logger: Any, name: str, event: dict[str, Any]) -> Rendered:
         fields = {**event}
-        line = Rendered(renderer(logger, name, event))
+        try:
+            line = Rendered(renderer(logger, name, event))
+        except Exception as error:  # noqa: BLE001 (whatever a stranger's __repr__ raises must not fail the job that logs)
+            line = Rendered(f"event={fields.get('event')!r} (its fields cannot be shown: {type(error).__name__})")
         line.fields = fields
         return line
 

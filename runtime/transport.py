@@ -8,6 +8,7 @@
 <ns>:wake                        channel on which relays are told that there is something to send
 <ns>:control                     channel on which workers are told that somebody wants something of a run, or of a queue
 <ns>:ended                       channel on which those who wait for jobs are told the ids of some that have ended
+<ns>:changed                     channel on which open pages are told which topics have changed: "jobs,queues"
 """
 
 import uuid
@@ -22,6 +23,7 @@ NAMESPACE = "dramatiq"
 WAKE = f"{NAMESPACE}:wake"
 CONTROL = f"{NAMESPACE}:control"
 ENDED = f"{NAMESPACE}:ended"
+CHANGED = f"{NAMESPACE}:changed"
 MARK = f"{NAMESPACE}:mark"
 HEARTBEATS = f"{NAMESPACE}:__heartbeats__"
 MOST = 1_000  # messages in one call of a script: Lua's stack holds some thousands of values

@@ -1,5 +1,6 @@
 """The tables, one file per kind of thing."""
 
+from db.models.accounts import ApiKey, LoginAttempts, User, UserSession
 from db.models.audit import Audit
 from db.models.base import Base
 from db.models.jobs import Job, JobAttempt
@@ -8,6 +9,7 @@ from db.models.limits import Limit, LimitGrant, Pause, UniqueWindow
 from db.models.workers import Lease, Worker
 
 __all__ = [
+    "ApiKey",
     "Audit",
     "Base",
     "Job",
@@ -19,7 +21,10 @@ __all__ = [
     "Lease",
     "Limit",
     "LimitGrant",
+    "LoginAttempts",
     "Pause",
     "UniqueWindow",
+    "User",
+    "UserSession",
     "Worker",
 ]

@@ -37,7 +37,7 @@ DatabaseUrl = Annotated[PostgresDsn, UrlConstraints(allowed_schemes=["postgres",
 
 
 def default_home() -> Path:
-    """The folder of everything kept on this machine (servers' data, mails of the file provider, the demo's password)."""
+    """The folder of everything kept on this machine (servers' data, mails of the file provider, secrets)."""
     if os.geteuid() == 0:
         return Path("/var/lib/callboard")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "callboard"

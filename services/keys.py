@@ -62,6 +62,7 @@ async def create(
     details = {"scopes": row.scopes, "queues": row.queues, "actors": row.actors, "prefix": prefix}
     audit.note(session, who, "key.create", target=name, details=details)
     await session.flush()
+    await session.refresh(row)
     return NewKey(row, key)
 
 

@@ -24,12 +24,10 @@ async def with_password(
     await _admit(database, f"address:{address}", PER_ADDRESS)
     await _admit(database, f"name:{name}", PER_NAME)
     user = await session.scalar(select(User).where(User.name == name))
-    if not await users.matches(password[: users.LONGEST + 1], user and user.password_hash):
+    known = user.password_hash if user and user.disabled_at is None else None
+    if not await users.matches(password[: users.LONGEST + 1], known) or user is None or known is None:
         raise Unauthorized("The name or the password is wrong.")
-    assert user and user.password_hash  # or it would not match
-    if user.disabled_at is not None:
-        raise Unauthorized("The name or the password is wrong.")
-    if users.is_outdated(user.password_hash):
+    if users.is_outdated(known):
         user.password_hash = await users.hashed(password)
     async with database.connection() as connection:
         await connection.execute(accounts.FORGIVE_NAME, f"name:{name}")

@@ -129,7 +129,8 @@ async def hashed(password: str) -> str:
 async def matches(password: str, known: str | None) -> bool:
     """Whether it is the password of this hash. Without one it takes as long, so that the time tells nothing."""
     async with _at_a_time:
-        return await asyncio.to_thread(_verify, known or _nobodys(), password) and known is not None
+        right = await asyncio.to_thread(_verify, known or _nobodys(), password)
+    return right and known is not None
 
 
 def is_outdated(known: str) -> bool:

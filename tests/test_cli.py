@@ -11,7 +11,7 @@ from settings import Settings
 SECRETS = {
     "DATABASE_URL": "postgresql://callboard:s3cret-database@db.example:5432/callboard?sslpassword=s3cret-query",
     "REDIS_URL": "redis://:s3cret-redis@redis.example:6379/0",
-    "CALLBOARD_TOKEN": "s3cret-token-of-the-api",
+    "OIDC_CLIENT_SECRET": "s3cret-oidc",
     "SMTP_PASSWORD": "s3cret-smtp",
 }
 

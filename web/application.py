@@ -1,38 +1,39 @@
 """The web application: what stands in front of every request, in order, and what is served."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.staticfiles import StaticFiles
 
 from runtime.broker import Broker
 from runtime.client import Client
 from settings import Settings
-from web import api, dashboard, health
+from web import api, dashboard, health, pages
 from web.access import Access
 from web.body import BodyLimit
 from web.csrf import Csrf
 from web.failures import Failures
 from web.headers import SecurityHeaders
+from web.live import Live
 from web.origin import SameOrigin
-from web.pages import login
-from web.pages.templates import FOLDER
 from web.refusals import HANDLERS
 
 
 def create_app(settings: Settings, broker: Broker) -> FastAPI:
     """The application for these actors. Raises ConfigurationError unless the settings name both servers."""
     _ = settings.postgres, settings.redis  # a missing one is named now, not in the traceback of a start that failed
-    pages = dashboard.Dashboard(broker)
+    messages = dashboard.Dashboard(broker)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with Client.open(settings) as client:
-            app.state.client, app.state.settings = client, settings
+            app.state.settings, app.state.client, app.state.live = settings, client, Live(client.redis)
+            listening = asyncio.create_task(app.state.live.run())
             yield
-        pages.close()
+            listening.cancel()
+        messages.close()
 
     app = FastAPI(
         title="Callboard",
@@ -53,7 +54,6 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
     )
     app.include_router(health.router)
     app.include_router(api.router)
-    app.include_router(login.router)
-    app.mount("/static", StaticFiles(directory=FOLDER / "static"))
-    app.mount(dashboard.PREFIX, pages)
+    app.include_router(pages.router)
+    app.mount(dashboard.PREFIX, messages)
     return app

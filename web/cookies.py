@@ -36,5 +36,5 @@ def put(response: Response, name: str, value: str, seconds: float) -> None:
 
 
 def _name(name: str, secure: bool) -> str:
-    """`__Host-`: the browser takes it from this host over HTTPS only, so that no neighbour can plant one (RFC 6265bis)."""
+    """`__Host-`: the browser takes it from this host over HTTPS only, so no neighbour can plant one."""
     return f"__Host-{name}" if secure else name

@@ -64,7 +64,8 @@ def _shown(headers: Headers, body: Message) -> str:
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         return ""
     try:
-        return parse_qs(body.get("body", b"").decode("latin-1"), max_num_fields=10_000).get(FIELD, [""])[-1]
+        fields: dict[str, list[str]] = parse_qs(body.get("body", b"").decode("latin-1"), max_num_fields=10_000)
+        return fields.get(FIELD, [""])[-1]
     except ValueError:  # more fields than any form of ours has
         return ""
 

@@ -15,7 +15,7 @@ DEFAULTS = {
 # For pages of ours: what they load is a file of ours, and nothing is inline.
 PAGES = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     # Under no-referrer a browser sends `Origin: null` with the page's own forms.
     "Referrer-Policy": "same-origin",
 }

@@ -1,1 +1,9 @@
-"""Pages for people: HTML made on the server, from the files in web/templates and web/static."""
+"""The console: what people see. One file per page; a page asks services and renders a template."""
+
+from fastapi import APIRouter
+
+from web.pages import assets, live, login, overview
+
+router = APIRouter(include_in_schema=False)
+for page in (assets, live, login, overview):
+    router.include_router(page.router)

@@ -11,10 +11,10 @@ from services import sign_in
 from settings import Settings
 from web import cookies
 from web.caller import CurrentCaller
-from web.pages.templates import page
+from web.pages.rendering import render
 from web.transaction import Transaction
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter()
 
 
 @router.get("/login")
@@ -85,6 +85,5 @@ def address_of(request: Request) -> str:
 
 def _form(request: Request, to: str, status: int = 200, message: str = "", name: str = "") -> Response:
     settings: Settings = request.app.state.settings
-    return page(
-        request, "login.html", status, next=inside(to), message=message, name=name, oidc=settings.oidc_issuer is not None
-    )  # fmt: skip
+    oidc = settings.oidc_issuer is not None
+    return render(request, "login.html", status=status, next=inside(to), message=message, name=name, oidc=oidc)

@@ -2,6 +2,7 @@
 
 import os
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,14 +27,17 @@ from pydantic_settings import (
 
 from errors import ConfigurationError
 
-
-def _parts(value: object) -> object:
-    """`a, b` in an environment variable, a list in callboard.toml."""
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]
 DatabaseUrl = Annotated[PostgresDsn, UrlConstraints(allowed_schemes=["postgres", "postgresql", "postgresql+asyncpg"])]
+
+
+def _split(value: object) -> object:
+    """`a, b` as it is written in the environment; a list as it is in callboard.toml."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(value) if isinstance(value, list) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]  # separated by commas
 
 
 def default_home() -> Path:
@@ -60,11 +64,11 @@ class Settings(BaseSettings):
     session_idle_hours: float = Field(24, gt=0, le=8760, description="Hours after which an unused session ends.")
     rate_limit: int = Field(6000, ge=0, description="Requests a minute per caller and web process; 0: no limit.")
     metrics_open: bool = Field(False, description="Whether /metrics and /health/scheduler answer without a key.")
-    mask_names: CommaSeparated = Field((), description="More names of arguments whose values are never shown: pin,iban")
+    mask_names: Words = Field((), description="More names of arguments whose values are never shown: pin,iban")
     oidc_issuer: HttpUrl | None = Field(None, description="Identity provider: https://accounts.google.com")
     oidc_client_id: str | None = Field(None, description="This application's id at the identity provider.")
     oidc_client_secret: SecretStr | None = Field(None, description="This application's secret there, if it has one.")
-    oidc_domains: CommaSeparated = Field((), description="Domains whose verified e-mail addresses get an account.")
+    oidc_domains: Words = Field((), description="Domains whose verified e-mail addresses get an account.")
     oidc_role: Literal["viewer", "operator", "admin"] = Field("viewer", description="Role of an account made so.")
 
     async_concurrency: int = Field(200, ge=1, le=10_000, description="Async jobs in flight per worker process.")
@@ -91,6 +95,15 @@ class Settings(BaseSettings):
     smtp_final_timeout: float = Field(600, gt=0, le=900, description="Seconds the reply to a whole mail may take.")
     smtp_connections: int = Field(20, ge=1, le=1000, description="Connections to the SMTP server per worker process.")
 
+    secret_key: SecretStr | None = Field(
+        None, min_length=32, description="Encrypts stored secrets; made in CALLBOARD_HOME if unset. All need the same."
+    )
+    outgoing_schemes: Words = Field(("https",), description="Schemes of URLs that requests may go to: https, http.")
+    outgoing_ports: Words = Field(("80", "443", "8080", "8443"), description="Ports they may go to; * is any.")
+    outgoing_private: Words = Field((), description="Networks they may go to although not public: 10.1.0.0/16, ::1")
+    outgoing_proxy: SecretStr | None = Field(None, description="Proxy they leave through: http://user:pw@host:3128")
+    outgoing_ca_file: Path | None = Field(None, description="Authorities (PEM) to trust besides the machine's.")
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
 
@@ -105,12 +118,36 @@ class Settings(BaseSettings):
         "smtp_password",
         "worker_max_jobs",
         "worker_max_memory",
+        "secret_key",
+        "outgoing_proxy",
+        "outgoing_ca_file",
         mode="before",
     )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         """`DATABASE_URL=` in an environment file means: not set."""
         return None if value == "" else value
+
+    @field_validator("outgoing_schemes")
+    @classmethod
+    def _are_schemes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or set(value) - {"http", "https"}:
+            raise ValueError("must be https, http or both, separated by a comma")
+        return value
+
+    @field_validator("outgoing_ports")
+    @classmethod
+    def _are_ports(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(port == "*" or (port.isascii() and port.isdecimal() and 0 < int(port) < 65536) for port in value):
+            raise ValueError("must be numbers from 1 to 65535, separated by commas, or *")
+        return value
+
+    @field_validator("outgoing_private")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network, strict=False)  # its error says what is wrong
+        return value
 
     @classmethod
     def settings_customise_sources(

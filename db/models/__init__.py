@@ -6,23 +6,28 @@ from db.models.base import Base
 from db.models.jobs import Job, JobAttempt
 from db.models.kept import JobCheckpoint, JobLog, JobProgress, JobStep
 from db.models.limits import Limit, LimitGrant, Pause, UniqueWindow
+from db.models.statistics import ErrorGroup, ErrorStatistic, JobStatistic, StatisticsProgress
 from db.models.workers import Lease, Worker
 
 __all__ = [
     "ApiKey",
     "Audit",
     "Base",
+    "ErrorGroup",
+    "ErrorStatistic",
     "Job",
     "JobAttempt",
     "JobCheckpoint",
     "JobLog",
     "JobProgress",
+    "JobStatistic",
     "JobStep",
     "Lease",
     "Limit",
     "LimitGrant",
     "LoginAttempts",
     "Pause",
+    "StatisticsProgress",
     "UniqueWindow",
     "User",
     "UserSession",

@@ -13,13 +13,8 @@ def shown(value: object) -> str | int | float | None:
         return value
     if isinstance(value, SecretStr):
         return MASK
-<<<<<<< HEAD
-    if isinstance(value, tuple | list):
-        return ", ".join(map(str, value))
-=======
     if isinstance(value, tuple):
         return ", ".join(value)
->>>>>>> main
     text = str(value)
     parts = urlsplit(text)
     if not parts.scheme or not parts.netloc:

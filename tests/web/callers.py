@@ -28,8 +28,9 @@ class Browser(httpx.Auth):
         self.token = token
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        others = request.headers.get("cookie")
-        request.headers["Cookie"] = f"{SESSION}={self.token}" + (f"; {others}" if others else "")
+        others = request.headers.get("cookie", "")
+        if SESSION not in others:
+            request.headers["Cookie"] = f"{SESSION}={self.token}" + (f"; {others}" if others else "")
         request.headers.setdefault(HEADER, token_of(self.token))
         yield request
 
@@ -98,7 +99,9 @@ def elsewhere(settings: Settings, *, database: str | None = None, redis: str | N
 
 
 def caller(app: FastAPI, headers: httpx.Headers, auth: httpx.Auth | None = None) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN, headers=headers, auth=auth)
+    cookies = {SESSION: auth.token} if isinstance(auth, Browser) else None  # sent after a redirect too
+    transport = httpx.ASGITransport(app)
+    return httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers, auth=auth, cookies=cookies)
 
 
 def assert_problem(response: httpx.Response, status: int) -> Problem:

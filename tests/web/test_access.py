@@ -91,7 +91,7 @@ async def test_an_administrator_is_answered_everywhere(
 
 # What it takes: who, the method, the address, whether it is allowed.
 READ, CHANGE = ("GET", "/api/v1/jobs"), ("POST", "/api/v1/jobs")
-ALLOWED = {
+ALLOWED: dict[tuple[str, ...], set[tuple[str, str]]] = {
     ("read",): {READ},
     ("enqueue",): {CHANGE},
     ("operate",): {READ, CHANGE, ("GET", "/dramatiq/"), ("GET", "/")},

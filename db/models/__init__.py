@@ -5,7 +5,7 @@ from db.models.audit import Audit
 from db.models.base import Base
 from db.models.jobs import Job, JobAttempt
 from db.models.kept import JobCheckpoint, JobLog, JobProgress, JobStep
-from db.models.limits import Limit, LimitGrant, Pause, UniqueWindow
+from db.models.limits import Limit, LimitGrant, LimitStart, Pause, UniqueWindow
 from db.models.statistics import ErrorGroup, ErrorStatistic, JobStatistic, StatisticsProgress
 from db.models.workers import Lease, Worker
 
@@ -25,6 +25,7 @@ __all__ = [
     "Lease",
     "Limit",
     "LimitGrant",
+    "LimitStart",
     "LoginAttempts",
     "Pause",
     "StatisticsProgress",

@@ -278,6 +278,6 @@ async def test_undispatching_is_for_the_message_of_this_attempt(client: Client) 
 async def test_adopting_twice_writes_one_row(client: Client) -> None:
     columns = [[uuid.UUID(int=9)], ["a"], ["q"], ["[1]"], ["{}"], [None], [0], [3], [None]]
     ten_years = 10 * 366 * 86_400
-    await fetch(client, jobs.ADOPT, *columns, ten_years)
-    await fetch(client, jobs.ADOPT, *columns, ten_years)
+    await fetch(client, jobs.ADOPT, *columns, ten_years, [None])
+    await fetch(client, jobs.ADOPT, *columns, ten_years, [None])
     assert await value(client, "select count(*) from jobs") == 1

@@ -198,7 +198,7 @@ class Machine(RuleBasedStateMachine):
         job, is_sent = uuid7(), is_sent and is_due
         columns: list[Any] = [
             job, "actor", QUEUE, "[]", "{}", None, PRIORITY, max_attempts, 0.0 if is_due else HOUR, None, is_sent,
-            None, None, None, None, None, None, None,
+            None, None, None, None, None, None,
         ]  # fmt: skip
         self.fetch(jobs.INSERT, *columns)
         self.rows[job] = Row(max_attempts, is_dispatched=is_sent, is_due=is_due)

@@ -8,11 +8,13 @@ CallboardError
 │   └── TooLarge            arguments or result over the limit
 ├── NotFound                no such job
 ├── Conflict                it makes no sense in the state that the thing is in
+├── Unauthorized            nobody knows who this caller is
 ├── Forbidden               this caller may not do that
 ├── NoResult                the job that was waited for gave none
 │   ├── JobFailed           it has failed for good
 │   ├── JobCancelled        it was cancelled
 │   └── NotEnded            it has not ended within the time that it was given
+├── TooMany                 too often in too short a time
 ├── DeliveryError           a message could not be handed to another system
 │   ├── NotSent             it surely did not leave: try again
 │   ├── Ambiguous           it may have left: the answer was lost
@@ -133,6 +135,23 @@ class NotEnded(NoResult):
 
     status = 504
     exit_code = 9
+
+
+class Unauthorized(CallboardError):
+    """Nobody knows who this caller is: no key, no session, a wrong password."""
+
+    status = 401
+    exit_code = 5
+
+
+class TooMany(CallboardError):
+    """Too often in too short a time; `retry_after` says in how many seconds it is worth another try."""
+
+    status = 429
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class LeaseLost(CallboardError):

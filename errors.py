@@ -12,7 +12,9 @@ CallboardError
 ├── DeliveryError           a message could not be handed to another system
 │   ├── NotSent             it surely did not leave: try again
 │   ├── Ambiguous           it may have left: the answer was lost
+│   │   └── InDoubt         and it is left to a person what to do
 │   └── Rejected            it was refused for good: do not try again
+│       └── ChannelRefused  we were, not the message: another way may take it
 ├── LeaseLost               this run of the job was given up: it may change nothing more
 ├── ServerUnavailable       PostgreSQL or Redis is away
 └── ProcessEnded            a process of the local stack ended by itself
@@ -117,9 +119,13 @@ class DemoFailed(CallboardError):
 
 
 class DeliveryError(CallboardError):
-    """A message could not be handed to another system."""
+    """A message could not be handed to another system. `code` says why in a word, where there is one: dns, reset."""
 
     status = 502
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class NotSent(DeliveryError):
@@ -128,8 +134,8 @@ class NotSent(DeliveryError):
     `retry_after` is what the other side asked for, in seconds, or None.
     """
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, retry_after: float | None = None, *, code: str | None = None) -> None:
+        super().__init__(message, code=code)
         self.retry_after = retry_after
 
 
@@ -137,5 +143,16 @@ class Ambiguous(DeliveryError):
     """The answer was lost after the message had gone out: it may have been accepted."""
 
 
+class InDoubt(Ambiguous):
+    """It may have left, and must not leave twice: a person has to look. Nothing is tried again."""
+
+
 class Rejected(DeliveryError):
     """The other side refused it for good: sending it again would be refused again."""
+
+
+class ChannelRefused(Rejected):
+    """The other side refused us, whatever the message: a wrong key or password, an account that is closed.
+
+    Another provider may take the message; this one will not before somebody has set it right.
+    """

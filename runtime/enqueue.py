@@ -33,6 +33,7 @@ class Call:
     actor: Actor[Any, Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    id: uuid.UUID | None = None  # what the job's id is to be, where it must be known before: new, from `uuid7`
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _rows(outbox: Outbox | None, calls: Sequence[Call], options: Options) -> lis
     rows = []
     for bound, (queue, priority), (args, kwargs) in zip(calls, places, texts, strict=True):
         actor = bound.actor
-        job_id = uuid7()
+        job_id = bound.id or uuid7()
         envelope = None
         if room.get((queue, priority)):
             room[queue, priority] -= 1

@@ -2,14 +2,18 @@
 
 from db.models.audit import Audit
 from db.models.base import Base
+from db.models.emails import Alert, Email, EmailEvent, Suppression
 from db.models.jobs import Job, JobAttempt
 from db.models.kept import JobCheckpoint, JobLog, JobProgress, JobStep
 from db.models.limits import Limit, LimitGrant, Pause, UniqueWindow
 from db.models.workers import Lease, Worker
 
 __all__ = [
+    "Alert",
     "Audit",
     "Base",
+    "Email",
+    "EmailEvent",
     "Job",
     "JobAttempt",
     "JobCheckpoint",
@@ -20,6 +24,7 @@ __all__ = [
     "Limit",
     "LimitGrant",
     "Pause",
+    "Suppression",
     "UniqueWindow",
     "Worker",
 ]

@@ -2,6 +2,7 @@
 
 import os
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -107,12 +108,17 @@ class Settings(BaseSettings):
     ses_configuration_set: str | None = Field(None, description="Configuration set of SES, which sends the events.")
     ses_topics: Words = Field((), description="ARNs of the SNS topics whose events are believed.")
     public_url: HttpUrl | None = Field(None, description="How people reach the web process: https://jobs.example.com")
-    secret_key: SecretStr | None = Field(
-        None, min_length=32, description="Encrypts stored secrets; made in CALLBOARD_HOME if unset. All need the same."
-    )
     alert_recipients: Words = Field((), description="Who gets alerts by e-mail: ops@example.com, ada@example.com")
     alert_webhooks: Words = Field((), description="URLs that alerts are posted to.")
     alert_window: float = Field(3600, ge=0, description="Seconds in which the same alert is not sent again.")
+    secret_key: SecretStr | None = Field(
+        None, min_length=32, description="Encrypts stored secrets; made in CALLBOARD_HOME if unset. All need the same."
+    )
+    outgoing_schemes: Words = Field(("https",), description="Schemes of URLs that requests may go to: https, http.")
+    outgoing_ports: Words = Field(("80", "443", "8080", "8443"), description="Ports they may go to; * is any.")
+    outgoing_private: Words = Field((), description="Networks they may go to although not public: 10.1.0.0/16, ::1")
+    outgoing_proxy: SecretStr | None = Field(None, description="Proxy they leave through: http://user:pw@host:3128")
+    outgoing_ca_file: Path | None = Field(None, description="Authorities (PEM) to trust besides the machine's.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
@@ -133,6 +139,8 @@ class Settings(BaseSettings):
         "ses_configuration_set",
         "public_url",
         "secret_key",
+        "outgoing_proxy",
+        "outgoing_ca_file",
         mode="before",
     )
     @classmethod
@@ -154,6 +162,27 @@ class Settings(BaseSettings):
             tag, _, names = rule.partition("=")
             if not tag.strip() or {name.strip() for name in names.split("+")} - _PROVIDERS:
                 raise ValueError("must be tag=provider, separated by commas; several providers as a+b")
+        return value
+
+    @field_validator("outgoing_schemes")
+    @classmethod
+    def _are_schemes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or set(value) - {"http", "https"}:
+            raise ValueError("must be https, http or both, separated by a comma")
+        return value
+
+    @field_validator("outgoing_ports")
+    @classmethod
+    def _are_ports(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(port == "*" or (port.isascii() and port.isdecimal() and 0 < int(port) < 65536) for port in value):
+            raise ValueError("must be numbers from 1 to 65535, separated by commas, or *")
+        return value
+
+    @field_validator("outgoing_private")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network, strict=False)  # its error says what is wrong
         return value
 
     @classmethod

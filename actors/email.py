@@ -10,7 +10,7 @@ import orjson
 
 from db import emails
 from errors import Ambiguous, BadArguments, DeliveryError, InDoubt, NotSent, Rejected
-from providers.email import TELLING, Draft, Receipt, fail_over, read_draft, route
+from providers.email import TELLING, Draft, Receipt, asked_for, fail_over, read_draft, route
 from providers.email.rows import row_of
 from runtime import Job, current_job
 from settings import settings
@@ -80,7 +80,7 @@ async def send_email(
         settings(), content, subject=subject, template=template, mailing_list=mailing_list, tags=tags or ()
     )
     row = row_of(
-        draft, message, email_id=job.id, providers=route(settings(), provider, draft.tags),
+        draft, message, email_id=job.id, providers=asked_for(provider),
         policy=policy or settings().email_policy,
     )  # fmt: skip
     async with job.database.connection() as connection:
@@ -118,7 +118,7 @@ async def _claim(job: Job, email_id: uuid.UUID) -> "_Claimed | dict[str, Any]":
 def _decide(job: Job, state: asyncpg.Record) -> None:
     """Nobody knows whether it has left. Return if it is to be sent again, now."""
     left = settings().email_unknown_grace - state["claimed_for"]
-    if left > 0 and TELLING & set(state["providers"]):
+    if left > 0 and TELLING & set(route(settings(), state["providers"], state["tags"] or ())):
         raise job.Snooze(left)
     if state["policy"] == "at_most_once":
         raise InDoubt(f"{state['error']} {_LEFT_TO_YOU}")
@@ -138,7 +138,7 @@ class _Claimed:
     id: uuid.UUID
     draft: Draft
     policy: str
-    providers: list[str]
+    providers: tuple[str, ...]
     accepted: list[str]  # by earlier attempts; in small letters, as those of `suppressed`
     suppressed: list[str]
 
@@ -147,9 +147,8 @@ class _Claimed:
         draft = Draft(
             orjson.loads(row["content"]), row["subject"], row["template"], row["mailing_list"], tuple(row["tags"] or ())
         )
-        return cls(
-            row["id"], draft, row["policy"], list(row["providers"]), list(row["accepted"]), list(row["suppressed"])
-        )
+        providers = route(settings(), row["providers"], draft.tags)
+        return cls(row["id"], draft, row["policy"], providers, list(row["accepted"]), list(row["suppressed"]))
 
     async def send(self, job: Job) -> dict[str, Any]:
         try:

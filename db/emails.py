@@ -59,7 +59,7 @@ returning id
 
 # What is known of a mail that cannot be claimed; for how many seconds an unknown one has been so.
 STATE = """
-select status, policy, job_id, providers, provider, provider_id, addresses, accepted, refused::text, suppressed, error,
+select status, policy, job_id, providers, tags, provider, provider_id, addresses, accepted, refused::text, error,
        extract(epoch from now() - claimed_at)::float8 as claimed_for, content is null as is_forgotten
 from emails where id = $1
 """

@@ -122,9 +122,9 @@ where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker
 returning j.id
 """
 
-# running -> succeeded inside the actor's own transaction: id, attempt, worker.
+# running -> succeeded inside the actor's own transaction, which may have begun long ago: id, attempt, worker.
 SUCCEED_WITH_WORK = """
-update jobs set state = 'succeeded', outcome = 1, finished_at = now(), control = null, control_reason = null
+update jobs set state = 'succeeded', outcome = 1, finished_at = clock_timestamp(), control = null, control_reason = null
 where id = $1 and attempt = $2 and state = 'running' and worker = $3
 returning id
 """

@@ -7,6 +7,7 @@
 <ns>:mark                        there as long as Redis has not lost its memory
 <ns>:wake                        channel on which relays are told that there is something to send
 <ns>:control                     channel on which workers are told that somebody wants something of a run, or of a queue
+<ns>:changed                     channel on which open pages are told which topics have changed: "jobs,queues"
 """
 
 import uuid
@@ -20,6 +21,7 @@ from dramatiq.errors import DecodeError
 NAMESPACE = "dramatiq"
 WAKE = f"{NAMESPACE}:wake"
 CONTROL = f"{NAMESPACE}:control"
+CHANGED = f"{NAMESPACE}:changed"
 MARK = f"{NAMESPACE}:mark"
 HEARTBEATS = f"{NAMESPACE}:__heartbeats__"
 MOST = 1_000  # messages in one call of a script: Lua's stack holds some thousands of values

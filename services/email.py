@@ -15,7 +15,7 @@ from actors.email import deliver_email
 from db import emails
 from db.models import Email, EmailEvent
 from errors import BadArguments, Conflict, NotFound
-from providers.email import Draft, Message, read_draft, route
+from providers.email import Draft, Message, asked_for, read_draft
 from providers.email.rows import row_of
 from runtime import payload
 from runtime.ids import uuid7
@@ -81,7 +81,7 @@ async def send(
     draft, message = read_draft(
         settings(), content, subject=subject, template=template, mailing_list=mailing_list, tags=options.tags
     )
-    providers = route(settings(), provider, options.tags)
+    providers = asked_for(provider)
     row = row_of(
         draft, message, email_id=uuid7(), providers=providers, policy=policy or settings().email_policy,
         idempotency_key=_checked_key(idempotency_key),
@@ -114,7 +114,7 @@ async def send_bulk(
     options = options or Options()
     if not 0 < len(to) <= MOST_BULK:
         raise BadArguments(f"to has {len(to):,} recipients; between 1 and {MOST_BULK:,} can be sent to at once.", "to")
-    providers = route(settings(), provider, options.tags)
+    providers = asked_for(provider)
     shared = {"sender": sender, "reply_to": reply_to, "headers": headers, "text": text, "html": html}
     rows = []
     for number, recipient in enumerate(to):

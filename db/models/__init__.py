@@ -6,6 +6,7 @@ from db.models.emails import Alert, Email, EmailEvent, Suppression
 from db.models.jobs import Job, JobAttempt
 from db.models.kept import JobCheckpoint, JobLog, JobProgress, JobStep
 from db.models.limits import Limit, LimitGrant, Pause, UniqueWindow
+from db.models.statistics import ErrorGroup, ErrorStatistic, JobStatistic, StatisticsProgress
 from db.models.workers import Lease, Worker
 
 __all__ = [
@@ -14,16 +15,20 @@ __all__ = [
     "Base",
     "Email",
     "EmailEvent",
+    "ErrorGroup",
+    "ErrorStatistic",
     "Job",
     "JobAttempt",
     "JobCheckpoint",
     "JobLog",
     "JobProgress",
+    "JobStatistic",
     "JobStep",
     "Lease",
     "Limit",
     "LimitGrant",
     "Pause",
+    "StatisticsProgress",
     "Suppression",
     "UniqueWindow",
     "Worker",

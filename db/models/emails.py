@@ -77,7 +77,7 @@ class Email(Base):
     idempotency_key: Mapped[str | None]
     status: Mapped[str] = mapped_column(server_default="queued")
     policy: Mapped[str]  # what to do when nobody knows whether it left
-    providers: Mapped[list[str]] = mapped_column(ARRAY(Text))  # to be tried, in this order
+    providers: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  # asked for, in turn; null: by settings
     mailing_list: Mapped[str | None]  # which one can leave
     tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     addresses: Mapped[list[str]] = mapped_column(ARRAY(Text))  # everybody, in small letters

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, SmallInteger, Text, func, text
+from sqlalchemy import JSON, CheckConstraint, Computed, ForeignKey, Index, SmallInteger, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -104,3 +104,11 @@ class JobAttempt(Base):
     error_type: Mapped[str]
     error_message: Mapped[str]
     traceback: Mapped[str]
+    # What is the same in all occurrences of an error, by which they are grouped.
+    pattern: Mapped[str] = mapped_column(Computed("error_pattern(error_message)"))
+    fingerprint: Mapped[str] = mapped_column(Computed("md5(error_type || chr(10) || error_pattern(error_message))"))
+
+    __table_args__ = (
+        Index("job_attempts_ended", "ended_at"),
+        Index("job_attempts_fingerprint", "fingerprint", "ended_at"),
+    )

@@ -20,25 +20,23 @@ TELLING = frozenset({"sendgrid", "ses"})  # they tell later, by events, what bec
 log = structlog.get_logger("callboard")
 
 
-def route(settings: Settings, asked: str | Sequence[str] | None, tags: Sequence[str]) -> tuple[str, ...]:
-    """The providers to try, in order. Raises BadArguments for one that does not exist or is not set up."""
-    if asked is not None:
-        names = tuple(part.strip() for part in asked.split(",")) if isinstance(asked, str) else tuple(asked)
-    else:
-        by_tag = dict(_routes(settings))
-        names = next((by_tag[tag] for tag in tags if tag in by_tag), settings.email_provider)
+def asked_for(provider: str | None) -> tuple[str, ...] | None:
+    """The providers that a caller names, in turn: "smtp, sendgrid". Raises BadArguments for one that does not exist."""
+    if provider is None:
+        return None
+    names = tuple(dict.fromkeys(part.strip() for part in provider.split(",")))
     for name in names:
         if name not in PROVIDERS:
-            raise BadArguments(
-                f"There is no provider {str(name)[:50]!r}; there are: {', '.join(PROVIDERS)}.", "provider"
-            )
-        try:
-            provider(settings, name)
-        except ConfigurationError as error:
-            raise BadArguments(f"The provider {name} is not set up. {error}", "provider") from None
-    if not names:
-        raise BadArguments("No provider is named.", "provider")
-    return tuple(dict.fromkeys(names))
+            raise BadArguments(f"There is no provider {name[:50]!r}; there are: {', '.join(PROVIDERS)}.", "provider")
+    return names
+
+
+def route(settings: Settings, asked: Sequence[str] | None, tags: Sequence[str]) -> tuple[str, ...]:
+    """The providers to try, in order. Decided when the mail leaves: those set then are meant."""
+    if asked:
+        return tuple(asked)
+    by_tag = dict(_routes(settings))
+    return next((by_tag[tag] for tag in tags if tag in by_tag), settings.email_provider)
 
 
 def _routes(settings: Settings) -> list[tuple[str, tuple[str, ...]]]:
@@ -58,10 +56,18 @@ async def fail_over(settings: Settings, names: Sequence[str], message: Message, 
     *others, last = names
     for name in others:
         try:
-            return await provider(settings, name).send(message, recipients)
+            return await _provider(settings, name).send(message, recipients)
         except (NotSent, ChannelRefused) as error:
             log.warning("a provider did not take a mail; the next is asked", provider=name, error=str(error))
-    return await provider(settings, last).send(message, recipients)
+    return await _provider(settings, last).send(message, recipients)
+
+
+def _provider(settings: Settings, name: str) -> Provider:
+    """Raises ChannelRefused for one that is not set up."""
+    try:
+        return provider(settings, name)
+    except ConfigurationError as error:
+        raise ChannelRefused(f"The provider {name} cannot be used. {error}", code="settings") from error
 
 
 @cache

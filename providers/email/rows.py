@@ -16,7 +16,7 @@ def row_of(
     message: Message,
     *,
     email_id: uuid.UUID,
-    providers: Sequence[str],
+    providers: Sequence[str] | None,
     policy: str,
     idempotency_key: str | None = None,
 ) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def row_of(
         "job_id": str(email_id),
         "idempotency_key": idempotency_key,
         "policy": policy,
-        "providers": list(providers),
+        "providers": list(providers) if providers else None,
         "mailing_list": draft.mailing_list,
         "tags": list(draft.tags) or None,
         "addresses": [address.lower() for address in message.recipients],

@@ -6,6 +6,7 @@ redirects with the key in hand, and says nothing about whether a request that fa
 
 import asyncio
 import base64
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -90,12 +91,20 @@ class SendGridProvider:
             said = f"SendGrid said: {reply}."
             if response.status in _GATEWAY:
                 return Ambiguous(f"{said} The e-mail may have been taken.", code=f"http_{response.status}")
-            return NotSent(said, retry_after(response), code=f"http_{response.status}")
+            return NotSent(said, _seconds(response), code=f"http_{response.status}")
         if response.status in _ACCOUNT:
             return ChannelRefused(
                 f"SendGrid refused SENDGRID_API_KEY: {reply}. Check that it is valid and may send mail.", code="account"
             )
         return Rejected(f"SendGrid refused the e-mail: {reply}.", code=f"http_{response.status}")
+
+
+def _seconds(response: http.Response) -> float | None:
+    """What SendGrid wants us to wait: Retry-After in seconds, or the moment at which its count starts anew."""
+    asked, reset = response.header("Retry-After") or "", response.header("X-RateLimit-Reset") or ""
+    if asked.isdecimal():
+        return float(asked)
+    return max(0.0, float(reset) - time.time()) if reset.isdecimal() and len(reset) < 12 else None
 
 
 def request_of(message: Message, recipients: Sequence[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -17,9 +17,6 @@ from errors import Ambiguous, ChannelRefused, ConfigurationError, NotSent, Rejec
 from providers.email.message import Message
 from providers.email.receipt import Receipt, Reply
 from settings import Settings
-
-if TYPE_CHECKING:
-    from mypy_boto3_sesv2 import SESV2Client
 
 ID = "email_id"  # our own id of a mail, in what its events bring back
 CONNECT, READ = 10.0, 30.0  # seconds
@@ -49,7 +46,7 @@ class SesProvider:
         return ThreadPoolExecutor(THREADS, thread_name_prefix="ses")
 
     @cached_property
-    def _client(self) -> "SESV2Client":
+    def _client(self) -> Any:
         """Made by the first mail, in a thread: reading its description takes a while."""
         return boto3.client(
             "sesv2",
@@ -85,7 +82,7 @@ class SesProvider:
 
     def _send(self, request: dict[str, Any]) -> str:
         try:
-            return self._client.send_email(**request)["MessageId"]
+            return str(self._client.send_email(**request)["MessageId"])
         except ClientError as error:
             raise _refused(error) from error
         except (ReadTimeoutError, ConnectionClosedError) as error:

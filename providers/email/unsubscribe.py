@@ -10,15 +10,15 @@ import hashlib
 import hmac
 import uuid
 from dataclasses import dataclass
+from functools import cache
 
 import orjson
 
+from db.sealing import derived_key
 from errors import BadArguments, ConfigurationError
-from providers.secret import secret_key
 from settings import Settings
 
 PATH = "/unsubscribe/"
-_PURPOSE = b"callboard unsubscribe 1"
 _LONGEST = 1000
 
 
@@ -65,7 +65,12 @@ def read_token(settings: Settings, token: str) -> Leaving:
 
 
 def _signature(settings: Settings, said: bytes) -> bytes:
-    return hmac.new(secret_key(settings), _PURPOSE + said, hashlib.sha256).digest()[:18]
+    return hmac.new(_key(settings), said, hashlib.sha256).digest()[:18]
+
+
+@cache
+def _key(settings: Settings) -> bytes:
+    return derived_key(settings, "unsubscribe")
 
 
 def _encoded(value: bytes) -> str:

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -16,7 +16,7 @@ create table emails (
         ('queued', 'sending', 'sent', 'delivered', 'deferred', 'opened', 'clicked', 'rejected', 'bounced',
          'unsubscribed', 'complained', 'unknown', 'suppressed', 'failed', 'cancelled')),
     policy text not null check (policy in ('at_most_once', 'at_least_once')),
-    providers text[] not null,
+    providers text[],
     mailing_list text,
     tags text[],
     addresses text[] not null,

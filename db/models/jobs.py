@@ -48,7 +48,6 @@ class Job(Base):
     control: Mapped[str | None]  # what a person wants of the run: cancel, pause
     control_reason: Mapped[str | None]
     blocked_by: Mapped[str | None]  # why it waits: "limit:<key>", "actor:<name>"; then `run_at` is infinity
-    limit_key: Mapped[str | None]  # whose rate and concurrency it counts for
     unique_until_start: Mapped[bool | None]  # its unique key is free again once it has started
 
     __table_args__ = (

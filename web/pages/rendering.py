@@ -23,6 +23,7 @@ environment = jinja2.Environment(
 )
 environment.filters |= FILTERS
 environment.globals |= {"asset": asset, "pages": PAGES}
+environment.globals["ui"] = environment.get_template("ui.html").module
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "

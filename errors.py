@@ -8,7 +8,9 @@ CallboardError
 │   └── TooLarge            arguments or result over the limit
 ├── NotFound                no such job
 ├── Conflict                it makes no sense in the state that the thing is in
+├── Unauthorized            nobody knows who this caller is
 ├── Forbidden               this caller may not do that
+├── TooMany                 too often in too short a time
 ├── DeliveryError           a message could not be handed to another system
 │   ├── NotSent             it surely did not leave: try again
 │   ├── Ambiguous           it may have left: the answer was lost
@@ -90,6 +92,23 @@ class Forbidden(CallboardError):
 
     status = 403
     exit_code = 5
+
+
+class Unauthorized(CallboardError):
+    """Nobody knows who this caller is: no key, no session, a wrong password."""
+
+    status = 401
+    exit_code = 5
+
+
+class TooMany(CallboardError):
+    """Too often in too short a time; `retry_after` says in how many seconds it is worth another try."""
+
+    status = 429
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class LeaseLost(CallboardError):

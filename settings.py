@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import (
     BeforeValidator,
     Field,
+    HttpUrl,
     PostgresDsn,
     RedisDsn,
     SecretStr,
@@ -40,7 +41,7 @@ Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]  # separat
 
 
 def default_home() -> Path:
-    """The folder of everything kept on this machine (servers' data, mails of the file provider, the login token)."""
+    """The folder of everything kept on this machine (servers' data, mails of the file provider, secrets)."""
     if os.geteuid() == 0:
         return Path("/var/lib/callboard")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "callboard"
@@ -58,9 +59,17 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the web process listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port the web process listens on.")
-    callboard_token: SecretStr | None = Field(
-        None, min_length=16, description="Bearer token of the API and password of the dashboard's login."
-    )
+    public_url: HttpUrl | None = Field(None, description="How people reach the web process: https://jobs.example.com")
+    session_hours: float = Field(336, gt=0, le=8760, description="Hours until a person must sign in again.")
+    session_idle_hours: float = Field(24, gt=0, le=8760, description="Hours after which an unused session ends.")
+    rate_limit: int = Field(6000, ge=0, description="Requests a minute per caller and web process; 0: no limit.")
+    metrics_open: bool = Field(False, description="Whether /metrics and /health/scheduler answer without a key.")
+    mask_names: Words = Field((), description="More names of arguments whose values are never shown: pin,iban")
+    oidc_issuer: HttpUrl | None = Field(None, description="Identity provider: https://accounts.google.com")
+    oidc_client_id: str | None = Field(None, description="This application's id at the identity provider.")
+    oidc_client_secret: SecretStr | None = Field(None, description="This application's secret there, if it has one.")
+    oidc_domains: Words = Field((), description="Domains whose verified e-mail addresses get an account.")
+    oidc_role: Literal["viewer", "operator", "admin"] = Field("viewer", description="Role of an account made so.")
 
     async_concurrency: int = Field(200, ge=1, le=10_000, description="Async jobs in flight per worker process.")
     dispatch_window: int = Field(5_000, ge=10, le=100_000, description="Messages kept in Redis per queue; more wait.")
@@ -101,7 +110,10 @@ class Settings(BaseSettings):
     @field_validator(
         "database_url",
         "redis_url",
-        "callboard_token",
+        "public_url",
+        "oidc_issuer",
+        "oidc_client_id",
+        "oidc_client_secret",
         "smtp_username",
         "smtp_password",
         "worker_max_jobs",

@@ -18,8 +18,8 @@ from errors import BadArguments, BadRequest
 from runtime import payload
 from runtime.ids import uuid7
 from runtime.options import Options
-from runtime.outbox import Outbox
-from runtime.transport import Envelope, seal
+from runtime.outbox import Outbox, Posted
+from runtime.transport import WAKE, Envelope, Notice, seal
 
 if TYPE_CHECKING:
     from runtime.broker import Broker
@@ -192,7 +192,7 @@ async def _insert(session: AsyncSession, rows: Sequence[_Row]) -> int:
         written = await session.run_sync(_execute_insert, rows)
     finally:
         if outbox is not None and not written:
-            outbox.forget(row.envelope for row in rows)
+            outbox.forget(row.envelope for row in rows if row.envelope is not None)
     if outbox is not None and written:
         outbox.post(session, _to_send(rows))
     return written
@@ -207,9 +207,9 @@ def _execute_insert(session: Session, rows: Sequence[_Row]) -> int:
     return connection.exec_driver_sql(jobs.INSERT_MANY, columns).rowcount
 
 
-def _to_send(rows: Sequence[_Row]) -> list[Envelope | None]:
-    """The messages, and one None if the relay has something to send."""
-    envelopes: list[Envelope | None] = [row.envelope for row in rows if row.envelope is not None]
-    if len(envelopes) < len(rows):
-        envelopes.append(None)
-    return envelopes
+def _to_send(rows: Sequence[_Row]) -> list[Posted]:
+    """The messages, and a word to the relays if there is something for them to send."""
+    posted: list[Posted] = [row.envelope for row in rows if row.envelope is not None]
+    if len(posted) < len(rows):
+        posted.append(Notice(WAKE, "enqueued"))
+    return posted

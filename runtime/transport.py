@@ -7,6 +7,7 @@
 <ns>:mark                        there as long as Redis has not lost its memory
 <ns>:wake                        channel on which relays are told that there is something to send
 <ns>:control                     channel on which workers are told that somebody wants something of a run, or of a queue
+<ns>:ended                       channel on which those who wait for jobs are told the ids of some that have ended
 <ns>:changed                     channel on which open pages are told which topics have changed: "jobs,queues"
 """
 
@@ -21,6 +22,7 @@ from dramatiq.errors import DecodeError
 NAMESPACE = "dramatiq"
 WAKE = f"{NAMESPACE}:wake"
 CONTROL = f"{NAMESPACE}:control"
+ENDED = f"{NAMESPACE}:ended"
 CHANGED = f"{NAMESPACE}:changed"
 MARK = f"{NAMESPACE}:mark"
 HEARTBEATS = f"{NAMESPACE}:__heartbeats__"
@@ -126,6 +128,13 @@ class Envelope(NamedTuple):
     data: bytes
     job_id: uuid.UUID
     attempt: int
+
+
+class Notice(NamedTuple):
+    """Something to say on a channel. Who misses it looks by himself a second later."""
+
+    channel: str
+    text: str
 
 
 def seal(

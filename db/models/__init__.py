@@ -1,5 +1,6 @@
 """The tables, one file per kind of thing."""
 
+from db.models.accounts import ApiKey, LoginAttempts, User, UserSession
 from db.models.audit import Audit
 from db.models.base import Base
 from db.models.jobs import Job, JobAttempt
@@ -9,6 +10,7 @@ from db.models.statistics import ErrorGroup, ErrorStatistic, JobStatistic, Stati
 from db.models.workers import Lease, Worker
 
 __all__ = [
+    "ApiKey",
     "Audit",
     "Base",
     "ErrorGroup",
@@ -24,8 +26,11 @@ __all__ = [
     "Limit",
     "LimitGrant",
     "LimitStart",
+    "LoginAttempts",
     "Pause",
     "StatisticsProgress",
     "UniqueWindow",
+    "User",
+    "UserSession",
     "Worker",
 ]

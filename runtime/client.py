@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.database import Database
 from runtime.changes import Watcher
+from runtime.endings import Endings
 from runtime.outbox import Outbox
 from settings import Settings
 
@@ -20,6 +21,7 @@ class Client:
     database: Database
     redis: redis.asyncio.Redis
     outbox: Outbox
+    endings: Endings
     watcher: Watcher
 
     @classmethod
@@ -28,10 +30,11 @@ class Client:
         database = Database(settings)
         connection = redis.asyncio.Redis.from_url(settings.redis, socket_timeout=5, socket_connect_timeout=5)
         outbox = Outbox(database, connection, settings.dispatch_window)
-        client = cls(database, connection, outbox, Watcher(connection))
+        client = cls(database, connection, outbox, Endings(database, connection), Watcher(connection))
         try:
             yield client
         finally:
+            await client.endings.close()
             await client.outbox.drain()
             await connection.aclose()
             await database.close()

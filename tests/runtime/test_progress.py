@@ -56,6 +56,7 @@ async def test_many_words_are_few_writes(client: Client, engine: Engine, writes:
     """Given a job that tells a new number all the time for two seconds, then at most two writes a second are made, no
     two within half a second but the last one, which is the last word, and the job was seen half-way."""
     job = await ended(client, await enqueue(client, broker.actors[f"telling_often_{kind}"], 2))
+    assert job.result is not None
     assert job.result > 1_000
     found = await told(client, job.id)
     assert found is not None

@@ -24,7 +24,7 @@ compared, and the older one wins.
 Why nobody is forgotten. Whoever leaves somebody waiting writes down, in the same transaction, when somebody must look
 again (`limits.due_at`): when the first start leaves the period, or in five seconds where a run's end is to be waited
 for. The one who ends a run asks for `due_at` under a lock that waits for decisions under way: either the decision has
-seen that the run is over, or the asker sees that somebody waits. The five seconds are for when that one dies in between.
+seen that the run is over, or the asker sees that somebody waits. The five seconds are for one that dies in between.
 
 A key's waiting jobs are found by its name, so no key waits for another's.
 
@@ -133,15 +133,18 @@ with clock as materialized (
     select c.key, clock.at, count(*) from clock, claimed c join rooms r using (key) where r.rate is not null
     group by c.key, clock.at
 ), left_over as (
-    select r.*, (select count(*) from ranked k where k.key = r.key and k.wins and not k.has_come) as handed_on,
-           (select count(*) from ranked k where k.key = r.key and k.wins) as won,
-           exists (select from ranked k where k.key = r.key and k.has_come and not k.wins)
-           or exists (
-               select from jobs j
-               where j.blocked_by = 'limit:' || r.key
-                 and not exists (select from ranked k where k.id = j.id and k.wins)
+    select r.*, k.won, k.handed_on,
+           k.lost > 0 or k.handed_on < (
+               select count(*) from (
+                   select from jobs j where j.blocked_by = 'limit:' || r.key limit r.room + 1
+               ) waiting
            ) as is_waiting
-    from rooms r
+    from rooms r cross join lateral (
+        select count(*) filter (where k.wins) as won,
+               count(*) filter (where k.wins and not k.has_come) as handed_on,
+               count(*) filter (where k.has_come and not k.wins) as lost
+        from ranked k where k.key = r.key
+    ) k
 ), due as (
     update limits l set due_at = case
         when not o.is_waiting then null

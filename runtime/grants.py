@@ -53,7 +53,7 @@ class Grants:
 
         mine, rows = await patiently("claiming limited jobs", attempt)
         await self._pass_on(rows)
-        return {row["id"]: row for row in [*mine, *rows] if row in mine or row["state"] == "running"}
+        return {row["id"]: row for row in [*mine, *(row for row in rows if row["state"] == "running")]}
 
     async def hand_on(self, keys: Iterable[str]) -> None:
         """Give what room these keys have to the jobs that wait for it."""
@@ -89,9 +89,9 @@ class Grants:
     async def _pass_on(self, rows: Sequence[asyncpg.Record]) -> None:
         """Send those that are queued now; tell the limiter that some wait."""
         queues: dict[str, list[Envelope]] = {}
-        for row in rows:
-            if row["state"] == "queued":
-                queues.setdefault(row["queue"], []).append(sealed(row))
+        queued = [row for row in rows if row["state"] == "queued"]
+        for row in sorted(queued, key=lambda row: (row["priority"], row["id"])):
+            queues.setdefault(row["queue"], []).append(sealed(row))
         try:
             for queue, envelopes in queues.items():
                 await self._outbox.push(queue, envelopes, ahead=True)

@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import dramatiq
+from dramatiq import Actor
 
 from tests.runtime.some_actors import broker, note
 
@@ -14,7 +16,7 @@ __all__ = ["broker"]
 QUEUE = "stage-limits"
 
 
-def limited(**options: Any) -> Any:
+def limited(**options: Any) -> Callable[[Callable[..., Any]], Actor[..., Any]]:
     return dramatiq.actor(queue_name=QUEUE, min_backoff=1, max_backoff=1, **options)
 
 

@@ -206,23 +206,15 @@ where j.id = c.id and j.attempt = c.attempt and j.state = 'running' and j.worker
 returning j.id
 """
 
-# running -> queued, because the worker stops, or because the job wants to be run later: ids, attempts, seconds until
-# then, worker. The attempt number stays (it must only grow), so the job gets one more: a deploy uses up no attempt.
+# running -> queued, because the worker stops, or because the job wants to be run later; or -> paused, if somebody wants
+# that: ids, attempts, seconds until then, worker. The attempt number stays (it must only grow), so the job gets one
+# more: a deploy or a pause uses up no attempt.
 RELEASE = """
 update jobs j set max_attempts = j.max_attempts + 1, releases = j.releases + 1, {leave}
 from unnest($1::uuid[], $2::int[], $3::float8[]) as r(id, attempt, delay)
 where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $4
 returning j.id
 """.replace("{leave}", leave(fails="false", later="now() + make_interval(secs => r.delay)", error="j.error"))
-
-# running -> paused, at a point where it can be: ids, attempts, worker.
-PAUSE_RUNNING = """
-update jobs j set state = 'paused', worker = null, control = null, control_reason = null, run_at = now(),
-       dispatched_at = null, max_attempts = j.max_attempts + 1, releases = j.releases + 1
-from unnest($1::uuid[], $2::int[]) as p(id, attempt)
-where j.id = p.id and j.attempt = p.attempt and j.state = 'running' and j.worker = $3
-returning j.id
-"""
 
 # What somebody wants of this worker's runs: worker.
 CONTROLLED = """
@@ -260,12 +252,19 @@ returning j.id, j.state
 # least.
 QUEUE_AGAIN = """
 update jobs set state = 'queued', outcome = null, finished_at = null, worker = null, run_at = now(),
-       dispatched_at = null, error = null,
+       dispatched_at = null, error = null, expires_at = null,
        max_attempts = case when max_attempts is not null then attempt + greatest(1, max_attempts - attempt) end
 where id = any($1::uuid[]) and state in ('failed', 'cancelled')
   and (unique_key is null
        or not exists (select from jobs l where l.unique_key = jobs.unique_key and l.outcome is null))
 returning id
+"""
+
+# Which of these are over, or gone: ids. One that its own transaction has ended gets a second to write its result.
+OVER = """
+select w.id from unnest($1::uuid[]) as w(id) left join jobs j on j.id = w.id
+where j.id is null
+   or j.outcome is not null and (j.outcome <> 1 or j.result is not null or j.finished_at < now() - interval '1 s')
 """
 
 # The messages of these jobs did not get to Redis, or are gone from it: ids, attempts.

@@ -19,7 +19,7 @@ from runtime.failure import Failure
 from runtime.grants import Grants
 from runtime.lease import WorkerLease
 from runtime.patience import patiently
-from runtime.transport import ACK, NACK, WAKE, Keys
+from runtime.transport import ACK, ENDED, NACK, WAKE, Keys
 
 log = structlog.get_logger("callboard")
 
@@ -53,7 +53,6 @@ class Settlement:
             Ending.FAILED: Batch(self._flush(self._fail)),
             Ending.CANCELLED: Batch(self._flush(self._cancel)),
             Ending.RELEASED: Batch(self._flush(self._release)),
-            Ending.PAUSED: Batch(self._flush(self._pause)),
             Ending.COMMITTED: Batch(self._flush(self._store_results)),
             Ending.LOST: Batch(self._flush(self._refuse)),
         }
@@ -146,10 +145,6 @@ class Settlement:
         await self._checkpoints.save_unsaved(batch)
         await self._fetch(jobs.RELEASE, batch, [d.retry_in or 0.0 for d in batch])
 
-    async def _pause(self, batch: list[Delivery]) -> None:
-        await self._checkpoints.save_unsaved(batch)
-        await self._fetch(jobs.PAUSE_RUNNING, batch)
-
     async def _store_results(self, batch: list[Delivery]) -> None:
         async with self._database.connection() as connection:
             for delivery in batch:
@@ -170,7 +165,7 @@ class Settlement:
             if dead:
                 dead_letters = Keys.of(queue.removesuffix(".DQ"))
                 now = int(time.time() * 1000)
-                places = [acks, keys.messages, dead_letters.dead, dead_letters.dead_messages]
+                places = [acks, keys.messages, dead_letters.dead, dead_letters.dead_messages, ENDED]
                 await self._nack_script(keys=places, args=[now, *ids])
             else:
-                await self._ack_script(keys=[acks, keys.messages], args=ids)
+                await self._ack_script(keys=[acks, keys.messages, ENDED], args=ids)

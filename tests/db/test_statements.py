@@ -59,7 +59,6 @@ ENDS: dict[str, tuple[str, list[Any]]] = {
     "FAIL, later": (jobs.FAIL, [["E"], ["no"], ["Traceback"], [1.0]]),
     "CANCEL_RUNNING": (jobs.CANCEL_RUNNING, [["why"]]),
     "RELEASE": (jobs.RELEASE, [[0.0]]),
-    "PAUSE_RUNNING": (jobs.PAUSE_RUNNING, []),
 }
 EACH_END = pytest.mark.parametrize("name", ENDS)
 

@@ -168,7 +168,6 @@ class Machine(RuleBasedStateMachine):
         assert not self.fetch(jobs.FAIL, ids, attempts, words, words, words, [None] * len(runs), me)
         assert not self.fetch(jobs.CANCEL_RUNNING, ids, attempts, words, me)
         assert not self.fetch(jobs.RELEASE, ids, attempts, [0.0] * len(runs), me)
-        assert not self.fetch(jobs.PAUSE_RUNNING, ids, attempts, me)
         assert not self.fetch(checkpoints.SAVE, ids, attempts, ["0"] * len(runs), me)
         self.fetch(checkpoints.KEEP_ITEMS, ids, attempts, ["stale"] * len(runs), me)
         assert not self.fetch("select from job_steps where name = 'stale'")
@@ -321,17 +320,6 @@ class Machine(RuleBasedStateMachine):
         assert bool(self.fetch(jobs.RELEASE, [run.job], [run.attempt], [delay], run.worker)) == (row is not None)
         if row:
             row.leave(fails=False, is_due=delay == 0)
-            row.max_attempts, row.releases = row.max_attempts + 1, row.releases + 1
-
-    @precondition(lambda self: self.runs)
-    @rule(which=number)
-    def pause_at_a_point(self, which: int) -> None:
-        run = self._pick(which)
-        row = self._ended(run)
-        assert bool(self.fetch(jobs.PAUSE_RUNNING, [run.job], [run.attempt], run.worker)) == (row is not None)
-        if row:
-            row.control = "pause"
-            row.leave(fails=False, is_due=True)
             row.max_attempts, row.releases = row.max_attempts + 1, row.releases + 1
 
     @precondition(lambda self: self.runs)

@@ -2,7 +2,7 @@
 
 import dramatiq
 
-from db import emails, suppressions
+from db import alerts, emails, suppressions
 from runtime import cron, current_job
 from settings import settings
 
@@ -27,6 +27,7 @@ async def cleanup_emails() -> dict[str, int]:
     }
     async with current_job().database.connection() as connection:
         await connection.execute(suppressions.DELETE_EXPIRED)
+        await connection.execute(alerts.DELETE_OLD, 90 * DAY)
     current_job().log.info("cleaned up e-mails", **done)
     return done
 

@@ -5,6 +5,13 @@ from db.models.base import Base
 from db.models.jobs import Job, JobAttempt
 from db.models.kept import JobCheckpoint, JobLog, JobProgress, JobStep
 from db.models.limits import Limit, LimitGrant, Pause, UniqueWindow
+from db.models.schedules import (
+    ScheduledJob,
+    ScheduledJobExecution,
+    ScheduledJobVersion,
+    SchedulerJobType,
+    TaskFunction,
+)
 from db.models.workers import Lease, Worker
 
 __all__ = [
@@ -20,6 +27,11 @@ __all__ = [
     "Limit",
     "LimitGrant",
     "Pause",
+    "ScheduledJob",
+    "ScheduledJobExecution",
+    "ScheduledJobVersion",
+    "SchedulerJobType",
+    "TaskFunction",
     "UniqueWindow",
     "Worker",
 ]

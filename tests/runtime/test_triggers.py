@@ -10,7 +10,8 @@ from cronsim import CronSim
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime.triggers import build
+from errors import BadArguments
+from runtime.triggers import Mark, build, next_runs, zone_of
 from runtime.triggers.clock import first_change
 
 ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)

@@ -93,7 +93,7 @@ update scheduled_job_executions set status = 'skipped', reason = $2 where schedu
 # A planned run cannot be made after all: execution, reason.
 SKIP = "update scheduled_job_executions set status = 'skipped', reason = $2 where id = $1"
 
-# Executions whose job has ended get what became of it, so that they outlive it; of the next so many after an id. Returns
+# Executions whose job has ended get what became of it, so that they outlive it: of the next after an id, most. Returns
 # how many were looked at, and the last one's id.
 SETTLE = """
 with looked as materialized (
@@ -128,11 +128,13 @@ from unnest($1::uuid[], $2::uuid[], $3::text[], $4::float8[], $5::text[], $6::te
 on conflict (schedule_id, planned_at) do nothing
 """
 
-# The actors of which a later run than this one has come: schedules, planned times (seconds since 1970).
-OVERTAKEN = """
-select t.schedule_id, t.planned from unnest($1::uuid[], $2::float8[]) as t(schedule_id, planned)
-where exists (select from scheduled_job_executions e
-              where e.schedule_id = t.schedule_id and e.planned_at > to_timestamp(t.planned))
+# How late runs of periodic actors are, in seconds, and whether a later one has come: schedules, planned times (seconds
+# since 1970). In their order.
+LATENESS = """
+select (extract(epoch from now()) - t.planned)::float8 as late,
+       exists (select from scheduled_job_executions e
+               where e.schedule_id = t.schedule_id and e.planned_at > to_timestamp(t.planned)) as overtaken
+from unnest($1::uuid[], $2::float8[]) with ordinality as t(schedule_id, planned, place) order by t.place
 """
 
 # What a process declares: names, modules, queues, priorities, descriptions, signatures, defaults, cron expressions.
@@ -151,10 +153,11 @@ where (f.module, f.queue, f.priority, f.description, f.signature::text, f.defaul
    or f.periodic is distinct from excluded.periodic
 """
 
-# What it does not declare any more, though its modules are loaded: names, modules.
+# What it does not declare any more, though its modules are loaded, as `actors` is in every process: names, modules.
 MISS_FUNCTIONS = """
 update task_functions set missing_since = now()
-where missing_since is null and module = any($2::text[]) and name <> all($1::text[])
+where missing_since is null and name <> all($1::text[])
+  and (module = any($2::text[]) or split_part(module, '.', 1) = 'actors')
 """
 
 # The actors that periodiq triggers stand in the list of schedules: ids, names, descriptions, configurations, misfire
@@ -165,6 +168,7 @@ insert into scheduled_jobs as s (id, name, description, kind, task_function, job
 select id, name, description, 'code', name, 'cron', config::json, '{}', misfire, grace, 'allow', 'code', 'code', 'code'
 from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[])
      as t(id, name, description, config, misfire, grace)
+where not exists (select from scheduled_jobs o where o.name = t.name and o.id <> t.id)
 on conflict (id) do update set name = excluded.name, description = excluded.description, updated_at = now(),
     schedule_config = excluded.schedule_config, misfire = excluded.misfire, misfire_grace = excluded.misfire_grace
 where (s.name, s.description, s.schedule_config::text, s.misfire, s.misfire_grace)
@@ -175,7 +179,8 @@ where (s.name, s.description, s.schedule_config::text, s.misfire, s.misfire_grac
 # Those of actors that are not periodic any more, or gone, leave it; their history stays: ids, modules.
 UNREGISTER_PERIODIC = """
 delete from scheduled_jobs s using task_functions f
-where s.kind = 'code' and f.name = s.task_function and f.module = any($2::text[]) and s.id <> all($1::uuid[])
+where s.kind = 'code' and f.name = s.task_function and s.id <> all($1::uuid[])
+  and (f.module = any($2::text[]) or split_part(f.module, '.', 1) = 'actors')
 """
 
 # The kinds of triggers that a process knows: names, descriptions, schemas, examples.

@@ -1,5 +1,6 @@
 """`cron()` for actors that periodiq triggers, meaning what cron means."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
@@ -13,6 +14,7 @@ Misfire = Literal["skip", "run_once", "catch_up"]
 MISFIRES: tuple[str, ...] = get_args(Misfire)
 MISFIRE_GRACE = 5.0  # seconds
 _TICK = timedelta(microseconds=1)
+_SCHEDULES = uuid.UUID("a4b0c7a2-54a3-5d0e-9b8e-6f1d0c1d7a55")
 
 
 def cron(expression: str) -> "CronSpec":
@@ -47,6 +49,11 @@ class CronSpec:
         """Is it due in this minute?"""
         minute = datetime.fromtimestamp(date.timestamp() // 60 * 60, UTC)
         return Cron(self.expression, date.tzinfo or UTC).next_after(minute - _TICK) == minute
+
+
+def schedule_id_of(actor_name: str) -> uuid.UUID:
+    """Under which id a periodic actor stands in the list of schedules and in their history."""
+    return uuid.uuid5(_SCHEDULES, actor_name)
 
 
 class Periodic(dramatiq.Middleware):

@@ -117,9 +117,13 @@ class DemoFailed(CallboardError):
 
 
 class DeliveryError(CallboardError):
-    """A message could not be handed to another system."""
+    """A message could not be handed to another system. `code` says why in a word, where there is one: dns, reset."""
 
     status = 502
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class NotSent(DeliveryError):
@@ -128,8 +132,8 @@ class NotSent(DeliveryError):
     `retry_after` is what the other side asked for, in seconds, or None.
     """
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, retry_after: float | None = None, *, code: str | None = None) -> None:
+        super().__init__(message, code=code)
         self.retry_after = retry_after
 
 

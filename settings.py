@@ -2,15 +2,41 @@
 
 import os
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, UrlConstraints, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PostgresDsn,
+    RedisDsn,
+    SecretStr,
+    UrlConstraints,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from errors import ConfigurationError
 
 DatabaseUrl = Annotated[PostgresDsn, UrlConstraints(allowed_schemes=["postgres", "postgresql", "postgresql+asyncpg"])]
+
+
+def _split(value: object) -> object:
+    """`a, b` as it is written in the environment; a list as it is in callboard.toml."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(value) if isinstance(value, list) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]  # separated by commas
 
 
 def default_home() -> Path:
@@ -61,6 +87,15 @@ class Settings(BaseSettings):
     smtp_final_timeout: float = Field(600, gt=0, le=900, description="Seconds the reply to a whole mail may take.")
     smtp_connections: int = Field(20, ge=1, le=1000, description="Connections to the SMTP server per worker process.")
 
+    secret_key: SecretStr | None = Field(
+        None, min_length=32, description="Encrypts stored secrets; made in CALLBOARD_HOME if unset. All need the same."
+    )
+    outgoing_schemes: Words = Field(("https",), description="Schemes of URLs that requests may go to: https, http.")
+    outgoing_ports: Words = Field(("80", "443", "8080", "8443"), description="Ports they may go to; * is any.")
+    outgoing_private: Words = Field((), description="Networks they may go to although not public: 10.1.0.0/16, ::1")
+    outgoing_proxy: SecretStr | None = Field(None, description="Proxy they leave through: http://user:pw@host:3128")
+    outgoing_ca_file: Path | None = Field(None, description="Authorities (PEM) to trust besides the machine's.")
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
 
@@ -72,12 +107,36 @@ class Settings(BaseSettings):
         "smtp_password",
         "worker_max_jobs",
         "worker_max_memory",
+        "secret_key",
+        "outgoing_proxy",
+        "outgoing_ca_file",
         mode="before",
     )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         """`DATABASE_URL=` in an environment file means: not set."""
         return None if value == "" else value
+
+    @field_validator("outgoing_schemes")
+    @classmethod
+    def _are_schemes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or set(value) - {"http", "https"}:
+            raise ValueError("must be https, http or both, separated by a comma")
+        return value
+
+    @field_validator("outgoing_ports")
+    @classmethod
+    def _are_ports(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(port == "*" or (port.isascii() and port.isdecimal() and 0 < int(port) < 65536) for port in value):
+            raise ValueError("must be numbers from 1 to 65535, separated by commas, or *")
+        return value
+
+    @field_validator("outgoing_private")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network, strict=False)  # its error says what is wrong
+        return value
 
     @classmethod
     def settings_customise_sources(

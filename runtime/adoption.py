@@ -69,7 +69,8 @@ class Adoption:
     async def _write(self, rows: Iterable[tuple[Any, ...]]) -> None:
         columns = map(list, zip(*rows, strict=True))
         async with self._database.connection() as connection:
-            await connection.execute(jobs.ADOPT, *columns, _FARTHEST)
+            *first, expires = columns
+            await connection.execute(jobs.ADOPT, *first, _FARTHEST, expires)
 
     def _row(self, delivery: Delivery) -> tuple[Any, ...]:
         options = {key: value for key, value in delivery.options.items() if key not in TRANSPORT_OPTIONS}
@@ -84,4 +85,5 @@ class Adoption:
             actor.priority if actor else 0,
             self._broker.retries.max_attempts(actor, options),
             delivery.eta / 1000 if delivery.source.endswith(".DQ") and delivery.eta is not None else None,
+            self._broker.limits.expires(actor) if actor else None,
         )

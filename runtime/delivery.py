@@ -18,9 +18,8 @@ class Ending(enum.Enum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"  # or queued again, when `retry_in` is set
     CANCELLED = "cancelled"
-    RELEASED = "released"  # queued again, after `retry_in` seconds, no attempt used
+    RELEASED = "released"  # queued again, after `retry_in` seconds, or paused if that is wanted; no attempt used
     COMMITTED = "committed"  # the job's own transaction has already ended it
-    PAUSED = "paused"
     LOST = "lost"  # the run was given up: there is nothing to write
 
 

@@ -46,7 +46,6 @@ class Settlement:
             Ending.FAILED: Batch(self._flush(self._fail)),
             Ending.CANCELLED: Batch(self._flush(self._cancel)),
             Ending.RELEASED: Batch(self._flush(self._release)),
-            Ending.PAUSED: Batch(self._flush(self._pause)),
             Ending.COMMITTED: Batch(self._flush(self._store_results)),
             Ending.LOST: Batch(self._flush(self._refuse)),
         }
@@ -136,10 +135,6 @@ class Settlement:
     async def _release(self, batch: list[Delivery]) -> None:
         await self._checkpoints.save_unsaved(batch)
         await self._fetch(jobs.RELEASE, batch, [d.retry_in or 0.0 for d in batch])
-
-    async def _pause(self, batch: list[Delivery]) -> None:
-        await self._checkpoints.save_unsaved(batch)
-        await self._fetch(jobs.PAUSE_RUNNING, batch)
 
     async def _store_results(self, batch: list[Delivery]) -> None:
         async with self._database.connection() as connection:

@@ -7,6 +7,9 @@
 <ns>:mark                        there as long as Redis has not lost its memory
 <ns>:wake                        channel on which relays are told that there is something to send
 <ns>:control                     channel on which workers are told that somebody wants something of a run, or of a queue
+<ns>:ended                       channel on which those who wait for jobs are told the ids of some that have ended
+<ns>:schedules                   channel on which schedulers are told that a schedule was changed
+<ns>:changed                     channel on which open pages are told which topics have changed: "jobs,queues"
 """
 
 import uuid
@@ -20,6 +23,9 @@ from dramatiq.errors import DecodeError
 NAMESPACE = "dramatiq"
 WAKE = f"{NAMESPACE}:wake"
 CONTROL = f"{NAMESPACE}:control"
+ENDED = f"{NAMESPACE}:ended"
+SCHEDULES = f"{NAMESPACE}:schedules"
+CHANGED = f"{NAMESPACE}:changed"
 MARK = f"{NAMESPACE}:mark"
 HEARTBEATS = f"{NAMESPACE}:__heartbeats__"
 MOST = 1_000  # messages in one call of a script: Lua's stack holds some thousands of values
@@ -124,6 +130,13 @@ class Envelope(NamedTuple):
     data: bytes
     job_id: uuid.UUID
     attempt: int
+
+
+class Notice(NamedTuple):
+    """Something to say on a channel. Who misses it looks by himself a second later."""
+
+    channel: str
+    text: str
 
 
 def seal(

@@ -29,6 +29,7 @@ from scheduling.reconciler import Reconciler
 from scheduling.relay import Relay
 from scheduling.rescuer import Rescuer
 from scheduling.settler import Settler
+from scheduling.statistics import Statistics
 from services.schedules import seed
 from settings import Settings, settings
 
@@ -46,6 +47,7 @@ async def run(settings: Settings) -> None:
         rescuer = Rescuer(client.database, client.redis, leader, settings.worker_lease)
         firing = Firing(client, broker, leader, due)
         settler = Settler(client.database, leader, settings.retention_executions_days)
+        counting = Statistics(client.database, leader)
         tasks = [
             asyncio.create_task(keep_running("relay", relay.run_once, due)),
             asyncio.create_task(keep_running("reconciler", reconciler.run_once, asyncio.Event())),
@@ -55,6 +57,7 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(keep_running("settler", settler.run_once, asyncio.Event())),
             asyncio.create_task(listen(client.redis, {WAKE: due, SCHEDULES: changed})),
             asyncio.create_task(prepare(client, settings, leader)),
+            asyncio.create_task(keep_running("statistics", counting.run_once, asyncio.Event())),
         ]
         log.info("scheduling is ready")
         await stopped.wait()

@@ -46,6 +46,7 @@ _AT_ONCE = 250  # schedules a transaction: a thousand that are due together are 
 _GIVES_WAY = "its schedule's next run is due"
 _PARKED = 10.0  # seconds after which one that cannot be run as it is is tried again
 
+
 @dataclass
 class _Batch:
     """What one transaction is about to write."""
@@ -129,7 +130,9 @@ class Firing:
             )
         if row["queue"] is not None and row["queue"] not in self._broker.queues:
             raise BadRequest(f"This scheduler knows no queue {row['queue']!r}. Deploy the code that declares it.")
-        return enqueue.bind(actor, *arguments(orjson.loads(row["task_args"])))
+        args, kwargs = arguments(orjson.loads(row["task_args"]))
+        self._broker.limits.check(actor, args, kwargs)
+        return enqueue.bind(actor, args, kwargs)
 
     async def _write(self, session: AsyncSession, connection: AsyncConnection, batch: _Batch) -> None:
         if batch.cancelled:
@@ -139,7 +142,9 @@ class Firing:
             )
         if batch.executions:
             recorded = {row["id"] for row in await _fetch(connection, schedules.RECORD, *_columns(batch.executions))}
-            await self._enqueue(session, connection, {each: job for each, job in batch.jobs.items() if each in recorded})
+            await self._enqueue(
+                session, connection, {each: job for each, job in batch.jobs.items() if each in recorded}
+            )
         if batch.advanced:
             await connection.exec_driver_sql(schedules.ADVANCE, _columns(batch.advanced))
         if batch.parked:

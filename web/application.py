@@ -1,5 +1,6 @@
 """The web application: what stands in front of every request, in order, and what is served."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,11 +11,12 @@ from errors import ConfigurationError
 from runtime.broker import Broker
 from runtime.client import Client
 from settings import Settings
-from web import api, dashboard, health
+from web import api, dashboard, health, pages
 from web.access import Access
 from web.body import BodyLimit
 from web.failures import Failures
 from web.headers import SecurityHeaders
+from web.live import Live
 from web.origin import SameOrigin
 from web.refusals import HANDLERS
 
@@ -29,14 +31,16 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
             "or write it to .env or callboard.toml as callboard_token."
         )
     _ = settings.postgres, settings.redis  # a missing one is named now, not in the traceback of a start that failed
-    pages = dashboard.Dashboard(broker)
+    messages = dashboard.Dashboard(broker)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with Client.open(settings) as client:
-            app.state.client = client
+            app.state.client, app.state.live = client, Live(client.redis)
+            listening = asyncio.create_task(app.state.live.run())
             yield
-        pages.close()
+            listening.cancel()
+        messages.close()
 
     app = FastAPI(
         title="Callboard",
@@ -56,5 +60,6 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
     )
     app.include_router(health.router)
     app.include_router(api.router)
-    app.mount(dashboard.PREFIX, pages)
+    app.include_router(pages.router)
+    app.mount(dashboard.PREFIX, messages)
     return app

@@ -18,7 +18,6 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "SUCCEED": (jobs.SUCCEED, [[SOME_ID] * 50, [1] * 50, ["1"] * 50, ME]),
     "FAIL": (jobs.FAIL, [[SOME_ID], [1], ["E"], ["no"], [""], [None], ME]),
     "RELEASE": (jobs.RELEASE, [[SOME_ID], [1], [0.0], ME]),
-    "PAUSE_RUNNING": (jobs.PAUSE_RUNNING, [[SOME_ID], [1], ME]),
     "CONTROLLED": (jobs.CONTROLLED, [ME]),
     "SAVE": (checkpoints.SAVE, [[SOME_ID] * 50, [1] * 50, ["1"] * 50, ME]),
     "KEEP_ITEMS": (checkpoints.KEEP_ITEMS, [[SOME_ID] * 50, [1] * 50, ["1"] * 50, ME]),

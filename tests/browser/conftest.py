@@ -1,0 +1,111 @@
+"""A real web process, and Debian's Chromium driven by Playwright.
+
+site      the console, served by `uvicorn web:app` on the test's servers                          (each test)
+visit     `page = await visit("/jobs")`: signed in; fails the test for whatever the browser complains about
+"""
+
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, async_playwright
+
+from tests.support.process import Process
+
+TOKEN = "the-token-of-the-browser-tests"
+DESK, PHONE = ViewportSize(width=1300, height=900), ViewportSize(width=375, height=740)
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+Visit = Callable[..., Awaitable[Page]]
+
+
+@dataclass(frozen=True)
+class Site:
+    url: str
+    process: Process
+
+
+def chromium() -> str | None:
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without a browser these tests cannot be run, and the run says so at its end."""
+    if chromium() is None:
+        mine = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
+        config.stash[LEFT_OUT] = len(mine)
+        items[:] = [item for item in items if item not in mine]
+
+
+LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    left_out = config.stash.get(LEFT_OUT, 0)
+    if left_out:
+        terminalreporter.write_line(
+            f"{left_out} browser tests were NOT run: there is no Chromium here. "
+            "Install it (on Debian: apt-get install chromium) or set CHROMIUM to its path.",
+            red=True,
+        )
+
+
+@pytest_asyncio.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture
+async def site(processes: list[Process], environment: dict[str, str], tmp_path: Path) -> Site:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = Process(
+        ["uvicorn", "web:app", "--host", "127.0.0.1", "--port", str(port)],
+        environment | {"CALLBOARD_TOKEN": TOKEN},
+        tmp_path / "web.log",
+    )
+    processes.append(process)
+    await process.says("Application startup complete")
+    return Site(f"http://127.0.0.1:{port}", process)
+
+
+@pytest_asyncio.fixture
+async def visit(browser: Browser, site: Site) -> AsyncIterator[Visit]:
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(f"{message.type}: {message.text}")
+
+    async with AsyncExitStack() as end:
+
+        async def visit(path: str, *, viewport: ViewportSize = DESK, dark: bool = False, script: bool = True) -> Page:
+            context = await browser.new_context(
+                base_url=site.url,
+                viewport=viewport,
+                color_scheme="dark" if dark else "light",
+                java_script_enabled=script,
+                extra_http_headers={"Authorization": f"Bearer {TOKEN}"},
+            )
+            end.push_async_callback(context.close)
+            page = await context.new_page()
+            page.on("console", listen)
+            page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
+            await page.goto(path)
+            return page
+
+        yield visit
+    assert complaints == [], "the browser complained"

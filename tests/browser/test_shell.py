@@ -1,0 +1,50 @@
+"""Tests of what all pages have: that everybody can use them, their keys, and that they are alive."""
+
+import pytest
+from playwright.async_api import expect
+
+from runtime.client import Client
+from runtime.transport import CHANGED
+from tests.browser.axe import violations
+from tests.browser.conftest import DESK, PHONE, Visit
+from web.pages.navigation import PAGES
+
+
+@pytest.mark.parametrize("path", [page.path for page in PAGES])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_every_page_can_be_used_by_everybody(visit: Visit, path: str, dark: bool) -> None:
+    """Given a page with nothing to show, light or dark, at a desk or on a phone, then axe finds no violation."""
+    for viewport in (DESK, PHONE):
+        page = await visit(path, viewport=viewport, dark=dark)
+        assert await violations(page) == []
+        assert await page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+
+
+async def test_the_keys_are_explained(visit: Visit) -> None:
+    """Given a page, when ? is pressed, then the keys are listed; / goes to the search."""
+    page = await visit("/")
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("/")
+    await expect(page.get_by_role("searchbox")).to_be_focused()
+
+
+async def test_a_page_shows_what_has_changed(visit: Visit, client: Client) -> None:
+    """Given an open page, when a job is added and somebody says so, then the page shows it without being loaded."""
+    page = await visit("/")
+    waiting = page.get_by_role("link", name="Waiting")
+    await expect(waiting).to_contain_text("0")
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "insert into jobs (id, actor, queue, args, kwargs) values (gen_random_uuid(), 'a', 'q', '[]', '{}')"
+        )
+    await client.redis.publish(CHANGED, "jobs")
+    await expect(waiting).to_contain_text("1", timeout=20_000)
+
+
+async def test_pages_work_without_script(visit: Visit) -> None:
+    """Given a browser without JavaScript, then a page shows what it has to show."""
+    page = await visit("/", script=False)
+    await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    await expect(page.get_by_role("link", name="Waiting")).to_contain_text("0")

@@ -1,0 +1,9 @@
+"""The console: what people see. One file per page; a page asks services and renders a template."""
+
+from fastapi import APIRouter
+
+from web.pages import assets, live, overview
+
+router = APIRouter(include_in_schema=False)
+for page in (assets, live, overview):
+    router.include_router(page.router)

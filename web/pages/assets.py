@@ -1,0 +1,42 @@
+"""Style sheets, scripts and pictures: each under a name that changes with its content, so it may be kept for ever."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from fastapi import APIRouter, Response
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse
+
+FOLDER = Path(__file__).parents[1] / "static"
+PREFIX = "/static"
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+router = APIRouter()
+
+
+@cache
+def files() -> dict[str, str]:
+    """What is served: the digest of each file, by its name in `static/`."""
+    found = (path for path in FOLDER.rglob("*") if path.suffix in TYPES)
+    return {str(path.relative_to(FOLDER)): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in found}
+
+
+def asset(name: str) -> str:
+    """The address of a file of `static/`. Raises KeyError for one that is not there."""
+    return f"{PREFIX}/{files()[name]}/{name}"
+
+
+@router.get(PREFIX + "/{digest}/{name:path}")
+async def one(digest: str, name: str) -> Response:
+    if files().get(name) != digest:  # an old page's: it asks again when it is loaded anew
+        raise HTTPException(404)
+    return FileResponse(
+        FOLDER / name,
+        media_type=TYPES[Path(name).suffix],
+        headers={"Cache-Control": "public, max-age=31536000, immutable"},
+    )

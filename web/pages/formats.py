@@ -1,0 +1,122 @@
+"""How values look on a page. Whatever returns Markup has escaped what it was given."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from markupsafe import Markup
+
+from web.pages.tree import tree
+
+_UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
+
+
+def when(moment: datetime | None, show: str = "relative") -> Markup:
+    """A time. `show` is "relative", "moment" or "clock"; the script shows it in the reader's zone, UTC on hover."""
+    if moment is None:
+        return Markup('<span class="muted">—</span>')
+    utc = moment.astimezone(UTC)
+    text = since((datetime.now(UTC) - utc).total_seconds()) if show == "relative" else f"{utc:%Y-%m-%d %H:%M:%S} UTC"
+    return Markup('<time datetime="{}" data-show="{}" title="{}">{}</time>').format(
+        utc.isoformat(timespec="milliseconds").replace("+00:00", "Z"), show, f"{utc:%Y-%m-%d %H:%M:%S} UTC", text
+    )
+
+
+def instant(seconds: float) -> datetime:
+    """A moment from the seconds since 1970."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def since(seconds: float) -> str:
+    """`5 min ago`, `in 3 h`."""
+    return f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
+
+
+def duration(seconds: float | None) -> str:
+    """In its largest unit, with two digits at most that matter: `340 ms`, `4.2 s`, `12 min`, `3 h`."""
+    if seconds is None:
+        return "—"
+    if seconds < 1:
+        return f"{max(0.0, seconds) * 1000:.0f} ms"
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}" if seconds >= 10 * size else f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """With its thousands set apart."""
+    return "—" if value is None else f"{value:,.{digits}f}"
+
+
+def size(count: float | None) -> str:
+    """Of a number of bytes."""
+    if count is None:
+        return "—"
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def capped(count: int, cap: int) -> str:
+    """A count that was not taken further than its cap: `10,000+`."""
+    return f"{cap:,}+" if count >= cap else f"{count:,}"
+
+
+def clip(value: Any, most: int = 80) -> str:
+    """Text on one line, cut."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def badge(state: str, text: str | None = None) -> Markup:
+    """A state as a word with its colour and its sign, so that the colour alone says nothing."""
+    return Markup('<span class="badge {}"><span aria-hidden="true">{}</span>{}</span>').format(
+        state, _SIGNS.get(state, "•"), text or state
+    )
+
+
+_SIGNS = {
+    "succeeded": "✓", "ok": "✓", "healthy": "✓", "delivered": "✓", "sent": "✓",
+    "failed": "✕", "bad": "✕", "critical": "✕", "bounced": "✕", "rejected": "✕", "complained": "✕",
+    "cancelled": "⊘", "skipped": "⊘", "suppressed": "⊘", "disabled": "⊘",
+    "running": "▶", "retrying": "↻", "queued": "…", "scheduled": "◷", "waiting": "⋯", "paused": "‖", "stalled": "!",
+    "warning": "!", "unknown": "?",
+}  # fmt: skip
+
+
+def spark(values: Sequence[float], label: str) -> Markup:
+    """A line without axes; `label` says in words what it shows."""
+    if len(values) < 2:
+        return Markup()
+    top, width = max(values) or 1, len(values) - 1
+    points = " ".join(f"{x * 100 / width:.1f},{28 - value * 26 / top:.1f}" for x, value in enumerate(values))
+    return Markup(
+        '<svg class="spark" viewBox="0 0 100 30" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<polyline points="{}"/></svg>'
+    ).format(label, points)
+
+
+def strip(outcomes: Iterable[str], label: str) -> Markup:
+    """The last runs as a row of bars, oldest first: each "ok", "bad", "warn" or "none"."""
+    bars = list(outcomes)
+    cells = Markup().join(
+        Markup('<rect class="{}" x="{}" y="2" width="4" height="16" rx="1"/>').format(kind, index * 6)
+        for index, kind in enumerate(bars)
+    )
+    return Markup('<svg width="{}" height="20" class="strip spark" role="img" aria-label="{}">{}</svg>').format(
+        max(1, len(bars)) * 6, label, cells
+    )
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """`1 job`, `12 jobs`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+FILTERS = {
+    "badge": badge, "capped": capped, "clip": clip, "duration": duration, "instant": instant, "number": number,
+    "plural": plural, "since": since, "size": size, "spark": spark, "strip": strip, "tree": tree, "when": when,
+}  # fmt: skip

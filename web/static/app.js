@@ -1,0 +1,247 @@
+// The console's own behaviour. Every page works without it; it adds live updates, keys, dialogs and charts.
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const remember = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`; };
+const recall = (name) => document.cookie.split("; ").find((c) => c.startsWith(`${name}=`))?.split("=")[1];
+
+// ---- times: the page carries UTC; people read their own clock ----
+
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+
+export function ago(seconds) {
+  const past = seconds >= 0, s = Math.abs(seconds);
+  const [n, unit] = s < 60 ? [s, "s"] : s < 3600 ? [s / 60, "min"] : s < 86400 ? [s / 3600, "h"] : [s / 86400, "d"];
+  return past ? `${Math.floor(n)} ${unit} ago` : `in ${Math.ceil(n)} ${unit}`;
+}
+
+function showTimes(root = document) {
+  const utc = recall("clock") === "utc";
+  for (const time of $$("time[datetime]", root)) {
+    const at = new Date(time.dateTime);
+    const age = (Date.now() - at) / 1000;
+    const kind = time.dataset.show || "relative";
+    if (kind === "relative") time.textContent = ago(age);
+    else if (!utc) time.textContent = kind === "clock" ? CLOCK.format(at) : Math.abs(age) < 8e7 ? DAY.format(at) : FULL.format(at);
+    time.title = `${FULL.format(at)} here, ${at.toISOString().replace("T", " ").slice(0, 19)} UTC`;
+  }
+}
+
+// ---- live: one stream a page; it says that something changed, the page asks for what it shows ----
+
+let stream, timer;
+const dot = () => $("#live-state");
+
+function say(state, text) {
+  if (dot()) { dot().dataset.state = state; dot().textContent = text; }
+}
+
+function refresh() {
+  document.body.dispatchEvent(new CustomEvent("live"));
+}
+
+function follow() {
+  stream?.close();
+  clearInterval(timer);
+  stream = undefined;
+  const rate = recall("live") || "live";
+  if (!$("[data-live]")) return say("off", "");
+  if (document.hidden) return say("paused", "paused: this tab is hidden");
+  if (rate === "off") return say("off", "off");
+  if (rate !== "live") {
+    timer = setInterval(refresh, Number(rate) * 1000);
+    return say("on", `every ${rate} s`);
+  }
+  const topics = $("[data-live]").dataset.live;
+  stream = new EventSource(`/live?topics=${encodeURIComponent(topics)}`);
+  stream.onopen = () => say("on", "live");
+  stream.onmessage = refresh;
+  stream.onerror = () => say("lost", "connecting again");
+}
+
+// ---- dialogs ----
+
+function openDialog(dialog) {
+  if (!dialog || dialog.open) return;
+  dialog.showModal();
+  $("[autofocus], input:not([type=hidden]), button", dialog)?.focus();
+}
+
+// ---- lists: rows under the keys, and a selection ----
+
+const rows = () => $$("[data-rows] > tr[id]");
+let current = -1;
+
+function move(step) {
+  const all = rows();
+  if (!all.length) return;
+  current = Math.max(0, Math.min(all.length - 1, current + step));
+  for (const row of all) row.removeAttribute("aria-current");
+  all[current].setAttribute("aria-current", "true");
+  ($("a.cover", all[current]) || all[current]).focus();
+  all[current].scrollIntoView({ block: "nearest" });
+}
+
+function countSelected() {
+  const bar = $("[data-selection]");
+  if (!bar) return;
+  const boxes = $$("[data-rows] input[type=checkbox][name]");
+  const chosen = boxes.filter((box) => box.checked).length;
+  bar.hidden = !chosen;
+  for (const place of $$("[data-count]", bar)) place.textContent = chosen;
+  const all = $("[data-select-all]");
+  if (all) {
+    all.checked = chosen > 0 && chosen === boxes.length;
+    all.indeterminate = chosen > 0 && chosen < boxes.length;
+  }
+}
+
+// ---- charts ----
+
+function resolve(token) {
+  const probe = document.createElement("span");
+  probe.style.color = `var(${token})`;
+  document.body.append(probe);
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+}
+
+function draw(root = document) {
+  if (!window.uPlot) return;
+  for (const place of $$(".chart[data-chart]", root)) {
+    const data = JSON.parse($(`#${place.dataset.chart}`).textContent);
+    place.plot?.destroy();
+    place.replaceChildren();
+    const grid = { stroke: resolve("--line"), width: 1 }, stroke = resolve("--muted");
+    place.plot = new window.uPlot({
+      width: place.clientWidth, height: 208, padding: [8, 8, 0, 0],
+      legend: { live: false },
+      cursor: { drag: { x: true, y: false } },
+      axes: [{ stroke, grid, ticks: grid }, { stroke, grid, ticks: grid, size: 56 }],
+      series: [{}, ...data.series.map((s) => ({ label: s.label, stroke: resolve(s.color), fill: s.fill ? resolve(s.fill) : undefined, width: 1.5, points: { show: false } }))],
+      hooks: { setSelect: [(u) => data.href && zoom(u, data.href)] },
+    }, data.values, place);
+  }
+}
+
+function zoom(plot, href) {
+  const from = plot.posToVal(plot.select.left, "x"), to = plot.posToVal(plot.select.left + plot.select.width, "x");
+  if (to - from < 1) return;
+  const iso = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 19) + "Z";
+  location.href = href.replace("{from}", iso(from)).replace("{to}", iso(to));
+}
+
+// ---- pan and zoom of a drawing ----
+
+function panZoom(svg) {
+  const box = svg.viewBox.baseVal, start = { x: box.x, y: box.y, width: box.width, height: box.height };
+  const scale = (factor) => {
+    const w = box.width * factor, h = box.height * factor;
+    box.x += (box.width - w) / 2; box.y += (box.height - h) / 2; box.width = w; box.height = h;
+  };
+  svg.addEventListener("wheel", (event) => { if (event.ctrlKey) { event.preventDefault(); scale(event.deltaY > 0 ? 1.1 : 0.9); } }, { passive: false });
+  svg.addEventListener("pointermove", (event) => {
+    if (!(event.buttons & 1)) return;
+    const ratio = box.width / svg.clientWidth;
+    box.x -= event.movementX * ratio; box.y -= event.movementY * ratio;
+  });
+  for (const button of $$(`[data-zoom="${svg.id}"]`)) {
+    button.addEventListener("click", () => {
+      if (button.value === "fit") Object.assign(box, start);
+      else scale(button.value === "in" ? 0.8 : 1.25);
+    });
+  }
+}
+
+// ---- keys ----
+
+const GO = { o: "/", j: "/jobs", e: "/errors", s: "/schedules", w: "/workflows", q: "/queues", d: "/deliveries", a: "/actors", t: "/settings" };
+let prefix = false;
+
+function press(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  if ($("dialog[open]")) return;
+  const key = event.key;
+  if (prefix) {
+    prefix = false;
+    if (GO[key]) { event.preventDefault(); location.href = GO[key]; }
+    return;
+  }
+  const actions = {
+    g: () => { prefix = true; setTimeout(() => { prefix = false; }, 1500); },
+    "/": () => $("#search")?.focus(),
+    "?": () => openDialog($("#keys")),
+    j: () => move(1),
+    k: () => move(-1),
+    x: () => $("[data-rows] > tr[aria-current] input[type=checkbox]")?.click(),
+    "[": () => $("a[rel=prev]")?.click(),
+    "]": () => $("a[rel=next]")?.click(),
+    ".": () => $("[data-actions] > summary, [data-actions]")?.focus(),
+    r: () => $("[data-key=r]")?.click(),
+    c: () => $("[data-key=c]")?.click(),
+  };
+  if (actions[key]) { event.preventDefault(); actions[key](); }
+}
+
+// ---- clicks and changes, wherever they happen ----
+
+document.addEventListener("click", async (event) => {
+  const opens = event.target.closest("[data-dialog]");
+  if (opens) { event.preventDefault(); openDialog($(`#${opens.dataset.dialog}`)); return; }
+  const closes = event.target.closest("[data-close]");
+  if (closes) { event.preventDefault(); closes.closest("dialog")?.close(); return; }
+  const copies = event.target.closest("[data-copy]");
+  if (copies) {
+    event.preventDefault();
+    const from = copies.dataset.copy.startsWith("#") ? $(copies.dataset.copy).textContent : copies.dataset.copy;
+    await navigator.clipboard.writeText(from);
+    const label = copies.textContent;
+    copies.textContent = "Copied";
+    setTimeout(() => { copies.textContent = label; }, 1200);
+    return;
+  }
+  for (const open of $$("details.popover[open]")) if (!open.contains(event.target)) open.open = false;
+});
+
+document.addEventListener("change", (event) => {
+  const { target } = event;
+  if (target.matches("[data-select-all]")) {
+    for (const box of $$("[data-rows] input[type=checkbox][name]")) box.checked = target.checked;
+  }
+  if (target.matches("[data-preference]")) {
+    remember(target.dataset.preference, target.value);
+    if (target.dataset.preference === "theme") {
+      document.documentElement.dataset.theme = target.value;
+      draw();
+    }
+    showTimes();
+    follow();
+  }
+  if (target.matches("[data-submit]")) target.form.requestSubmit();
+  countSelected();
+});
+
+document.addEventListener("keydown", press);
+document.addEventListener("visibilitychange", follow);
+document.addEventListener("htmx:after:swap", (event) => {
+  showTimes();
+  countSelected();
+  draw();
+});
+setInterval(showTimes, 10_000);
+addEventListener("resize", () => draw());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
+
+for (const control of $$("[data-preference]")) control.value = recall(control.dataset.preference) || control.value;
+showTimes();
+countSelected();
+draw();
+for (const svg of $$("svg[data-pan]")) panZoom(svg);
+follow();

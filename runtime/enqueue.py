@@ -95,7 +95,7 @@ async def _enqueue_in_window(session: AsyncSession, options: Options, bound: Cal
     if await _value(session, jobs.OPEN_WINDOW, key, row.id, seconds) is not None:
         await _insert(session, [row])
         return Enqueued(row.id, created=True)
-    if outbox is not None:
+    if outbox is not None and row.envelope is not None:
         outbox.forget([row.envelope])
     found = await _value(session, jobs.BY_WINDOW, key)
     # None: the window closed, and was swept, between the two statements.

@@ -109,6 +109,8 @@ class Firing:
             left=None if row["repeat"] is None else max(0, row["repeat"] - row["runs"]),
         )  # fmt: skip
         decisions = decide(due.times, row["now"], rules, running=row["running"], waiting=row["waiting"])
+        if due.forgotten:
+            decisions.insert(0, due.forgotten)
         for decision in decisions:
             execution = uuid7()
             batch.executions.append(_execution(execution, row, decision))

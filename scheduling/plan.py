@@ -22,7 +22,9 @@ from typing import Literal
 
 from runtime.triggers import Trigger
 
-MOST = 10_000  # planned times of one schedule that are looked at; of more that were missed only the latest count
+MOST = 10_000  # planned times of one schedule that are looked at; of more only those of the last hour
+_RECENT = timedelta(hours=1)  # in which no schedule is due more often than that
+_FORGOTTEN = f"misfired: {MOST:,} times or more, too many to be looked at one by one"
 
 Fate = Literal["run", "wait", "skipped", "shadow"]
 
@@ -50,24 +52,28 @@ class Decision:
 
 @dataclass(frozen=True)
 class Due:
-    """The planned times that have come, and the next one."""
+    """The planned times that have come, and the next one; `forgotten` are so many and so long ago that they are not
+    looked at one by one."""
 
     times: Sequence[datetime]
     following: datetime | None
+    forgotten: Decision | None = None
 
 
 def due_times(trigger: Trigger, first: datetime, now: datetime, end: datetime | None) -> Due:
     """From the first one that is due on; none is later than `end`."""
-    times = [first]
-    following = trigger.next_after(first)
+    forgotten = None
+    times: list[datetime] = []
+    following: datetime | None = first
     while following is not None and following <= now and (end is None or following <= end):
+        if len(times) == MOST:
+            forgotten = Decision(first, "skipped", _FORGOTTEN, planned_until=times[-1], times=MOST)
+            following = trigger.next_after(max(times[-1], now - _RECENT))
+            times.clear()
+            continue
         times.append(following)
         following = trigger.next_after(following)
-        if len(times) > MOST:
-            # So many are a schedule of seconds after a long outage: what matters are the latest.
-            times = times[-MOST // 2 :]
-            following = trigger.next_after(max(following or now, now - timedelta(hours=1)))
-    return Due(times, None if following is None or (end is not None and following > end) else following)
+    return Due(times, None if following is None or (end is not None and following > end) else following, forgotten)
 
 
 def decide(times: Sequence[datetime], now: datetime, rules: Rules, *, running: bool, waiting: bool) -> list[Decision]:

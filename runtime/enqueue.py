@@ -34,6 +34,7 @@ class Call:
     actor: Actor[Any, Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    id: uuid.UUID | None = None  # what the job's id is to be, where it must be known before: new, from `uuid7`
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def _rows(outbox: Outbox | None, calls: Sequence[Call], options: Options) -> lis
     rows = []
     for bound, (queue, priority), (args, kwargs) in zip(calls, places, texts, strict=True):
         actor = bound.actor
-        job_id = uuid7()
+        job_id = bound.id or uuid7()
         envelope = None
         if room.get((queue, priority)):
             room[queue, priority] -= 1
@@ -208,7 +209,7 @@ async def _insert(session: AsyncSession, rows: Sequence[_Row]) -> int:
         written = await session.run_sync(_execute_insert, rows)
     finally:
         if outbox is not None and not written:
-            outbox.forget(row.envelope for row in rows if row.envelope is not None)
+            outbox.forget(row.envelope for row in rows)
     if outbox is not None and written:
         outbox.post(session, _to_send(rows))
     return written

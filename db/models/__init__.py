@@ -1,7 +1,9 @@
 """The tables, one file per kind of thing."""
 
+from db.models.accounts import ApiKey, LoginAttempts, User, UserSession
 from db.models.audit import Audit
 from db.models.base import Base
+from db.models.emails import Alert, Email, EmailEvent, Suppression
 from db.models.jobs import Job, JobAttempt
 from db.models.kept import JobCheckpoint, JobLog, JobProgress, JobStep
 from db.models.limits import Limit, LimitGrant, LimitStart, Pause, UniqueWindow
@@ -16,8 +18,12 @@ from db.models.statistics import ErrorGroup, ErrorStatistic, JobStatistic, Stati
 from db.models.workers import Lease, Worker
 
 __all__ = [
+    "Alert",
+    "ApiKey",
     "Audit",
     "Base",
+    "Email",
+    "EmailEvent",
     "ErrorGroup",
     "ErrorStatistic",
     "Job",
@@ -31,13 +37,17 @@ __all__ = [
     "Limit",
     "LimitGrant",
     "LimitStart",
+    "LoginAttempts",
     "Pause",
     "ScheduledJob",
     "ScheduledJobExecution",
     "ScheduledJobVersion",
     "SchedulerJobType",
     "StatisticsProgress",
+    "Suppression",
     "TaskFunction",
     "UniqueWindow",
+    "User",
+    "UserSession",
     "Worker",
 ]

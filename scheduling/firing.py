@@ -43,7 +43,6 @@ _POLL = 5.0  # seconds
 _STANDBY = 0.25  # seconds until one that does not lead looks whether it does
 _HELD = 0.02  # seconds until one that is due, and held by somebody else, is looked at again
 _AT_ONCE = 250  # schedules a transaction: a thousand that are due together are four
-_GIVES_WAY = "its schedule's next run is due"
 _PARKED = 10.0  # seconds after which one that cannot be run as it is is tried again
 
 
@@ -139,9 +138,8 @@ class Firing:
     async def _write(self, session: AsyncSession, connection: AsyncConnection, batch: _Batch) -> None:
         if batch.cancelled:
             live = await _fetch(connection, schedules.LIVE_JOBS, batch.cancelled)
-            await verbs.do(
-                session, Verb.CANCEL, [row["job_id"] for row in live], reason="its schedule's next run is due"
-            )
+            jobs = [row["job_id"] for row in live]
+            await verbs.do(session, Verb.CANCEL, jobs, who="its schedule", reason="the next run is due")
         if batch.executions:
             recorded = {row["id"] for row in await _fetch(connection, schedules.RECORD, *_columns(batch.executions))}
             await self._enqueue(

@@ -153,7 +153,7 @@ async def test_the_last_run_gives_way_to_the_next(client: Client) -> None:
         await fire()
     assert await statuses(client, schedule) == ["cancelled", "queued"]
     (first, _) = await history(client, schedule)
-    assert first.error == {"type": "Cancelled", "message": "its schedule's next run is due"}
+    assert first.error == {"type": "Cancelled", "message": "the next run is due (by its schedule)"}
 
 
 async def test_after_so_many_runs_it_is_over(client: Client) -> None:

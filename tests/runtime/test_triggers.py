@@ -103,10 +103,11 @@ def says_how_often(expression: str) -> bool:
 
 def misleads_cronsim(change: datetime, zone: ZoneInfo) -> bool:
     """Around a change at midnight CronSim gives out a midnight that no clock shows, or loses the day's first hour;
-    after one by half an hour it goes on in steps of an hour from the wrong half."""
+    after one by half an hour, or at a quarter to, it goes on in steps of an hour from the wrong minute."""
     before, after = ((change + timedelta(seconds=n)).astimezone(zone) for n in (-1, 0))
     (was, then) = (moment.utcoffset() or timedelta() for moment in (before, after))
-    return before.date() != after.date() or 0 in (before.hour, after.hour) or bool((then - was).seconds % 3600)
+    at_midnight = before.date() != after.date() or 0 in (before.hour, after.hour)
+    return at_midnight or after.minute != 0 or bool((then - was).seconds % 3600)
 
 
 @st.composite

@@ -1,4 +1,4 @@
-"""`python -m scheduling`: schedules, the relay, the reconciler and the rescuer, until SIGTERM or Ctrl-C.
+"""`python -m scheduling`: schedules, the relay, the reconciler, the rescuer and their siblings, until SIGTERM or Ctrl-C.
 
 Actors that are not in `actors/` are named as for a worker: `python -m scheduling my_package.tasks`.
 """
@@ -19,17 +19,20 @@ from redis.exceptions import RedisError
 from actors import broker
 from runtime import catalogue, logs
 from runtime.client import Client
+from runtime.grants import Grants
 from runtime.patience import patiently
 from runtime.transport import SCHEDULES, WAKE
 from scheduling.defaults import DEFAULTS
 from scheduling.firing import Firing
 from scheduling.leader import Leader
+from scheduling.limiter import Limiter
 from scheduling.loop import keep_running
 from scheduling.reconciler import Reconciler
 from scheduling.relay import Relay
 from scheduling.rescuer import Rescuer
 from scheduling.settler import Settler
 from scheduling.statistics import Statistics
+from scheduling.sweeper import Sweeper
 from services.schedules import seed
 from settings import Settings, settings
 
@@ -37,7 +40,7 @@ log = structlog.get_logger("callboard")
 
 
 async def run(settings: Settings) -> None:
-    stopped, due, changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    stopped, due, limits_due, changed = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with Client.open(settings) as client:
@@ -48,6 +51,8 @@ async def run(settings: Settings) -> None:
         firing = Firing(client, broker, leader, due)
         settler = Settler(client.database, leader, settings.retention_executions_days)
         counting = Statistics(client.database, leader)
+        limiter = Limiter(client.database, Grants(client.database, client.redis, client.outbox))
+        sweeper = Sweeper(client.database)
         tasks = [
             asyncio.create_task(keep_running("relay", relay.run_once, due)),
             asyncio.create_task(keep_running("reconciler", reconciler.run_once, asyncio.Event())),
@@ -55,9 +60,11 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(keep_running("rescuer", rescuer.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("schedules", firing.run_once, changed)),
             asyncio.create_task(keep_running("settler", settler.run_once, asyncio.Event())),
-            asyncio.create_task(listen(client.redis, {WAKE: due, SCHEDULES: changed})),
-            asyncio.create_task(prepare(client, settings, leader)),
             asyncio.create_task(keep_running("statistics", counting.run_once, asyncio.Event())),
+            asyncio.create_task(keep_running("limiter", limiter.run_once, limits_due)),
+            asyncio.create_task(keep_running("sweeper", sweeper.run_once, asyncio.Event())),
+            asyncio.create_task(listen(client.redis, {WAKE: [due, limits_due], SCHEDULES: [changed]})),
+            asyncio.create_task(prepare(client, settings, leader)),
         ]
         log.info("scheduling is ready")
         await stopped.wait()
@@ -81,18 +88,16 @@ async def seed_defaults(client: Client, settings: Settings) -> None:
         await session.commit()
 
 
-async def listen(connection: redis.asyncio.Redis, wakes: dict[str, asyncio.Event]) -> None:
-    """Set the event of a channel whenever somebody says something there. While Redis is away nothing can be said."""
-    names = {channel.encode(): event for channel, event in wakes.items()}
+async def listen(connection: redis.asyncio.Redis, wakes: dict[str, list[asyncio.Event]]) -> None:
+    """Set the events of a channel whenever somebody says something there. While Redis is away nothing can be said."""
+    events = {channel.encode(): each for channel, each in wakes.items()}
     while True:
         with contextlib.suppress(RedisError, ConnectionError):
             async with connection.pubsub() as channel:
                 await channel.subscribe(*wakes)
-                for event in wakes.values():
-                    event.set()  # what was said while nobody listened
-                async for message in channel.listen():
-                    if message["channel"] in names:
-                        names[message["channel"]].set()
+                async for message in channel.listen():  # first the answers: what was said before them
+                    for event in events.get(message["channel"], ()):
+                        event.set()
         await asyncio.sleep(1)
 
 

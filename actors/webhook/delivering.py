@@ -70,12 +70,15 @@ def message_name(message_id: uuid.UUID) -> str:
 
 @dramatiq.actor(
     queue_name="webhooks",
+    concurrency=settings().webhook_concurrency,
+    key="endpoint",
     max_retries=None,  # the schedule ends it, not a number of runs: those that were put off do not count
     time_limit=180_000,
     throws=(Rejected, BadArguments, NotFound),
 )
 async def deliver_webhook(*, delivery: str, endpoint: str) -> dict[str, Any]:
-    """Send one delivery; better enqueued by `services.webhook`. `endpoint` is what its limits are counted by.
+    """Send one delivery; better enqueued by `services.webhook`. `endpoint` is what its concurrency
+    is counted by: an endpoint that hangs holds so many places and no more.
 
     A failed attempt is run again as WEBHOOK_SCHEDULE says; when that is over the job fails, and the delivery is kept as
     exhausted. Delivery is at least once: when the worker dies while the request is under way it is sent again, with the

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dramatiq
+import httpx
 import orjson
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -102,7 +103,7 @@ async def write_deliveries(
         if not delivery.ordered or delivery.endpoint_id in idle:
             idle.discard(delivery.endpoint_id)
             starting.append(delivery)
-    jobs = await _enqueue(session, [(d.id, d.endpoint_id or d.id) for d in starting], options or Options())
+    jobs = await _enqueue(session, [(d.id, _limited_by(d)) for d in starting], options or Options())
     by_delivery = dict(zip((d.id for d in starting), jobs, strict=True))
     await fetch(
         session,
@@ -139,8 +140,13 @@ async def start_all(session: AsyncSession, endpoint_id: uuid.UUID) -> None:
 async def _start(session: AsyncSession, endpoint_id: uuid.UUID, waiting: Sequence[Row[Any]]) -> None:
     if waiting:
         ids = [row.id for row in waiting]
-        jobs = await _enqueue(session, [(delivery, endpoint_id) for delivery in ids], Options())
+        jobs = await _enqueue(session, [(delivery, str(endpoint_id)) for delivery in ids], Options())
         await fetch(session, webhooks.SET_JOBS, ids, jobs)
+
+
+def _limited_by(delivery: Delivery) -> str:
+    """What its concurrency is counted by: the endpoint, or the host of an address that is none."""
+    return str(delivery.endpoint_id or httpx.URL(delivery.url or "").host)
 
 
 async def _idle(session: AsyncSession, deliveries: Sequence[Delivery]) -> set[uuid.UUID | None]:
@@ -151,12 +157,10 @@ async def _idle(session: AsyncSession, deliveries: Sequence[Delivery]) -> set[uu
 
 
 async def _enqueue(
-    session: AsyncSession, pairs: Sequence[tuple[uuid.UUID | None, uuid.UUID | None]], options: Options
+    session: AsyncSession, pairs: Sequence[tuple[uuid.UUID | None, str]], options: Options
 ) -> list[uuid.UUID]:
     actor = dramatiq.get_broker().get_actor(CARRIER)
-    calls = [
-        intake.bind(actor, (), {"delivery": str(delivery), "endpoint": str(endpoint)}) for delivery, endpoint in pairs
-    ]
+    calls = [intake.bind(actor, (), {"delivery": str(delivery), "endpoint": endpoint}) for delivery, endpoint in pairs]
     return await intake.enqueue_many(session, options, calls)
 
 

@@ -135,7 +135,7 @@ class Settings(BaseSettings):
         description="Seconds before a webhook's attempts 2, 3, ...",
     )
     webhook_concurrency: int = Field(
-        20, ge=1, le=10_000, description="Requests at once to one endpoint, of all workers."
+        20, ge=1, le=10_000, description="Requests at once to one endpoint, by all."
     )
     webhook_disable_days: float = Field(5, gt=0, description="Days of nothing but failures that disable an endpoint.")
     webhook_retention_days: float = Field(90, gt=0, description="Days webhooks and their attempts are kept.")

@@ -25,6 +25,7 @@ environment = jinja2.Environment(
 )
 environment.filters |= FILTERS
 environment.globals |= {"asset": asset, "pages": PAGES}
+environment.globals["ui"] = environment.get_template("ui.html").module
 
 HEADERS = {**PAGES_TRUST, "Vary": "HX-Target"}
 

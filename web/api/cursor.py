@@ -1,4 +1,4 @@
-"""Where a page of jobs ends: the time that it is sorted by, and its last job's id, as one word that callers send back."""
+"""Where a page of jobs ends: the time that it is sorted by, and its last job's id, as a word that callers send back."""
 
 import base64
 import binascii

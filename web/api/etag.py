@@ -19,6 +19,7 @@ IfMatch = Annotated[
 
 def etag(thing: Job | User | ApiKey) -> str:
     """A mark that changes with whatever an edit could change or depend on."""
+    seen: tuple[object, ...]
     if isinstance(thing, Job):
         seen = (thing.id, thing.state, thing.attempt, thing.control, thing.run_at, thing.priority, thing.finished_at)
     else:

@@ -9,6 +9,7 @@ from dramatiq import Message, MessageProxy
 
 from runtime.checkpoint import Checkpoint
 from runtime.failure import Failure
+from runtime.limited import Limit
 from runtime.slots import Kind, Slots
 
 
@@ -52,6 +53,7 @@ class Delivery(MessageProxy):
         self.failure: Failure | None = None
         self.interrupted = ""  # why its task is cancelled
         self.reason = ""
+        self.limit: Limit | None = None  # what holds for it and others together
         self.control = ""  # what somebody wants of this run: "cancel" or "pause"
         self.checkpoint = Checkpoint()
         self.retry_in: float | None = None

@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     rate_limit: int = Field(6000, ge=0, description="Requests a minute per caller and web process; 0: no limit.")
     metrics_open: bool = Field(False, description="Whether /metrics and /health/scheduler answer without a key.")
     mask_names: Words = Field((), description="More names of arguments whose values are never shown: pin,iban")
+    mask_patterns: Words = Field((), description="Regular expressions of texts never shown; a list in callboard.toml.")
     oidc_issuer: HttpUrl | None = Field(None, description="Identity provider: https://accounts.google.com")
     oidc_client_id: str | None = Field(None, description="This application's id at the identity provider.")
     oidc_client_secret: SecretStr | None = Field(None, description="This application's secret there, if it has one.")
@@ -134,9 +135,7 @@ class Settings(BaseSettings):
         ("5", "300", "1800", "7200", "18000", "36000", "50400", "72000", "86400"),
         description="Seconds before a webhook's attempts 2, 3, ...",
     )
-    webhook_concurrency: int = Field(
-        20, ge=1, le=10_000, description="Requests at once to one endpoint, by all."
-    )
+    webhook_concurrency: int = Field(20, ge=1, le=10_000, description="Requests at once to one endpoint, by all.")
     webhook_disable_days: float = Field(5, gt=0, description="Days of nothing but failures that disable an endpoint.")
     webhook_retention_days: float = Field(90, gt=0, description="Days webhooks and their attempts are kept.")
 
@@ -226,6 +225,16 @@ class Settings(BaseSettings):
     def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
             ip_network(network, strict=False)  # its error says what is wrong
+        return value
+
+    @field_validator("mask_patterns")
+    @classmethod
+    def _expressions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
         return value
 
     @classmethod

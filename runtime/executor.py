@@ -5,6 +5,7 @@ import collections
 import inspect
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -18,6 +19,7 @@ from dramatiq.middleware.time_limit import TimeLimitExceeded
 
 from db import jobs, pauses
 from db.database import Database
+from runtime import catalogue
 from runtime.adoption import Adoption
 from runtime.checkpoints import Checkpoints
 from runtime.control import Control
@@ -33,6 +35,7 @@ from runtime.recycling import recycle
 from runtime.settlement import Settlement
 from runtime.slots import Kind, Slots
 from runtime.soft_limit import OUT_OF_SOFT_TIME, SoftLimited
+from runtime.telemetry import Telemetry
 from runtime.threads import Threads
 from settings import Settings
 
@@ -104,15 +107,31 @@ class Executor:
         )
         self.checkpoints = Checkpoints(self._engine, self._lease)
         self.pauses = Pauses(self._engine)
+        self.telemetry = Telemetry(self.settings, self._engine, self.redis, self._lease)
+        self.telemetry.start()
         self.grants = Grants(self._engine, self.redis, self.outbox)
         self.settlement = Settlement(
-            self._engine, self.redis, self._lease, self.checkpoints, self.grants, self.broker.broker_id
+            self._engine,
+            self.redis,
+            self._lease,
+            self.checkpoints,
+            self.telemetry,
+            self.grants,
+            self.broker.broker_id,
         )
         self._recycling = self.loop.create_task(recycle(self.settings, self.settlement))
-        self._control = self.loop.create_task(Control(self.redis, [self._look_at_pauses, self._look_at_wishes]).run())
+        looks: list[Callable[[], Awaitable[None]]] = [
+            self._look_at_pauses,
+            self._look_at_wishes,
+            self.telemetry.changes.look,
+        ]
+        self._control = self.loop.create_task(Control(self.redis, looks).run())
         self._watch = self.loop.create_task(self._watch_jobs())
         self._heartbeat = self.loop.create_task(self._lease.keep(self._drop_runs))
         self._warm_up = self.loop.create_task(patiently("connecting", self._connect))
+        self._registration = self.loop.create_task(
+            patiently("registering the actors", partial(catalogue.register, self._engine, self.broker))
+        )
 
     async def close(self) -> None:
         """Write what has ended, then let go of the pools."""
@@ -120,6 +139,7 @@ class Executor:
         self._watch.cancel()
         self._control.cancel()
         self._warm_up.cancel()
+        self._registration.cancel()
         try:
             async with asyncio.timeout(_DRAIN):
                 if self._claims:  # what they are about to get is given back
@@ -130,6 +150,7 @@ class Executor:
                     await patiently("unregistering the worker", self._lease.unregister)
         except TimeoutError:
             log.error("the last jobs' ends could not be written; they will be rescued")  # noqa: TRY400
+        self.telemetry.stop()
         await self.outbox.drain()
         await self.redis.aclose()
         await self.database.close()
@@ -248,6 +269,7 @@ class Executor:
         again = [delivery for delivery in claimed if delivery.attempt > 1]
         if again:
             await self.checkpoints.load(again)
+        self.telemetry.changes.tell(delivery.job_id for delivery in claimed)
         return self._start_claimed(claimed)
 
     def _start_claimed(self, claimed: list[Delivery]) -> list[Delivery]:

@@ -101,7 +101,9 @@ class Executor:
             self._engine, self.settings, sorted(self.broker.queues), self._dramatiq.worker_threads
         )
         self.checkpoints = Checkpoints(self._engine, self._lease)
-        self.settlement = Settlement(self._engine, self.redis, self._lease, self.checkpoints, self.broker.broker_id)
+        self.settlement = Settlement(
+            self._engine, self.redis, self._lease, self.checkpoints, self.outbox, self.broker.broker_id
+        )
         self._recycling = self.loop.create_task(recycle(self.settings, self.settlement))
         self._control = self.loop.create_task(Control(self.redis, [self._look_at_wishes]).run())
         self._watch = self.loop.create_task(self._watch_jobs())
@@ -224,6 +226,7 @@ class Executor:
                 continue
             row = won.pop(delivery.job_id)  # popped: a second copy in the batch is a duplicate
             delivery.max_attempts, delivery.releases = row["max_attempts"], row["releases"]
+            delivery.workflow_id = row["workflow_id"]
             delivery.attempt += 1
             delivery.claimed_at = self.loop.time()
             claimed.append(delivery)

@@ -18,6 +18,7 @@ from scheduling.loop import keep_running
 from scheduling.reconciler import Reconciler
 from scheduling.relay import Relay
 from scheduling.rescuer import Rescuer
+from scheduling.workflows import Workflows
 from settings import Settings, settings
 
 log = structlog.get_logger("callboard")
@@ -32,11 +33,13 @@ async def run(settings: Settings) -> None:
         reconciler = Reconciler(client.database, client.redis)
         leader = Leader(client.database, settings.leader_lease)
         rescuer = Rescuer(client.database, client.redis, leader, settings.worker_lease)
+        workflows = Workflows(client.database, client.redis, client.outbox)
         tasks = [
             asyncio.create_task(keep_running("relay", relay.run_once, due)),
             asyncio.create_task(keep_running("reconciler", reconciler.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("leader", leader.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("rescuer", rescuer.run_once, asyncio.Event())),
+            asyncio.create_task(keep_running("workflows", workflows.run_once, asyncio.Event())),
             asyncio.create_task(listen(client.redis, due)),
         ]
         log.info("scheduling is ready")

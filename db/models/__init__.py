@@ -6,6 +6,7 @@ from db.models.jobs import Job, JobAttempt
 from db.models.kept import JobCheckpoint, JobLog, JobProgress, JobStep
 from db.models.limits import Limit, LimitGrant, Pause, UniqueWindow
 from db.models.workers import Lease, Worker
+from db.models.workflows import Workflow, WorkflowEdge, WorkflowEvent, WorkflowItems, WorkflowStep
 
 __all__ = [
     "Audit",
@@ -22,4 +23,9 @@ __all__ = [
     "Pause",
     "UniqueWindow",
     "Worker",
+    "Workflow",
+    "WorkflowEdge",
+    "WorkflowEvent",
+    "WorkflowItems",
+    "WorkflowStep",
 ]

@@ -20,6 +20,11 @@ A step:
 A step's jobs are those with its `run`; a step that is run again gets a new one, and older jobs change nothing more.
 """
 
+# What is read of a step, JSON as text: it is passed on unread.
+_STEP = """s.id, s.workflow_id, s.number, s.name, s.kind, s.state, s.join_policy, s.on_failure, s.takes_result,
+    s.spreads, s.undoes, s.predecessors, s.pending, s.hits, s.run, s.total, s.released, s.ended, s.failed,
+    s.max_parallel, s.event, s.calls::text as calls, s.args::text as args, s.kwargs::text as kwargs"""
+
 # Everything that decides about workflows begins here: ids. In one order, so that two never wait for each other.
 LOCK = """
 select id, state, owner, compensates from workflows where id = any($1::uuid[]) order by id for update
@@ -55,8 +60,8 @@ COUNT_ENDS = """
 update workflow_steps s set ended = s.ended + c.ended, failed = s.failed + c.failed
 from unnest($1::uuid[], $2::int[], $3::int[]) as c(run, ended, failed)
 where s.run = c.run and s.state = 'running'
-returning s.*
-"""
+returning {step}
+""".replace("{step}", _STEP)
 
 # failed -> succeeded, for steps whose job a person ran again, with success: runs.
 SUCCEED_LATE = """
@@ -65,8 +70,8 @@ update workflow_steps s set state = 'succeeded', result = j.result, error = null
 from jobs j
 where s.run = any($1::uuid[]) and s.state = 'failed' and s.kind = 'job' and s.undoes is null
   and j.workflow_id = s.workflow_id and j.step_run = s.run and j.outcome = 1
-returning s.*
-"""
+returning {step}
+""".replace("{step}", _STEP)
 
 # running -> ended, for steps of one job, as that job ended: ids.
 FINISH_JOBS = """
@@ -77,8 +82,8 @@ update workflow_steps s set
 from jobs j, workflows w
 where s.id = any($1::uuid[]) and s.state = 'running' and w.id = s.workflow_id
   and j.workflow_id = s.workflow_id and j.step_run = s.run and j.outcome is not null
-returning s.*
-"""
+returning {step}
+""".replace("{step}", _STEP)
 
 # The same for steps of many jobs: ids, most bytes of their results together. More than that is kept with the jobs only,
 # and if a successor is to be given it, the step has failed.
@@ -110,8 +115,8 @@ from workflow_steps k cross join lateral (
     ) a
 ) r
 where s.id = any($1::uuid[]) and s.state = 'running' and k.id = s.id
-returning s.*
-"""
+returning {step}
+""".replace("{step}", _STEP)
 
 # waiting, running -> ended, for steps that end without a job's doing: ids, states, results or null, error types or
 # null, error messages.
@@ -120,8 +125,8 @@ update workflow_steps s set state = e.state, result = e.result::json, finished_a
        error = case when e.type is not null then json_build_object('type', e.type, 'message', e.message) end
 from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) as e(id, state, result, type, message)
 where s.id = e.id and s.state in ('waiting', 'running')
-returning s.*
-"""
+returning {step}
+""".replace("{step}", _STEP)
 
 # These steps have ended: ids, has it succeeded. Their successors that wait, with one predecessor less to wait for.
 STEP_ENDED = """
@@ -132,22 +137,23 @@ from (
     group by e.to_id
 ) e
 where s.id = e.to_id and s.state = 'waiting'
-returning s.*
-"""
+returning {step}
+""".replace("{step}", _STEP)
 
 # Steps whose join is met: workflow. After a start or a pause.
 READY = """
-select * from workflow_steps
+select {step} from workflow_steps s
 where workflow_id = $1 and state = 'waiting'
   and case join_policy when 'any_succeeded' then hits > 0 or predecessors = 0
                        when 'all_done' then pending = 0 else pending = 0 and hits = predecessors end
 order by number
-"""
+""".replace("{step}", _STEP)
 
 # Steps of many jobs that have begun and have jobs left to make: workflow.
 UNFINISHED_FANS = """
-select * from workflow_steps where workflow_id = $1 and state = 'running' and released < total
-"""
+select {step} from workflow_steps s
+where workflow_id = $1 and state = 'running' and kind in ('group', 'map') and released < total
+""".replace("{step}", _STEP)
 
 # waiting, held -> running: ids, totals or null. A sleep or a wait is due at its time.
 BEGIN = """
@@ -155,8 +161,8 @@ update workflow_steps s set state = 'running', started_at = clock_timestamp(), t
        due_at = coalesce(s.until, now() + make_interval(secs => s.seconds))
 from unnest($1::uuid[], $2::int[]) as b(id, total)
 where s.id = b.id and s.state in ('waiting', 'held')
-returning s.*
-"""
+returning {step}
+""".replace("{step}", _STEP)
 
 # What the predecessors of these steps returned, in order: ids.
 PASSED = """
@@ -275,14 +281,16 @@ COMPENSATE = "update workflows set state = 'compensating' where id = $1 and stat
 
 # What is to be undone next: of the steps that succeeded, the one that did so last: workflow.
 NEXT_UNDO = """
-select u.* from workflow_steps u join workflow_steps s on s.id = u.undoes
-where u.workflow_id = $1 and u.state = 'held' and s.state = 'succeeded'
-order by s.finished_at desc, s.number desc limit 1
-"""
+select {step} from workflow_steps s join workflow_steps d on d.id = s.undoes
+where s.workflow_id = $1 and s.state = 'held' and d.state = 'succeeded'
+order by d.finished_at desc, d.number desc limit 1
+""".replace("{step}", _STEP)
 
 # Time is up: sleeps and waits that are over (most), workflows past their deadline (most), those that stop.
 DUE_STEPS = "select id, workflow_id from workflow_steps where due_at <= now() order by due_at limit $1"
-STEPS_DUE = "select * from workflow_steps where id = any($1::uuid[]) and state = 'running' and due_at <= now()"
+STEPS_DUE = """
+select {step} from workflow_steps s where id = any($1::uuid[]) and state = 'running' and due_at <= now()
+""".replace("{step}", _STEP)
 OVERDUE = """
 select id from workflows where deadline is not null and deadline <= now() and finished_at is null
   and state in ('running', 'paused') order by deadline limit $1
@@ -316,12 +324,12 @@ SET_TOTAL = "update workflow_steps set total = $2 where id = $1"
 
 # A person says that a step need not be done: workflow, name, its result as JSON. One whose job runs is not returned.
 SKIP = """
-update workflow_steps set state = 'skipped', result = $3::json, error = null, finished_at = clock_timestamp(),
+update workflow_steps s set state = 'skipped', result = $3::json, error = null, finished_at = clock_timestamp(),
        started_at = coalesce(started_at, clock_timestamp()), due_at = null
 where workflow_id = $1 and name = $2 and undoes is null
   and (state in ('waiting', 'failed', 'cancelled') or state = 'running' and kind in ('sleep', 'event'))
-returning *
-"""
+returning {step}
+""".replace("{step}", _STEP)
 STEP = "select id, state from workflow_steps where workflow_id = $1 and name = $2 and undoes is null"
 
 # Does it undo what was done, once it has stopped: workflow.
@@ -352,7 +360,9 @@ RECEIVE = """
 insert into workflow_events (workflow_id, name, payload, who) values ($1, $2, $3::json, $4)
 on conflict do nothing returning name
 """
-WAITS_FOR = "select * from workflow_steps where workflow_id = $1 and event = $2 and state = 'running'"
+WAITS_FOR = """
+select {step} from workflow_steps s where workflow_id = $1 and event = $2 and state = 'running'
+""".replace("{step}", _STEP)
 EVENT_NAMES = "select distinct event from workflow_steps where workflow_id = $1 and event is not null order by event"
 
 # The jobs of failed steps that did not succeed are queued again, and are counted as not ended: workflow, is it about
@@ -381,7 +391,7 @@ returning s.id
 RESET = """
 with reset as (
     update workflow_steps set state = case when undoes is null then 'waiting' else 'held' end, run = gen_random_uuid(),
-           total = case when kind = 'group' then total end, released = 0, ended = 0, failed = 0, due_at = null,
+           total = case when not spreads then total end, released = 0, ended = 0, failed = 0, due_at = null,
            result = null, error = null, started_at = null, finished_at = null
     where workflow_id = $1 and (state in ('failed', 'cancelled') or id = any($2::uuid[]))
     returning id

@@ -140,8 +140,8 @@ class Job:
         pause_if_wanted(self._delivery)
 
     def set_result(self, value: Any) -> None:
-        """What the job returns, said before it returns. In a workflow a job that ends in its own `transaction()` thereby
-        releases its successors in that very transaction; else they are released once the actor has returned.
+        """What the job returns, said before it returns. In a workflow a job that ends in its own `transaction()`
+        thereby releases its successors in that very transaction; else they are released once the actor has returned.
 
         Raises BadArguments or TooLarge.
         """

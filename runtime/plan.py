@@ -95,7 +95,7 @@ class Plan:
             raise BadRequest(f"A workflow has at most {MOST_STEPS:,} steps. Use each() for many jobs of one kind.")
         if node is not None:
             fields |= {"join": node.join, "on_failure": node.on_failure}
-            name = node.name or name
+            name = name if node.name is None else node.name
         payload.check(name, "a step's name")
         if not 0 < len(name) <= 200:
             raise BadRequest("A step's name has between 1 and 200 characters.")
@@ -112,7 +112,8 @@ class Plan:
         _bind(node.actor, (*passed, *node.args), dict(node.kwargs))
         payload.encode_arguments(node.args, dict(node.kwargs))
         step = self._new(
-            node, "job", node.actor.actor_name, after, calls=[_call(node.actor, node.options)], args=node.args, kwargs=dict(node.kwargs),
+            node, "job", node.actor.actor_name, after,
+            calls=[_call(node.actor, node.options)], args=node.args, kwargs=dict(node.kwargs),
             takes_result=node.takes_result, total=1,
         )  # fmt: skip
         self._undo(step, node.undo)
@@ -135,7 +136,8 @@ class Plan:
         payload.encode_arguments(node.args, dict(node.kwargs))
         total = None if node.items is None or isinstance(node.items, Select) else len(node.items)
         step = self._new(
-            node, "map", node.actor.actor_name, after, calls=[_call(node.actor, node.options)], args=node.args, kwargs=dict(node.kwargs),
+            node, "map", node.actor.actor_name, after,
+            calls=[_call(node.actor, node.options)], args=node.args, kwargs=dict(node.kwargs),
             takes_result=node.items is None, spreads=node.items is None, total=total, items=node.items,
             max_parallel=node.max_parallel,
         )  # fmt: skip
@@ -190,9 +192,7 @@ class Plan:
             raise BadRequest("graph() has no parts.")
         unknown = {one for needed in flow.depends_on.values() for one in needed} - flow.depends_on.keys()
         if unknown:
-            raise BadRequest(
-                "graph(): some parts that others depend on are no keys of it. Add them: {a: []}."
-            )
+            raise BadRequest("graph(): some parts that others depend on are no keys of it. Add them: {a: []}.")
         ends: dict[Flow, int] = {}
         try:
             for part in graphlib.TopologicalSorter(flow.depends_on).static_order():

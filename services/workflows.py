@@ -16,17 +16,28 @@ from errors import BadRequest, Conflict, NotFound
 from runtime import payload
 from runtime.advance import Advance, Error
 from runtime.flow import (
-    Flow, chain, chord, each, graph, group, s, si, sleep, sleep_until, wait_for,
+    Flow,
+    chain,
+    chord,
+    each,
+    graph,
+    group,
+    s,
+    si,
+    sleep,
+    sleep_until,
+    wait_for,
 )  # fmt: skip
 from runtime.ids import uuid7
+from runtime.options import Options
 from runtime.outbox import Outbox
 from runtime.plan import CHUNK, Plan, PlannedStep
 from runtime.release import Ended
 from services import audit
 
 __all__ = [
-    "Flow", "Started", "cancel", "chain", "chord", "each", "graph", "group", "pause", "rerun", "resume", "retry", "s",
-    "si", "signal", "skip", "sleep", "sleep_until", "start", "wait_for",
+    "Flow", "Options", "Started", "cancel", "chain", "chord", "each", "graph", "group", "pause", "rerun", "resume",
+    "retry", "s", "si", "signal", "skip", "sleep", "sleep_until", "start", "wait_for",
 ]  # fmt: skip
 
 _LONGEST = timedelta(days=3660)
@@ -90,7 +101,7 @@ async def cancel(
 
 
 async def pause(session: AsyncSession, workflow: uuid.UUID, *, who: str, reason: str = "") -> None:
-    """Begin nothing more until it is resumed; jobs that run stop where they can be gone on with, or run to their end."""
+    """Begin nothing more until it is resumed; what runs stops where it can be gone on with, or runs to its end."""
     connection = await _bare(session)
     async with _advancing(session, connection, workflow) as advance:
         _require(advance, workflow, "paused", "running")
@@ -149,7 +160,7 @@ async def skip(
         found = await _step(connection, workflow, step)
         has_ended = advance.state(workflow) in _ENDED
         if not has_ended and found["state"] in ("failed", "cancelled"):
-            raise Conflict(f"The step {step!r} is {found['state']}. Skip it once the workflow has ended, or retry that.")
+            raise Conflict(f"The step {step!r} is {found['state']}. Skip it once the workflow has ended.")
         skipped = await connection.fetch(workflows.SKIP, workflow, step, text)
         if not skipped:
             raise Conflict(f"The step {step!r} is {found['state']}. What runs can be cancelled, what is done is done.")
@@ -219,9 +230,7 @@ async def _step(connection: asyncpg.Connection, workflow: uuid.UUID, name: str) 
 def _note(
     session: AsyncSession, who: str, action: str, workflow: uuid.UUID, reason: str, **details: Any
 ) -> None:  # fmt: skip
-    audit.note(
-        session, who, f"workflow.{action}", target=str(workflow), reason=reason or None, details=details or None
-    )
+    audit.note(session, who, f"workflow.{action}", target=str(workflow), reason=reason or None, details=details or None)
 
 
 def _check_text(what: str, text: str | None) -> None:
@@ -264,7 +273,7 @@ async def _write(session: AsyncSession, connection: asyncpg.Connection, workflow
             await _write_query(session, connection, step, step.items)
         elif step.items:
             chunks = range(0, len(step.items), CHUNK)
-            texts = [payload.encode(step.items[start : start + CHUNK]) for start in chunks]
+            texts = [payload.encode(list(step.items[start : start + CHUNK])) for start in chunks]
             await connection.execute(workflows.INSERT_ITEMS, step.id, list(range(len(texts))), texts)
 
 

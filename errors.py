@@ -8,15 +8,25 @@ CallboardError
 │   └── TooLarge            arguments or result over the limit
 ├── NotFound                no such job
 ├── Conflict                it makes no sense in the state that the thing is in
+├── Unauthorized            nobody knows who this caller is
 ├── Forbidden               this caller may not do that
+├── NoResult                the job that was waited for gave none
+│   ├── JobFailed           it has failed for good
+│   ├── JobCancelled        it was cancelled
+│   └── NotEnded            it has not ended within the time that it was given
+├── TooMany                 too often in too short a time
 ├── DeliveryError           a message could not be handed to another system
 │   ├── NotSent             it surely did not leave: try again
 │   ├── Ambiguous           it may have left: the answer was lost
+│   │   └── InDoubt         and it is left to a person what to do
 │   └── Rejected            it was refused for good: do not try again
+│       └── ChannelRefused  we were, not the message: another way may take it
 ├── LeaseLost               this run of the job was given up: it may change nothing more
 ├── ServerUnavailable       PostgreSQL or Redis is away
 └── ProcessEnded            a process of the local stack ended by itself
 """
+
+from uuid import UUID
 
 
 class CallboardError(Exception):
@@ -92,6 +102,60 @@ class Forbidden(CallboardError):
     exit_code = 5
 
 
+class NoResult(CallboardError):
+    """The job that was waited for gave no result; `job_id` says which, the message why."""
+
+    status = 409
+
+    def __init__(self, message: str, job_id: UUID) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class JobFailed(NoResult):
+    """It has failed for good. `type` and `text` are its last error's."""
+
+    exit_code = 7
+
+    def __init__(self, job_id: UUID, type: str, text: str) -> None:  # noqa: A002 (as the job's error calls it)
+        super().__init__(f"Job {job_id} failed: {type}: {text}", job_id)
+        self.type, self.text = type, text
+
+
+class JobCancelled(NoResult):
+    """It was cancelled; `reason` says why."""
+
+    exit_code = 8
+
+    def __init__(self, job_id: UUID, reason: str) -> None:
+        super().__init__(f"Job {job_id} was cancelled: {reason or 'nobody said why'}", job_id)
+        self.reason = reason
+
+
+class NotEnded(NoResult):
+    """It has not ended within the time that it was given; it goes on."""
+
+    status = 504
+    exit_code = 9
+
+
+class Unauthorized(CallboardError):
+    """Nobody knows who this caller is: no key, no session, a wrong password."""
+
+    status = 401
+    exit_code = 5
+
+
+class TooMany(CallboardError):
+    """Too often in too short a time; `retry_after` says in how many seconds it is worth another try."""
+
+    status = 429
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class LeaseLost(CallboardError):
     """This run of the job was given up (its worker was thought dead, or somebody else ended the job).
 
@@ -117,9 +181,13 @@ class DemoFailed(CallboardError):
 
 
 class DeliveryError(CallboardError):
-    """A message could not be handed to another system."""
+    """A message could not be handed to another system. `code` says why in a word, where there is one: dns, reset."""
 
     status = 502
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class NotSent(DeliveryError):
@@ -128,8 +196,8 @@ class NotSent(DeliveryError):
     `retry_after` is what the other side asked for, in seconds, or None.
     """
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, retry_after: float | None = None, *, code: str | None = None) -> None:
+        super().__init__(message, code=code)
         self.retry_after = retry_after
 
 
@@ -137,5 +205,16 @@ class Ambiguous(DeliveryError):
     """The answer was lost after the message had gone out: it may have been accepted."""
 
 
+class InDoubt(Ambiguous):
+    """It may have left, and must not leave twice: a person has to look. Nothing is tried again."""
+
+
 class Rejected(DeliveryError):
     """The other side refused it for good: sending it again would be refused again."""
+
+
+class ChannelRefused(Rejected):
+    """The other side refused us, whatever the message: a wrong key or password, an account that is closed.
+
+    Another provider may take the message; this one will not before somebody has set it right.
+    """

@@ -2,19 +2,49 @@
 
 import os
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, UrlConstraints, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import (
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    PostgresDsn,
+    RedisDsn,
+    SecretStr,
+    UrlConstraints,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from errors import ConfigurationError
 
 DatabaseUrl = Annotated[PostgresDsn, UrlConstraints(allowed_schemes=["postgres", "postgresql", "postgresql+asyncpg"])]
 
 
+def _split(value: object) -> object:
+    """`a, b` as it is written in the environment; a list as it is in callboard.toml."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(value) if isinstance(value, list) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]  # separated by commas
+
+
+_PROVIDERS = frozenset({"file", "smtp", "sendgrid", "ses"})
+
+
 def default_home() -> Path:
-    """The folder of everything kept on this machine (servers' data, mails of the file provider, the login token)."""
+    """The folder of everything kept on this machine (servers' data, mails of the file provider, secrets)."""
     if os.geteuid() == 0:
         return Path("/var/lib/callboard")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "callboard"
@@ -32,9 +62,17 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the web process listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port the web process listens on.")
-    callboard_token: SecretStr | None = Field(
-        None, min_length=16, description="Bearer token of the API and password of the dashboard's login."
-    )
+    public_url: HttpUrl | None = Field(None, description="How people reach the web process: https://jobs.example.com")
+    session_hours: float = Field(336, gt=0, le=8760, description="Hours until a person must sign in again.")
+    session_idle_hours: float = Field(24, gt=0, le=8760, description="Hours after which an unused session ends.")
+    rate_limit: int = Field(6000, ge=0, description="Requests a minute per caller and web process; 0: no limit.")
+    metrics_open: bool = Field(False, description="Whether /metrics and /health/scheduler answer without a key.")
+    mask_names: Words = Field((), description="More names of arguments whose values are never shown: pin,iban")
+    oidc_issuer: HttpUrl | None = Field(None, description="Identity provider: https://accounts.google.com")
+    oidc_client_id: str | None = Field(None, description="This application's id at the identity provider.")
+    oidc_client_secret: SecretStr | None = Field(None, description="This application's secret there, if it has one.")
+    oidc_domains: Words = Field((), description="Domains whose verified e-mail addresses get an account.")
+    oidc_role: Literal["viewer", "operator", "admin"] = Field("viewer", description="Role of an account made so.")
 
     async_concurrency: int = Field(200, ge=1, le=10_000, description="Async jobs in flight per worker process.")
     dispatch_window: int = Field(5_000, ge=10, le=100_000, description="Messages kept in Redis per queue; more wait.")
@@ -47,8 +85,19 @@ class Settings(BaseSettings):
     retention_succeeded_days: float = Field(7, gt=0, description="Days a succeeded job is kept.")
     retention_cancelled_days: float = Field(7, gt=0, description="Days a cancelled job is kept.")
     retention_failed_days: float = Field(30, gt=0, description="Days a failed job is kept.")
+    retention_executions_days: float = Field(30, gt=0, description="Days the history of schedules is kept.")
 
-    email_provider: Literal["file", "smtp"] = Field("file", description="How e-mail leaves.")
+    email_provider: Words = Field(
+        ("file",), description="How e-mail leaves: file, smtp, sendgrid, ses; several: in turn."
+    )
+    email_routes: Words = Field((), description="Providers by tag: newsletter=ses, receipt=smtp+sendgrid")
+    email_policy: Literal["at_most_once", "at_least_once"] = Field(
+        "at_most_once", description="What to do when nobody knows whether a mail left: leave it, or send it again."
+    )
+    email_unknown_grace: float = Field(900, ge=0, le=86_400, description="Seconds to wait for events of such a mail.")
+    email_templates: Path | None = Field(None, description="Folder of e-mail templates, besides our own.")
+    email_content_days: float = Field(30, gt=0, description="Days the words of a mail are kept.")
+    email_retention_days: float = Field(400, gt=0, description="Days is kept who was sent a mail, and its events.")
     email_from: str = Field("Callboard <callboard@localhost>", description="Sender of e-mails that name none.")
     email_folder: Path | None = Field(None, description="Where the file provider writes; CALLBOARD_HOME/mail if unset.")
     smtp_host: str = Field("127.0.0.1", description="SMTP server.")
@@ -60,23 +109,91 @@ class Settings(BaseSettings):
     smtp_final_timeout: float = Field(600, gt=0, le=900, description="Seconds the reply to a whole mail may take.")
     smtp_connections: int = Field(20, ge=1, le=1000, description="Connections to the SMTP server per worker process.")
 
+    sendgrid_api_key: SecretStr | None = Field(None, description="SendGrid's API key.")
+    sendgrid_url: str = Field("https://api.sendgrid.com", description="SendGrid's API; https://api.eu.sendgrid.com")
+    sendgrid_webhook_key: str | None = Field(None, description="Public key that SendGrid signs its events with.")
+    ses_region: str | None = Field(None, description="Region of Amazon SES; keys come the way boto3 finds them.")
+    ses_url: str | None = Field(None, description="Another address of the SES API, for tests and private endpoints.")
+    ses_configuration_set: str | None = Field(None, description="Configuration set of SES, which sends the events.")
+    ses_topics: Words = Field((), description="ARNs of the SNS topics whose events are believed.")
+    alert_recipients: Words = Field((), description="Who gets alerts by e-mail: ops@example.com, ada@example.com")
+    alert_webhooks: Words = Field((), description="URLs that alerts are posted to.")
+    alert_window: float = Field(3600, ge=0, description="Seconds in which the same alert is not sent again.")
+    secret_key: SecretStr | None = Field(
+        None, min_length=32, description="Encrypts stored secrets; made in CALLBOARD_HOME if unset. All need the same."
+    )
+    outgoing_schemes: Words = Field(("https",), description="Schemes of URLs that requests may go to: https, http.")
+    outgoing_ports: Words = Field(("80", "443", "8080", "8443"), description="Ports they may go to; * is any.")
+    outgoing_private: Words = Field((), description="Networks they may go to although not public: 10.1.0.0/16, ::1")
+    outgoing_proxy: SecretStr | None = Field(None, description="Proxy they leave through: http://user:pw@host:3128")
+    outgoing_ca_file: Path | None = Field(None, description="Authorities (PEM) to trust besides the machine's.")
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
 
     @field_validator(
         "database_url",
         "redis_url",
-        "callboard_token",
+        "public_url",
+        "oidc_issuer",
+        "oidc_client_id",
+        "oidc_client_secret",
         "smtp_username",
         "smtp_password",
         "worker_max_jobs",
         "worker_max_memory",
+        "email_templates",
+        "sendgrid_api_key",
+        "sendgrid_webhook_key",
+        "ses_region",
+        "ses_url",
+        "ses_configuration_set",
+        "secret_key",
+        "outgoing_proxy",
+        "outgoing_ca_file",
         mode="before",
     )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         """`DATABASE_URL=` in an environment file means: not set."""
         return None if value == "" else value
+
+    @field_validator("email_provider")
+    @classmethod
+    def _are_providers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or set(value) - _PROVIDERS:
+            raise ValueError(f"must be one or more of {', '.join(sorted(_PROVIDERS))}, separated by commas")
+        return value
+
+    @field_validator("email_routes")
+    @classmethod
+    def _are_routes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for rule in value:
+            tag, _, names = rule.partition("=")
+            if not tag.strip() or {name.strip() for name in names.split("+")} - _PROVIDERS:
+                raise ValueError("must be tag=provider, separated by commas; several providers as a+b")
+        return value
+
+    @field_validator("outgoing_schemes")
+    @classmethod
+    def _are_schemes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or set(value) - {"http", "https"}:
+            raise ValueError("must be https, http or both, separated by a comma")
+        return value
+
+    @field_validator("outgoing_ports")
+    @classmethod
+    def _are_ports(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(port == "*" or (port.isascii() and port.isdecimal() and 0 < int(port) < 65536) for port in value):
+            raise ValueError("must be numbers from 1 to 65535, separated by commas, or *")
+        return value
+
+    @field_validator("outgoing_private")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network, strict=False)  # its error says what is wrong
+        return value
 
     @classmethod
     def settings_customise_sources(

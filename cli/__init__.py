@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from cli import migrate, settings
+from cli import keys, migrate, settings, users
 from errors import CallboardError
 
 app = typer.Typer(
@@ -16,6 +16,8 @@ app = typer.Typer(
 )
 app.command("migrate")(migrate.migrate)
 app.command("settings")(settings.settings)
+app.add_typer(users.app, name="users")
+app.add_typer(keys.app, name="keys")
 
 
 @app.callback()

@@ -13,6 +13,8 @@ def shown(value: object) -> str | int | float | None:
         return value
     if isinstance(value, SecretStr):
         return MASK
+    if isinstance(value, tuple):
+        return ", ".join(value)
     text = str(value)
     parts = urlsplit(text)
     if not parts.scheme or not parts.netloc:

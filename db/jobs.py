@@ -51,58 +51,90 @@ class Outcome(IntEnum):
 
 _INSERT = """
 insert into jobs (id, actor, queue, args, kwargs, options, priority, max_attempts, run_at, dispatched_at,
-                  unique_key, owner, tags, parent_id, expires_at, limit_key, unique_until_start)
+                  unique_key, owner, tags, parent_id, expires_at, unique_until_start)
 select id, actor, queue, args::json, kwargs::json, options::json, priority, max_attempts,
        coalesce(run_at, now() + make_interval(secs => delay)), case when dispatch then now() end,
        unique_key, owner,
        case when tags is not null then array(select json_array_elements_text(tags::json)) end,
        parent_id, coalesce(run_at, now() + make_interval(secs => delay)) + make_interval(secs => expires),
-       limit_key, unique_until_start
+       unique_until_start
 from {rows}
      as t(id, actor, queue, args, kwargs, options, priority, max_attempts, delay, run_at, dispatch,
-          unique_key, owner, tags, parent_id, expires, limit_key, unique_until_start)
+          unique_key, owner, tags, parent_id, expires, unique_until_start)
 on conflict do nothing
 """
 
 # A job: id, actor, queue, args, kwargs, options, priority, max_attempts, seconds of delay, run_at (or null), may its
-# message go to Redis at once, unique key, owner, tags (as JSON), parent, seconds after which it expires, limit key, is
-# its unique key free once it starts. Where its unique key lives already no row is written.
+# message go to Redis at once, unique key, owner, tags (as JSON), parent, seconds after which it expires, is its
+# unique key free once it starts. Where its unique key lives already no row is written.
 INSERT = _INSERT.format(
     rows="""(values ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::smallint, $8::int,
                 $9::float8, $10::timestamptz, $11::bool, $12::text, $13::text, $14::text, $15::uuid, $16::float8,
-                $17::text, $18::bool))"""
+                $17::bool))"""
 )
 
 # Many: the same as arrays of equal length.
 INSERT_MANY = _INSERT.format(
     rows="""unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::int[],
             $9::float8[], $10::timestamptz[], $11::bool[], $12::text[], $13::text[], $14::text[], $15::uuid[],
-            $16::float8[], $17::text[], $18::bool[])"""
+            $16::float8[], $17::bool[])"""
 )
 
 LIVE_BY_UNIQUE_KEY = "select id from jobs where unique_key = $1 and outcome is null"
 
+# From now on a unique key makes no other job for so long, whatever becomes of this one; no row, if it made one before:
+# key, id, seconds.
+OPEN_WINDOW = """
+insert into unique_windows as w (key, job_id, until) values ($1, $2, now() + make_interval(secs => $3))
+on conflict (key) do update set job_id = excluded.job_id, until = excluded.until where w.until <= now()
+returning job_id
+"""
+
+BY_WINDOW = "select job_id from unique_windows where key = $1"
+
+# A debounced job that no message carries yet gets the arguments of the latest call, and waits anew; one that only
+# waits for a limit or a person does not wait longer: unique key, args, kwargs, seconds of quiet, seconds after which it
+# expires.
+DEBOUNCE = """
+update jobs set
+    args = $2::json, kwargs = $3::json,
+    run_at = case state when 'queued' then now() + make_interval(secs => $4) else run_at end,
+    expires_at = now() + make_interval(secs => $4) + make_interval(secs => $5)
+where unique_key = $1 and outcome is null and unique_until_start
+  and state in ('queued', 'waiting', 'paused') and dispatched_at is null
+returning id
+"""
+
+# A debounced job whose message is on its way has its arguments for good: the next call makes another job: unique key.
+LET_GO = """
+update jobs set unique_key = null
+where unique_key = $1 and outcome is null and unique_until_start and dispatched_at is not null
+returning id
+"""
+
 # A message that no row stands behind (sent by `actor.send()`, periodiq, another program) gets its row on arrival.
 # `eta` (seconds since 1970, or null) is when it is due, at most so many seconds from now; one without is dispatched:
-# its message is in our hands.
+# its message is in our hands. `expires` is in how many seconds from then it must have started, or null.
 ADOPT = """
-insert into jobs (id, actor, queue, args, kwargs, options, priority, max_attempts, run_at, dispatched_at)
-select id, actor, queue, args::json, kwargs::json, options::json, priority, max_attempts,
-       least(coalesce(to_timestamp(eta), now()), now() + make_interval(secs => $10)),
-       case when eta is null then now() end
+insert into jobs (id, actor, queue, args, kwargs, options, priority, max_attempts, run_at, dispatched_at, expires_at)
+select id, actor, queue, args::json, kwargs::json, options::json, priority, max_attempts, due,
+       case when eta is null then now() end, due + make_interval(secs => expires)
 from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::int[],
-            $9::float8[])
-     as t(id, actor, queue, args, kwargs, options, priority, max_attempts, eta)
+            $9::float8[], $11::float8[])
+     as t(id, actor, queue, args, kwargs, options, priority, max_attempts, eta, expires),
+     least(coalesce(to_timestamp(eta), now()), now() + make_interval(secs => $10)) as due
 on conflict (id) do nothing
 """
 
 # queued -> running, by a worker that holds the job's message and its own row: ids, attempts of the messages, worker.
-# Duplicate, stale, cancelled and not yet due messages return no row: drop them.
+# Duplicate, stale, cancelled, expired and not yet due messages return no row: drop them.
 CLAIM = """
 with me as materialized (select id from workers where id = $3 for key share)
-update jobs j set state = 'running', attempt = j.attempt + 1, worker = me.id, started_at = now()
+update jobs j set state = 'running', attempt = j.attempt + 1, worker = me.id, started_at = now(),
+       unique_key = case when j.unique_until_start then null else j.unique_key end
 from me, unnest($1::uuid[], $2::int[]) as m(id, attempt)
 where j.id = m.id and j.attempt = m.attempt and j.state = 'queued' and j.run_at <= now()
+  and (j.expires_at is null or j.expires_at > now() or j.started_at is not null)
 returning j.id, j.max_attempts, j.releases, j.workflow_id
 """
 
@@ -122,9 +154,9 @@ where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker
 returning j.id
 """
 
-# running -> succeeded inside the actor's own transaction: id, attempt, worker.
+# running -> succeeded inside the actor's own transaction, which may have begun long ago: id, attempt, worker.
 SUCCEED_WITH_WORK = """
-update jobs set state = 'succeeded', outcome = 1, finished_at = now(), control = null, control_reason = null
+update jobs set state = 'succeeded', outcome = 1, finished_at = clock_timestamp(), control = null, control_reason = null
 where id = $1 and attempt = $2 and state = 'running' and worker = $3
 returning id
 """
@@ -174,23 +206,15 @@ where j.id = c.id and j.attempt = c.attempt and j.state = 'running' and j.worker
 returning j.id
 """
 
-# running -> queued, because the worker stops, or because the job wants to be run later: ids, attempts, seconds until
-# then, worker. The attempt number stays (it must only grow), so the job gets one more: a deploy uses up no attempt.
+# running -> queued, because the worker stops, or because the job wants to be run later; or -> paused, if somebody wants
+# that: ids, attempts, seconds until then, worker. The attempt number stays (it must only grow), so the job gets one
+# more: a deploy or a pause uses up no attempt.
 RELEASE = """
 update jobs j set max_attempts = j.max_attempts + 1, releases = j.releases + 1, {leave}
 from unnest($1::uuid[], $2::int[], $3::float8[]) as r(id, attempt, delay)
 where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $4
 returning j.id
 """.replace("{leave}", leave(fails="false", later="now() + make_interval(secs => r.delay)", error="j.error"))
-
-# running -> paused, at a point where it can be: ids, attempts, worker.
-PAUSE_RUNNING = """
-update jobs j set state = 'paused', worker = null, control = null, control_reason = null, run_at = now(),
-       dispatched_at = null, max_attempts = j.max_attempts + 1, releases = j.releases + 1
-from unnest($1::uuid[], $2::int[]) as p(id, attempt)
-where j.id = p.id and j.attempt = p.attempt and j.state = 'running' and j.worker = $3
-returning j.id
-"""
 
 # What somebody wants of this worker's runs: worker.
 CONTROLLED = """
@@ -228,12 +252,20 @@ returning j.id, j.state
 # least.
 QUEUE_AGAIN = """
 update jobs set state = 'queued', outcome = null, finished_at = null, worker = null, run_at = now(),
-       dispatched_at = null, error = null, is_reported = case when workflow_id is not null then false end,
+       dispatched_at = null, error = null, expires_at = null,
+       is_reported = case when workflow_id is not null then false end,
        max_attempts = case when max_attempts is not null then attempt + greatest(1, max_attempts - attempt) end
 where id = any($1::uuid[]) and state in ('failed', 'cancelled')
   and (unique_key is null
        or not exists (select from jobs l where l.unique_key = jobs.unique_key and l.outcome is null))
 returning id
+"""
+
+# Which of these are over, or gone: ids. One that its own transaction has ended gets a second to write its result.
+OVER = """
+select w.id from unnest($1::uuid[]) as w(id) left join jobs j on j.id = w.id
+where j.id is null
+   or j.outcome is not null and (j.outcome <> 1 or j.result is not null or j.finished_at < now() - interval '1 s')
 """
 
 # The messages of these jobs did not get to Redis, or are gone from it: ids, attempts.
@@ -285,6 +317,27 @@ select id, priority, attempt from jobs
 where outcome is null and queue = $1 and run_at <= now()
   and state = 'queued' and dispatched_at < now() - make_interval(secs => $2)
 order by priority, run_at limit $3
+"""
+
+# waiting, queued -> cancelled, because they were to start in time and have not: most, oldest first.
+EXPIRE = """
+update jobs set state = 'cancelled', outcome = 3, finished_at = now(), blocked_by = null,
+       run_at = case when run_at = 'infinity' then now() else run_at end,
+       error = json_build_object('type', 'Expired', 'message', 'expired: it was to start by ' || expires_at)
+where id = any(array(
+    select id from jobs
+    where expires_at <= now() and outcome is null and state in ('waiting', 'queued') and started_at is null
+    order by expires_at limit $1 for update skip locked
+))
+returning id
+"""
+
+# Unique keys whose time is over, longest ago first: most.
+CLOSE_WINDOWS = """
+delete from unique_windows where key = any(array(
+    select key from unique_windows where until <= now() order by until limit $1 for update skip locked
+))
+returning key
 """
 
 # Ended jobs past their retention, oldest first: outcome, seconds, most. Their attempts go with them. Those of a

@@ -190,17 +190,19 @@ update workflow_steps s set released = s.released + r.number
 from unnest($1::uuid[], $2::int[]) as r(id, number) where s.id = r.id
 """
 
-# Jobs of steps: id, actor, queue, args, kwargs, options, priority, max_attempts, seconds of delay, may its message go
-# to Redis at once, owner, workflow, run of its step, item; as arrays of equal length.
+# Jobs of steps: id, actor, queue, args, kwargs, options, priority, max_attempts, seconds of delay, seconds after which
+# it expires or null, may its message go to Redis at once, owner, workflow, run of its step, item; as arrays of equal
+# length.
 INSERT_JOBS = """
-insert into jobs (id, actor, queue, args, kwargs, options, priority, max_attempts, run_at, dispatched_at, owner,
-                  workflow_id, step_run, item, is_reported)
+insert into jobs (id, actor, queue, args, kwargs, options, priority, max_attempts, run_at, dispatched_at,
+                  expires_at, owner, workflow_id, step_run, item, is_reported)
 select id, actor, queue, args::json, kwargs::json, options::json, priority, max_attempts,
-       now() + make_interval(secs => delay), case when dispatch then now() end, owner,
+       now() + make_interval(secs => delay), case when dispatch then now() end,
+       now() + make_interval(secs => delay) + make_interval(secs => expires), owner,
        workflow_id, step_run, item, false
 from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::int[],
-            $9::float8[], $10::bool[], $11::text[], $12::uuid[], $13::uuid[], $14::int[])
-     as t(id, actor, queue, args, kwargs, options, priority, max_attempts, delay, dispatch, owner,
+            $9::float8[], $10::float8[], $11::bool[], $12::text[], $13::uuid[], $14::uuid[], $15::int[])
+     as t(id, actor, queue, args, kwargs, options, priority, max_attempts, delay, expires, dispatch, owner,
           workflow_id, step_run, item)
 """
 

@@ -15,6 +15,7 @@ from db.models import Job
 from errors import DemoFailed
 from local.catcher import Catcher
 from local.lives import Lives
+from local.login import first_admin
 from local.machine import Machine
 from local.stack import Stack
 from local.steps import Steps
@@ -58,12 +59,13 @@ async def play(machine: Machine, console: Console, once: bool, began: float) -> 
     async with catcher().listening() as mailbox:
         with steps.step("Migrations"):
             await upgrade(machine.settings)
+            login = await first_admin(machine)
         stack = Stack(machine.home, machine.environment | deliver_to(mailbox))
         with stack.held():
             with steps.step(", ".join(part.name for part in stack.parts)):
                 stack.start()
                 await answers(f"{machine.url}/ready", stack)
-            show_addresses(console, machine)
+            show_addresses(console, machine, login)
             async with Client.open(machine.settings) as client:
                 ids = await enqueue(client)
                 ended = await follow(client, ids, stack, console, began)
@@ -105,12 +107,11 @@ async def answers(url: str, stack: Stack) -> None:
             await asyncio.sleep(POLL)
 
 
-def show_addresses(console: Console, machine: Machine) -> None:
+def show_addresses(console: Console, machine: Machine, login: str) -> None:
     console.print(
+        f"\n  The console      {machine.url}"
+        f"\n  Sign in          {login}"
         f"\n  The API          {machine.url}/api/v1/openapi.json"
-        f"\n  The dashboard    {machine.url}/dramatiq"
-        f"\n  Log in as        admin"
-        f"\n  with password    {machine.token}"
         f"\n  Logs             {machine.home}/logs\n",
         highlight=False,
         soft_wrap=True,

@@ -7,6 +7,7 @@ from rich.text import Text
 from watchfiles import PythonFilter, watch
 
 from db.migrate import upgrade
+from local.login import first_admin
 from local.machine import Machine
 from local.stack import ROOT, Stack
 
@@ -22,12 +23,11 @@ class Development:
 
     def run(self) -> None:
         """Until Ctrl-C. A process that ends (a mistake in the code) is reported, and starts with the next change."""
-        asyncio.run(upgrade(self._machine.settings))
+        login = asyncio.run(self._prepare())
         with self._stack.held():
             self._stack.start()
             self._console.print(
-                f"{self._machine.url}/api/v1/openapi.json and /dramatiq, as admin with {self._machine.token}. "
-                "Ctrl-C stops it.",
+                f"{self._machine.url}, {login}. Ctrl-C stops it.",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -38,6 +38,10 @@ class Development:
                     self._restart()
                 self._show_new_lines()
                 self._report_the_ended()
+
+    async def _prepare(self) -> str:
+        await upgrade(self._machine.settings)
+        return await first_admin(self._machine)
 
     def _restart(self) -> None:
         self._stack.stop()

@@ -1,4 +1,4 @@
-"""What the stack stands on, on this machine: the servers, a free port, a login."""
+"""What the stack stands on, on this machine: the servers and a free port."""
 
 import os
 import socket
@@ -26,10 +26,6 @@ class Machine:
         host = self.settings.host
         return f"http://{'127.0.0.1' if host in EVERYWHERE else host}:{self.settings.port}"
 
-    @property
-    def token(self) -> str:
-        return self.environment["CALLBOARD_TOKEN"]
-
 
 @contextmanager
 def prepared(steps: Steps) -> Iterator[Machine]:
@@ -38,12 +34,8 @@ def prepared(steps: Steps) -> Iterator[Machine]:
     require_free_port(settings.host, settings.port)
     folder = home.prepare(settings.callboard_home)
     with servers.running(folder, servers.given(settings), steps) as urls:
-        token = (
-            settings.callboard_token.get_secret_value() if settings.callboard_token else home.secret(folder / "token")
-        )
         environment = urls | {
             "CALLBOARD_HOME": str(folder),
-            "CALLBOARD_TOKEN": token,
             "HOST": settings.host,
             "PORT": str(settings.port),
         }

@@ -12,6 +12,7 @@ from db import jobs
 from db.database import Database
 from runtime.delivery import Delivery
 from runtime.patience import patiently
+from runtime.punctuality import Punctuality
 from runtime.transport import TRANSPORT_OPTIONS
 
 if TYPE_CHECKING:
@@ -27,13 +28,17 @@ class Adoption:
 
     def __init__(self, broker: "Broker", database: Database) -> None:
         self._broker, self._database = broker, database
+        self._punctuality = Punctuality(broker, database)
 
     async def adopt(self, foreign: list[Delivery]) -> list[Delivery]:
         """Write rows for these. Returns those that are not to be claimed now: their rows will send them."""
         again = [d for d in foreign if "requeued" in d.options and await self._queue_again(d)]
-        new = [d for d in foreign if d not in again]
+        too_late, planned = await self._punctuality.judge([d for d in foreign if d not in again])
+        new = [d for d in foreign if d not in again and d not in too_late]
         unwritable = await self._insert(new)
-        return [*again, *unwritable, *(d for d in new if d.source.endswith(".DQ") and d not in unwritable)]
+        await self._punctuality.record([run for run in planned if run.delivery not in unwritable])
+        done = [*again, *too_late, *unwritable]
+        return [*done, *(d for d in new if d.source.endswith(".DQ") and d not in unwritable)]
 
     async def _queue_again(self, delivery: Delivery) -> bool:
         """A dead letter that a person requeued in dramatiq-dashboard: its job is run again, if it can be."""
@@ -64,7 +69,8 @@ class Adoption:
     async def _write(self, rows: Iterable[tuple[Any, ...]]) -> None:
         columns = map(list, zip(*rows, strict=True))
         async with self._database.connection() as connection:
-            await connection.execute(jobs.ADOPT, *columns, _FARTHEST)
+            *first, expires = columns
+            await connection.execute(jobs.ADOPT, *first, _FARTHEST, expires)
 
     def _row(self, delivery: Delivery) -> tuple[Any, ...]:
         options = {key: value for key, value in delivery.options.items() if key not in TRANSPORT_OPTIONS}
@@ -79,4 +85,5 @@ class Adoption:
             actor.priority if actor else 0,
             self._broker.retries.max_attempts(actor, options),
             delivery.eta / 1000 if delivery.source.endswith(".DQ") and delivery.eta is not None else None,
+            self._broker.limits.expires(actor) if actor else None,
         )

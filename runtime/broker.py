@@ -5,7 +5,7 @@ from typing import Any
 import dramatiq
 import redis
 import structlog
-from dramatiq import Message
+from dramatiq import Actor, Message
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, Middleware, MiddlewareError, Pipelines
 from redis.backoff import NoBackoff
@@ -14,6 +14,7 @@ from redis.retry import Retry
 from runtime.companion import Companion
 from runtime.consumer import JobConsumer
 from runtime.executor import Executor
+from runtime.limited import Limits
 from runtime.limits import ThreadShutdown, ThreadTimeLimit
 from runtime.periodic import Periodic
 from runtime.retries import Retries
@@ -34,6 +35,7 @@ class Broker(RedisBroker):
         self._before: dict[str, list[Any]] = {}  # signal -> hooks
         self._after: dict[str, list[Any]] = {}
         self.retries = Retries()
+        self.limits = Limits()
         self.time_limit = ThreadTimeLimit()
         RedisBroker.__init__(
             self,
@@ -61,9 +63,14 @@ class Broker(RedisBroker):
             Callbacks(),
             Pipelines(),
             Periodic(),
+            self.limits,
             self.retries,  # last of those: its after-hook decides, and the others see the decision
             Companion(settings),
         ]
+
+    def declare_actor(self, actor: Actor[Any, Any]) -> None:
+        self.limits.declare(actor)  # not in a hook, whose errors Dramatiq would log and pass over
+        super().declare_actor(actor)
 
     def add_middleware(self, middleware: Middleware, **place: type[Middleware] | None) -> None:
         RedisBroker.add_middleware(self, middleware, **place)

@@ -5,7 +5,8 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from dramatiq import Actor
@@ -17,8 +18,8 @@ from errors import BadArguments, BadRequest
 from runtime import payload
 from runtime.ids import uuid7
 from runtime.options import Options
-from runtime.outbox import Outbox
-from runtime.transport import Envelope, seal
+from runtime.outbox import Outbox, Posted
+from runtime.transport import WAKE, Envelope, Notice, seal
 
 if TYPE_CHECKING:
     from runtime.broker import Broker
@@ -33,11 +34,12 @@ class Call:
     actor: Actor[Any, Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    id: uuid.UUID | None = None  # what the job's id is to be, where it must be known before: new, from `uuid7`
 
 
 @dataclass(frozen=True)
 class Enqueued:
-    """A job that exists once the session commits. `created` is False if its unique key found one that lives."""
+    """A job that exists once the session commits. `created` is False if its unique key found one that was there."""
 
     id: uuid.UUID
     created: bool
@@ -74,13 +76,43 @@ def bind(actor: Actor[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 async def enqueue(session: AsyncSession, options: Options, bound: Call) -> Enqueued:
     """Write one job. Raises BadArguments or TooLarge, nothing written."""
+    if isinstance(options.unique_until, timedelta):
+        return await _enqueue_in_window(session, options, bound, options.unique_until)
     while True:
         (row,) = _rows(_outbox(session), [bound], options)
         if await _insert(session, [row]):
             return Enqueued(row.id, created=True)
-        found = await _by_unique_key(session, options.unique_key)
+        found = await _debounce(session, row, options) if options.debounce else None
+        found = found or await _value(session, jobs.LIVE_BY_UNIQUE_KEY, options.unique_key)
         if found is not None:
             return Enqueued(found, created=False)
+
+
+async def _enqueue_in_window(session: AsyncSession, options: Options, bound: Call, window: timedelta) -> Enqueued:
+    """Write the job if its unique key has made none for so long."""
+    outbox = _outbox(session)
+    (row,) = _rows(outbox, [bound], replace(options, unique_key=None, unique_until="finished"))
+    key, seconds = options.unique_key, window.total_seconds()
+    if await _value(session, jobs.OPEN_WINDOW, key, row.id, seconds) is not None:
+        await _insert(session, [row])
+        return Enqueued(row.id, created=True)
+    if outbox is not None and row.envelope is not None:
+        outbox.forget([row.envelope])
+    found = await _value(session, jobs.BY_WINDOW, key)
+    # None: the window closed, and was swept, between the two statements.
+    return Enqueued(found, created=False) if found else await _enqueue_in_window(session, options, bound, window)
+
+
+async def _debounce(session: AsyncSession, row: _Row, options: Options) -> uuid.UUID | None:
+    """The job that was there and has the latest arguments now. None: it is on its way, and its key is free for another
+    (unless a job that is not debounced has it)."""
+    assert options.debounce is not None
+    key, expires = options.unique_key, row.columns[15]
+    quiet = options.debounce.total_seconds()
+    found = await _value(session, jobs.DEBOUNCE, key, row.columns[3], row.columns[4], quiet, expires)
+    if found is None:
+        await _value(session, jobs.LET_GO, key)
+    return found
 
 
 async def enqueue_many(session: AsyncSession, options: Options, calls: Sequence[Call]) -> list[uuid.UUID]:
@@ -94,24 +126,45 @@ async def enqueue_many(session: AsyncSession, options: Options, calls: Sequence[
     return [row.id for row in rows]
 
 
-async def _by_unique_key(session: AsyncSession, key: str | None) -> uuid.UUID | None:
+async def enqueue_each(session: AsyncSession, wanted: Sequence[tuple[Call, Options]]) -> list[uuid.UUID]:
+    """Write many jobs, each with options of its own, in one statement; their ids, in order. None has a unique key."""
+    outbox = _outbox(session)
+    rows: list[_Row] = []
+    try:
+        for bound, options in wanted:
+            rows += _rows(outbox, [bound], options)
+    except BadRequest:
+        if outbox is not None:
+            outbox.forget(row.envelope for row in rows if row.envelope is not None)
+        raise
+    if rows:
+        await _insert(session, rows)
+    return [row.id for row in rows]
+
+
+async def _value(session: AsyncSession, statement: str, *values: Any) -> uuid.UUID | None:
+    """The job's id that the statement returns, if it returns one."""
     connection = await session.connection()
-    found = (await connection.exec_driver_sql(jobs.LIVE_BY_UNIQUE_KEY, (key,))).first()
+    found = (await connection.exec_driver_sql(statement, values)).first()
     return None if found is None else uuid.UUID(str(found[0]))
 
 
 def _rows(outbox: Outbox | None, calls: Sequence[Call], options: Options) -> list[_Row]:
-    due = options.delay is None and options.run_at is None
+    delay = options.delay or options.debounce
+    due = delay is None and options.run_at is None
     of_message = options.of_message()
     message_options = payload.encode(of_message) if of_message else None
     now = int(time.time() * 1000)
     places = [place(bound.actor, options) for bound in calls]
     texts = [payload.encode_arguments(bound.args, bound.kwargs) for bound in calls]  # before any room is taken
+    for bound in calls:
+        _broker(bound.actor).limits.check(bound.actor, bound.args, bound.kwargs)
+    is_free_at_start = options.unique_until == "started" or options.debounce is not None or None
     room = {place: outbox.admit(*place, count) for place, count in Counter(places).items()} if outbox and due else {}
     rows = []
     for bound, (queue, priority), (args, kwargs) in zip(calls, places, texts, strict=True):
         actor = bound.actor
-        job_id = uuid7()
+        job_id = bound.id or uuid7()
         envelope = None
         if room.get((queue, priority)):
             room[queue, priority] -= 1
@@ -122,9 +175,9 @@ def _rows(outbox: Outbox | None, calls: Sequence[Call], options: Options) -> lis
         columns = (
             job_id, actor.actor_name, queue, args, kwargs, message_options, priority,
             _broker(actor).retries.max_attempts(actor, of_message),
-            options.delay.total_seconds() if options.delay else 0.0, options.run_at, envelope is not None,
+            delay.total_seconds() if delay else 0.0, options.run_at, envelope is not None,
             options.unique_key, options.owner, payload.encode(list(options.tags)) if options.tags else None,
-            options.parent_id, options.expires.total_seconds() if options.expires else None, None, None,
+            options.parent_id, _broker(actor).limits.expires(actor, options.expires), is_free_at_start,
         )  # fmt: skip
         rows.append(_Row(job_id, columns, envelope))
     return rows
@@ -171,9 +224,9 @@ def _execute_insert(session: Session, rows: Sequence[_Row]) -> int:
     return connection.exec_driver_sql(jobs.INSERT_MANY, columns).rowcount
 
 
-def _to_send(rows: Sequence[_Row]) -> list[Envelope | None]:
-    """The messages, and one None if the relay has something to send."""
-    envelopes: list[Envelope | None] = [row.envelope for row in rows if row.envelope is not None]
-    if len(envelopes) < len(rows):
-        envelopes.append(None)
-    return envelopes
+def _to_send(rows: Sequence[_Row]) -> list[Posted]:
+    """The messages, and a word to the relays if there is something for them to send."""
+    posted: list[Posted] = [row.envelope for row in rows if row.envelope is not None]
+    if len(posted) < len(rows):
+        posted.append(Notice(WAKE, "enqueued"))
+    return posted

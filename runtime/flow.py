@@ -23,6 +23,7 @@ from runtime.options import Options
 
 P = ParamSpec("P")
 R = TypeVar("R")
+F = TypeVar("F", bound="Flow")
 
 Join = Literal["all_succeeded", "all_done", "any_succeeded"]
 OnFailure = Literal["fail", "continue", "compensate"]
@@ -176,10 +177,10 @@ def chord(parts: Group | Sequence[Flow], body: Node) -> Chord:
     return Chord(parts if isinstance(parts, Group) else Group(tuple(parts)), body)
 
 
-def graph(depends_on: Mapping[Flow, Sequence[Flow]]) -> Graph:
+def graph(depends_on: Mapping[F, Sequence[Flow]]) -> Graph:
     """What depends on what: `graph({a: [], b: [a], c: [a]})`. Its result is that of its one last part, or the list of
     those of all its last parts."""
-    return Graph(depends_on)
+    return Graph({part: tuple(needed) for part, needed in depends_on.items()})
 
 
 def sleep(delay: float | timedelta) -> Sleep:

@@ -29,10 +29,11 @@ class Cancelled(Interruption):
 
 
 class Paused(Interruption):
-    """Somebody wants the job paused, and this is a point where it can be."""
+    """Somebody wants the job paused, and this is a point where it can be. Should it not be wanted any more by the time
+    that this is written, the job is queued again and goes on."""
 
     def settle(self, delivery: Delivery) -> None:
-        delivery.ending = Ending.PAUSED
+        delivery.ending = Ending.RELEASED
 
 
 class Snooze(Interruption):

@@ -36,6 +36,7 @@ class Options:
 
     def __post_init__(self) -> None:
         self._check_time()
+        self._check_unique()
         self._check_numbers()
         self._check_texts()
 
@@ -47,6 +48,18 @@ class Options:
         wait = self.delay if self.run_at is None else self.run_at - datetime.now(UTC)
         if wait is not None and wait > _FARTHEST:
             raise BadRequest(f"{'delay' if self.run_at is None else 'run_at'} is more than {_FARTHEST.days} days away.")
+
+    def _check_unique(self) -> None:
+        for name in ("unique_until", "debounce", "expires"):
+            value = getattr(self, name)
+            if isinstance(value, timedelta) and not timedelta(0) < value <= _FARTHEST:
+                raise BadRequest(f"{name} {value} is not between 0 and {_FARTHEST.days} days.")
+        if self.unique_until not in ("finished", "started") and not isinstance(self.unique_until, timedelta):
+            raise BadRequest(f"unique_until {self.unique_until!r} is none of 'finished', 'started' and a timedelta.")
+        if self.unique_key is None and (self.unique_until != "finished" or self.debounce is not None):
+            raise BadRequest("unique_until and debounce need a unique_key, which says which calls are the same.")
+        if self.debounce is not None and (self.delay or self.run_at or self.unique_until != "finished"):
+            raise BadRequest("debounce says itself when the job runs: give no delay, run_at or unique_until with it.")
 
     def _check_numbers(self) -> None:
         if self.priority is not None and not -32768 <= self.priority <= 32767:

@@ -24,9 +24,11 @@ from db import jobs
 from db.database import Database
 from runtime.batch import Batch
 from runtime.patience import Seldom, patiently, told
-from runtime.transport import MOST, PUSH, WAKE, Envelope, Keys
+from runtime.transport import MOST, PUSH, PUSH_AHEAD, Envelope, Keys, Notice
 
 log = structlog.get_logger("callboard")
+
+Posted = Envelope | Notice
 
 _PAUSE = 0.003  # seconds between two pushes, so that commits in quick succession share one
 _ESTIMATE_AGE = 0.1  # seconds a queue's known length is believed
@@ -48,9 +50,10 @@ class Outbox:
     def __init__(self, database: Database, redis: Redis, window: int) -> None:
         self._database, self._redis, self._window = database, redis, window
         self._push_script = redis.register_script(PUSH)
+        self._push_ahead_script = redis.register_script(PUSH_AHEAD)
         self._depths: defaultdict[str, _Depth] = defaultdict(_Depth)
         self._cannot_send = Seldom()
-        self._batch: Batch[Envelope | None] = Batch(self._flush, most=MOST, pause=_PAUSE)
+        self._batch: Batch[Posted] = Batch(self._flush, most=MOST, pause=_PAUSE)
 
     def session(self) -> AsyncSession:
         """A session whose commit sends the messages posted in it; a rollback, also to a savepoint, forgets them."""
@@ -71,39 +74,41 @@ class Outbox:
         depth.unsent += admitted
         return admitted
 
-    def forget(self, envelopes: Iterable[Envelope | None]) -> None:
+    def forget(self, posted: Iterable[Posted | None]) -> None:
         """These were admitted and will not be sent: their jobs do not exist after all."""
-        for envelope in envelopes:
-            if envelope is not None:
+        for envelope in posted:
+            if isinstance(envelope, Envelope):
                 self._depths[envelope.queue].unsent -= 1
 
-    def post(self, session: AsyncSession, envelopes: Iterable[Envelope | None]) -> None:
-        """Send these after the session's commit; None stands for a job that the relay is to look at."""
+    def post(self, session: AsyncSession, posted: Iterable[Posted]) -> None:
+        """Send these after the session's commit."""
         nested = session.sync_session.get_nested_transaction()
-        session.info.setdefault("posted", []).append((nested, list(envelopes)))
+        session.info.setdefault("posted", []).append((nested, list(posted)))
 
-    def send(self, envelopes: Iterable[Envelope | None]) -> None:
+    def send(self, posted: Iterable[Posted]) -> None:
         """Send these now, in the background."""
-        self._batch.add(*envelopes)
+        self._batch.add(*posted)
 
     async def drain(self, timeout: float = 10) -> None:  # noqa: ASYNC109 (a bound on what is left, not a cancellation)
         """Wait until what was sent so far is in Redis; what is not by then is the reconciler's."""
         await asyncio.wait([asyncio.ensure_future(self._batch.drain())], timeout=timeout)
 
-    async def push(self, queue: str, envelopes: list[Envelope]) -> None:
-        """Put messages of one queue into Redis. Raises RedisError."""
+    async def push(self, queue: str, envelopes: list[Envelope], *, ahead: bool = False) -> None:
+        """Put messages of one queue into Redis, behind those as urgent or ahead of them. Raises RedisError."""
+        script = self._push_ahead_script if ahead else self._push_script
         keys = Keys.of(queue)
         pairs = [part for envelope in envelopes for part in (envelope.id, envelope.data)]
-        length, least_urgent = await self._push_script(keys=[keys.waiting, keys.messages], args=pairs)
+        length, least_urgent = await script(keys=[keys.waiting, keys.messages], args=pairs)
         depth = self._depths[queue]
         depth.length, depth.least_urgent, depth.at = length, int(least_urgent), time.monotonic()
 
-    async def _flush(self, batch: list[Envelope | None]) -> None:
+    async def _flush(self, batch: list[Posted]) -> None:
         queues: defaultdict[str, list[Envelope]] = defaultdict(list)
         for envelope in batch:
-            if envelope is not None:
+            if isinstance(envelope, Envelope):
                 queues[envelope.queue].append(envelope)
         self.forget(batch)
+        await self._tell({notice for notice in batch if isinstance(notice, Notice)})
         for queue, envelopes in queues.items():
             try:
                 await self.push(queue, envelopes)
@@ -111,19 +116,18 @@ class Outbox:
                 if self._cannot_send():
                     log.warning("messages could not be sent; the relay will send them", error=told(error))
                 await patiently("marking jobs as not sent", partial(self._undispatch, envelopes))
-        if None in batch:
-            await self._wake_relays()
 
     async def _undispatch(self, envelopes: list[Envelope]) -> None:
         ids: list[uuid.UUID] = [e.job_id for e in envelopes]
         async with self._database.connection() as connection:
             await connection.execute(jobs.UNDISPATCH, ids, [e.attempt for e in envelopes])
 
-    async def _wake_relays(self) -> None:
+    async def _tell(self, notices: set[Notice]) -> None:
         try:
-            await self._redis.publish(WAKE, "enqueued")
+            for channel, text in notices:
+                await self._redis.publish(channel, text)
         except RedisError as error:
-            log.debug("the relays were not told; they look by themselves every second", error=told(error))
+            log.debug("nobody was told; all look by themselves every second", error=told(error))
 
 
 class _PostingSession(Session):
@@ -134,8 +138,8 @@ class _PostingSession(Session):
 def _send_posted(session: Session) -> None:
     if not session.in_nested_transaction():
         outbox: Outbox = session.info["outbox"]
-        for _, envelopes in session.info.pop("posted", []):
-            outbox.send(envelopes)
+        for _, posted in session.info.pop("posted", []):
+            outbox.send(posted)
 
 
 @event.listens_for(_PostingSession, "after_soft_rollback")
@@ -152,9 +156,9 @@ def _forget_posted(session: Session, ended: SessionTransaction) -> None:
         _forget(session, session.info.pop("posted", []))
 
 
-def _forget(session: Session, posted: list[tuple[SessionTransaction | None, list[Envelope | None]]]) -> None:
-    for _, envelopes in posted:
-        session.info["outbox"].forget(envelopes)
+def _forget(session: Session, posted: list[tuple[SessionTransaction | None, list[Posted]]]) -> None:
+    for _, unsent in posted:
+        session.info["outbox"].forget(unsent)
 
 
 def _is_within(transaction: SessionTransaction | None, outer: SessionTransaction) -> bool:

@@ -25,7 +25,8 @@ MOST_STEPS = 10_000
 CHUNK = 500  # items a row
 _PASSED = object()  # stands for what a predecessor will have returned
 _OPTIONS = {
-    "queue", "priority", "delay", "max_retries", "min_backoff", "max_backoff", "time_limit", "soft_time_limit",
+    "queue", "priority", "delay", "expires", "max_retries", "min_backoff", "max_backoff", "time_limit",
+    "soft_time_limit",
 }  # fmt: skip
 _DEFAULTS = Options()
 
@@ -235,11 +236,13 @@ def _call(actor: Actor[Any, Any], options: Options) -> dict[str, Any]:
     _check_options(options)
     of_message = options.of_message()
     queue, priority = enqueue.place(actor, options)
+    broker = cast("Broker", actor.broker)
     return {
         "actor": actor.actor_name,
         "queue": queue,
         "priority": priority,
-        "max_attempts": cast("Broker", actor.broker).retries.max_attempts(actor, of_message),
+        "max_attempts": broker.retries.max_attempts(actor, of_message),
         "options": of_message or None,
         "delay": options.delay.total_seconds() if options.delay else 0.0,
+        "expires": broker.limits.expires(actor, options.expires),
     }

@@ -13,9 +13,9 @@ import orjson
 from db import workflows
 from runtime import payload
 from runtime.ids import uuid7
-from runtime.outbox import Outbox
+from runtime.outbox import Outbox, Posted
 from runtime.plan import CHUNK
-from runtime.transport import Envelope, seal
+from runtime.transport import WAKE, Notice, seal
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Release:
         self._connection, self._outbox = connection, outbox
         self._jobs: list[_Job] = []
         self._released: Counter[uuid.UUID] = Counter()
-        self.envelopes: list[Envelope | None] = []  # to be sent after the commit; None is for the relay
+        self.envelopes: list[Posted] = []  # to be sent after the commit
 
     async def begin(self, ready: Sequence[asyncpg.Record]) -> list[Ended]:
         """Begin these steps. Returns those that have ended by that."""
@@ -112,11 +112,11 @@ class Release:
                 ))  # fmt: skip
             rows.append((
                 job_id, call["actor"], call["queue"], job.args, job.kwargs, options, call["priority"],
-                call["max_attempts"], call["delay"], is_sent, owners[job.step["workflow_id"]],
+                call["max_attempts"], call["delay"], call["expires"], is_sent, owners[job.step["workflow_id"]],
                 job.step["workflow_id"], job.step["run"], job.item,
             ))  # fmt: skip
         if len(self.envelopes) < len(rows):
-            self.envelopes.append(None)
+            self.envelopes.append(Notice(WAKE, "enqueued"))
         await self._connection.execute(workflows.INSERT_JOBS, *map(list, zip(*rows, strict=True)))
         await self._connection.execute(workflows.RELEASED, list(self._released), list(self._released.values()))
 

@@ -19,10 +19,11 @@ from runtime.batch import Batch
 from runtime.checkpoints import Checkpoints
 from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
+from runtime.grants import Grants
 from runtime.lease import WorkerLease
 from runtime.outbox import Outbox
 from runtime.patience import patiently
-from runtime.transport import ACK, NACK, WAKE, Keys
+from runtime.transport import ACK, ENDED, NACK, WAKE, Keys
 
 log = structlog.get_logger("callboard")
 
@@ -41,11 +42,12 @@ class Settlement:
         redis: Redis,
         lease: WorkerLease,
         checkpoints: Checkpoints,
+        grants: Grants,
         outbox: Outbox,
         broker_id: str,
     ) -> None:
         self._database, self._redis, self._lease, self._broker_id = database, redis, lease, broker_id
-        self._checkpoints, self._outbox = checkpoints, outbox
+        self._checkpoints, self._grants, self._outbox = checkpoints, grants, outbox
         self._ack_script = redis.register_script(ACK)
         self._nack_script = redis.register_script(NACK)
         self._unwritten = 0
@@ -57,7 +59,6 @@ class Settlement:
             Ending.FAILED: self._fail,
             Ending.CANCELLED: self._cancel,
             Ending.RELEASED: self._release,
-            Ending.PAUSED: self._pause,
             Ending.COMMITTED: self._store_results,
             Ending.LOST: self._lose,
         }
@@ -91,6 +92,7 @@ class Settlement:
         for batch in (*self._endings.values(), self._steps):
             await batch.drain()
         await self._acks.drain()
+        await self._grants.drain()
 
     def _flush(self, end: Callable[[list[Delivery]], Awaitable[Any]]) -> Callable[[list[Delivery]], Awaitable[None]]:
         async def flush(batch: list[Delivery]) -> None:
@@ -109,6 +111,7 @@ class Settlement:
                     return
             self._unwritten -= len(batch)
             self._acks.add(*batch)
+            self._grants.freed({d.limit.key for d in batch if d.limit and d.limit.concurrency})
             if any(delivery.ending in (Ending.FAILED, Ending.RELEASED) for delivery in batch):
                 await self._wake_relays()
 
@@ -125,7 +128,7 @@ class Settlement:
 
     async def _keep(self, batch: list[Delivery]) -> None:
         """The checkpoints of runs that are to be gone on with."""
-        unfinished = [d for d in batch if d.ending in (Ending.FAILED, Ending.RELEASED, Ending.PAUSED)]
+        unfinished = [d for d in batch if d.ending in (Ending.FAILED, Ending.RELEASED)]
         if unfinished:
             await self._checkpoints.save_unsaved(unfinished)
 
@@ -188,9 +191,6 @@ class Settlement:
     async def _release(self, connection: asyncpg.Connection, batch: list[Delivery]) -> None:
         await self._fetch(connection, jobs.RELEASE, batch, [d.retry_in or 0.0 for d in batch])
 
-    async def _pause(self, connection: asyncpg.Connection, batch: list[Delivery]) -> None:
-        await self._fetch(connection, jobs.PAUSE_RUNNING, batch)
-
     async def _store_results(self, connection: asyncpg.Connection, batch: list[Delivery]) -> None:
         for delivery in batch:
             if delivery.result is not None:
@@ -210,7 +210,7 @@ class Settlement:
             if dead:
                 dead_letters = Keys.of(queue.removesuffix(".DQ"))
                 now = int(time.time() * 1000)
-                places = [acks, keys.messages, dead_letters.dead, dead_letters.dead_messages]
+                places = [acks, keys.messages, dead_letters.dead, dead_letters.dead_messages, ENDED]
                 await self._nack_script(keys=places, args=[now, *ids])
             else:
-                await self._ack_script(keys=[acks, keys.messages], args=ids)
+                await self._ack_script(keys=[acks, keys.messages, ENDED], args=ids)

@@ -7,10 +7,14 @@
 <ns>:mark                        there as long as Redis has not lost its memory
 <ns>:wake                        channel on which relays are told that there is something to send
 <ns>:control                     channel on which workers are told that somebody wants something of a run, or of a queue
+<ns>:ended                       channel on which those who wait for jobs are told which runs are over: ids, as jobs or
+                                 messages have them, spaces between
+<ns>:schedules                   channel on which schedulers are told that a schedule was changed
 <ns>:changed                     channel on which open pages are told which topics have changed: "jobs,queues"
 """
 
 import uuid
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import dramatiq
@@ -21,6 +25,8 @@ from dramatiq.errors import DecodeError
 NAMESPACE = "dramatiq"
 WAKE = f"{NAMESPACE}:wake"
 CONTROL = f"{NAMESPACE}:control"
+ENDED = f"{NAMESPACE}:ended"
+SCHEDULES = f"{NAMESPACE}:schedules"
 CHANGED = f"{NAMESPACE}:changed"
 MARK = f"{NAMESPACE}:mark"
 HEARTBEATS = f"{NAMESPACE}:__heartbeats__"
@@ -59,6 +65,25 @@ if #tail > 0 then redis.call('rpush', KEYS[1], unpack(tail)) end
 return {redis.call('llen', KEYS[1]), least}
 """
 
+# The same for jobs that have been at the front before: each is put before the first that is not more urgent than it.
+PUSH_AHEAD = """
+local function urgency(id) return tonumber(string.match(id, '^(-?%d+):')) or 0 end
+redis.call('hset', KEYS[2], unpack(ARGV))
+for i = #ARGV - 1, 1, -2 do
+    local placed = false
+    for _, other in ipairs(redis.call('lrange', KEYS[1], 0, 1999)) do
+        if urgency(other) >= urgency(ARGV[i]) then
+            redis.call('linsert', KEYS[1], 'before', other, ARGV[i])
+            placed = true
+            break
+        end
+    end
+    if not placed then redis.call('rpush', KEYS[1], ARGV[i]) end
+end
+local last = redis.call('lindex', KEYS[1], -1)
+return {redis.call('llen', KEYS[1]), urgency(last)}
+"""
+
 # Takes messages off a queue: what Dramatiq's own script does, in as many commands for many messages as for one.
 # KEYS: list, hash, acks, heartbeats. ARGV: most (below Lua's limit of some thousands), milliseconds since 1970, worker.
 # Returns the ids and the messages, a nil for one that was a second copy and is acknowledged already.
@@ -70,9 +95,16 @@ redis.call('sadd', KEYS[3], unpack(ids))
 return {ids, redis.call('hmget', KEYS[2], unpack(ids))}
 """
 
-# Acknowledges messages, those that are still ours to acknowledge. KEYS: acks, hash. ARGV: ids.
-ACK = """
-local ours = {}
+_TELL = """
+if #ours > 0 and redis.call('pubsub', 'numsub', KEYS[#KEYS])[2] > 0 then
+    redis.call('publish', KEYS[#KEYS], table.concat(ours, ' '))
+end
+"""
+
+# Acknowledges messages, those that are still ours to acknowledge, and tells those who wait for their jobs, if anybody
+# does. KEYS: acks, hash, channel. ARGV: ids.
+ACK = f"""
+local ours = {{}}
 for i, member in ipairs(redis.call('smismember', KEYS[1], unpack(ARGV))) do
     if member == 1 then table.insert(ours, ARGV[i]) end
 end
@@ -80,18 +112,23 @@ if #ours > 0 then
     redis.call('srem', KEYS[1], unpack(ours))
     redis.call('hdel', KEYS[2], unpack(ours))
 end
+{_TELL}
 """
 
-# Moves messages to the dead letters. KEYS: acks, hash, XQ, XQ hash. ARGV: milliseconds since 1970, ids.
-NACK = """
+# Moves messages to the dead letters, and tells those who wait. KEYS: acks, hash, XQ, XQ hash, channel. ARGV:
+# milliseconds since 1970, ids.
+NACK = f"""
+local ours = {{}}
 for i = 2, #ARGV do
     local message = redis.call('hget', KEYS[2], ARGV[i])
     if redis.call('srem', KEYS[1], ARGV[i]) > 0 and message then
         redis.call('zadd', KEYS[3], ARGV[1], ARGV[i])
         redis.call('hset', KEYS[4], ARGV[i], message)
         redis.call('hdel', KEYS[2], ARGV[i])
+        table.insert(ours, ARGV[i])
     end
 end
+{_TELL}
 """
 
 
@@ -128,6 +165,13 @@ class Envelope(NamedTuple):
     attempt: int
 
 
+class Notice(NamedTuple):
+    """Something to say on a channel. Who misses it looks by himself a second later."""
+
+    channel: str
+    text: str
+
+
 def seal(
     *,
     job_id: uuid.UUID,
@@ -155,6 +199,12 @@ def seal(
         }
     )
     return Envelope(queue, message_id, data, job_id, attempt)
+
+
+def sealed(row: Mapping[str, Any]) -> Envelope:
+    """The message of a job's row, as DISPATCH returns it."""
+    names = ("actor", "queue", "args", "kwargs", "options", "priority", "attempt", "created_ms")
+    return seal(job_id=row["id"], **{name: row[name] for name in names})
 
 
 def _merge(options: str, transport: bytes) -> bytes:

@@ -1,8 +1,9 @@
 """Jobs: enqueue them in the caller's own transaction, and look at them."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
 from dramatiq import Actor
@@ -12,14 +13,15 @@ from sqlalchemy.orm import defer
 
 from actors import broker
 from db.models import Job, JobAttempt
-from errors import NotFound, UnknownActor
+from errors import JobCancelled, JobFailed, NotEnded, NotFound, UnknownActor
 from runtime import enqueue as intake
+from runtime.client import Client
 from runtime.enqueue import Call, Enqueued
 from runtime.options import Options
 
 __all__ = [
-    "Call", "Enqueued", "Options", "attempts", "call", "enqueue", "enqueue_by_name", "enqueue_many", "enqueue_with",
-    "get", "recent",
+    "Call", "Enqueued", "Options", "attempts", "call", "enqueue", "enqueue_at", "enqueue_by_name", "enqueue_in",
+    "enqueue_many", "enqueue_with", "get", "recent", "result", "wait",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -48,6 +50,20 @@ async def enqueue_with(
     return await intake.enqueue(session, options, intake.bind(actor, args, kwargs))
 
 
+async def enqueue_at(
+    session: AsyncSession, moment: datetime, actor: Actor[P, R], *args: P.args, **kwargs: P.kwargs
+) -> Enqueued:
+    """`enqueue`, to run at that moment, which has a time zone, or as soon after it as a worker is free."""
+    return await intake.enqueue(session, Options(run_at=moment), intake.bind(actor, args, kwargs))
+
+
+async def enqueue_in(
+    session: AsyncSession, delay: timedelta, actor: Actor[P, R], *args: P.args, **kwargs: P.kwargs
+) -> Enqueued:
+    """`enqueue`, to run so much later."""
+    return await intake.enqueue(session, Options(delay=delay), intake.bind(actor, args, kwargs))
+
+
 async def enqueue_by_name(
     session: AsyncSession, name: str, args: Sequence[Any], kwargs: dict[str, Any], options: Options = _DEFAULT
 ) -> Enqueued:
@@ -68,6 +84,37 @@ async def get(session: AsyncSession, job_id: uuid.UUID) -> Job:
     if job is None:
         raise NotFound(f"There is no job {job_id}. It may have been deleted after its retention.")
     return job
+
+
+async def result(session: AsyncSession, job_id: uuid.UUID) -> Any:
+    """What the job's actor returned. Raises NotFound, JobFailed, JobCancelled, or NotEnded if it has not ended yet."""
+    return _result(await get(session, job_id))
+
+
+async def wait(client: Client, job_id: uuid.UUID, timeout: float | None = None) -> Any:  # noqa: ASYNC109 (it is told)
+    """Wait until the job has ended, however often it is retried or paused before. Returns what its actor returned.
+
+    Raises NotFound, JobFailed or JobCancelled, and NotEnded after `timeout` seconds; the job goes on then. Who waits is
+    told at once; the end of a job whose worker died, or of another program's, is noticed within some two seconds.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            await client.endings.wait(job_id)
+    except TimeoutError:
+        raise NotEnded(f"Job {job_id} has not ended within {timeout:g} s; it goes on.", job_id) from None
+    async with client.session() as session:
+        return await result(session, job_id)
+
+
+def _result(job: Job) -> Any:
+    error = job.error or {}
+    if job.state == "failed":
+        raise JobFailed(job.id, str(error.get("type")), str(error.get("message")))
+    if job.state == "cancelled":
+        raise JobCancelled(job.id, str(error.get("message") or ""))
+    if job.state != "succeeded":
+        raise NotEnded(f"Job {job.id} is {job.state}: it has no result yet. Wait for it.", job.id)
+    return job.result
 
 
 async def attempts(session: AsyncSession, job_id: uuid.UUID) -> list[JobAttempt]:

@@ -33,6 +33,7 @@ from runtime.options import Options
 from runtime.outbox import Outbox
 from runtime.plan import CHUNK, Plan, PlannedStep
 from runtime.release import Ended
+from runtime.transport import CONTROL, WAKE, Notice
 from services import audit
 
 __all__ = [
@@ -211,7 +212,7 @@ async def _advancing(
         await advance.settle()
     finally:
         if outbox is not None:  # a rollback forgets them
-            outbox.post(session, [*advance.envelopes, None])
+            outbox.post(session, [*advance.envelopes, Notice(WAKE, "workflow"), Notice(CONTROL, "workflow")])
 
 
 def _require(advance: Advance, workflow: uuid.UUID, done: str, *states: str) -> None:

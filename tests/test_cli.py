@@ -11,7 +11,7 @@ from settings import Settings
 SECRETS = {
     "DATABASE_URL": "postgresql://callboard:s3cret-database@db.example:5432/callboard?sslpassword=s3cret-query",
     "REDIS_URL": "redis://:s3cret-redis@redis.example:6379/0",
-    "CALLBOARD_TOKEN": "s3cret-token-of-the-api",
+    "OIDC_CLIENT_SECRET": "s3cret-oidc",
     "SMTP_PASSWORD": "s3cret-smtp",
 }
 
@@ -44,7 +44,7 @@ def test_migrate_without_a_database_says_what_to_do() -> None:
 
 def test_migrate_with_a_database_that_is_away_says_so_without_its_password() -> None:
     done = callboard("migrate", DATABASE_URL="postgresql://callboard:s3cret@127.0.0.1:1/callboard")
-    assert done.returncode == 1
+    assert done.returncode == 6
     assert "The database postgresql://callboard:********@127.0.0.1:1/callboard could not be migrated" in done.stderr
     assert "Start it, or correct DATABASE_URL" in done.stderr
     assert "s3cret" not in done.stderr

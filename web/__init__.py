@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from errors import ConfigurationError
 from settings import settings
+from web import listening
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
 @cache
 def _app() -> "FastAPI":
     try:
+        chosen = settings()
+        listening.require_account(chosen)
         import actors  # it declares every actor and connects to Redis: only a process that serves pays for that
         from web.application import create_app
 
-        return create_app(settings(), actors.broker)
+        return create_app(chosen, actors.broker)
     except ConfigurationError as error:
         sys.exit(f"The web process cannot start. {error}")
 

@@ -1,29 +1,38 @@
-"""Who may come in: one token guards everything but the two health checks.
+"""Who is calling, and may it: asked of every request before anything else looks at it.
 
-Programs send it as a bearer token (RFC 6750). In what people open with a browser it is also
-the password of the user `admin` (HTTP Basic, RFC 7617).
+Programs show a key as a bearer token (RFC 6750), people's browsers a session cookie. What may be asked for without
+either, and what each address takes, stands in web/rules.py.
 """
 
-import base64
-import binascii
-import hmac
+import asyncio
+from urllib.parse import quote
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from web.problem import problem
+from db.database import UNAVAILABLE, Database
+from errors import CallboardError, TooMany, Unauthorized
+from services import callers
+from services.callers import Caller
+from settings import Settings
+from web import cookies, rules
+from web.rate import Rates
+from web.refusals import refuse, unavailable
 
-USER = "admin"
-OPEN = ("/health", "/ready")
+PATIENCE = 10  # seconds for finding out who calls
+LONGEST = 300  # characters of a key or a session token
 
 
 class Access:
-    """Refuse whoever does not show the token, whatever the address: a new page is guarded from its first day."""
+    """Let a request through with its `Caller` in `request.state.caller`, or refuse it."""
 
-    def __init__(self, app: ASGIApp, token: str, browsed: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self._token = token.encode()
-        self._browsed = browsed
+        self._settings = settings
+        self._rates = Rates(settings.rate_limit)
+        self._open = ("/metrics", "/health/scheduler") if settings.metrics_open else ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -34,34 +43,79 @@ class Access:
             await self._http(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        browsed = any(path == prefix or path.startswith(f"{prefix}/") for prefix in self._browsed)
-        shown = Headers(scope=scope).getlist("authorization")
-        if path in OPEN or (len(shown) == 1 and self._admits(shown[0], basic=browsed)):
+        path = path_of(scope)
+        if rules.is_public(path) or path in self._open:
             await self.app(scope, receive, send)
             return
-        refusal = problem(
-            401,
-            f"Log in as {USER!r} with CALLBOARD_TOKEN as the password."
-            if browsed
-            else "Send the header `Authorization: Bearer TOKEN` with the value of CALLBOARD_TOKEN.",
-            headers={"WWW-Authenticate": f'{"Basic" if browsed else "Bearer"} realm="callboard"'},
-        )
-        await refusal(scope, receive, send)
+        try:
+            caller = await self._identify(scope)
+            rate = self._rates.take(caller.name)
+            rules.check(caller, scope["method"], path)
+        except UNAVAILABLE as error:
+            await unavailable(error)(scope, receive, send)
+        except TooMany as error:
+            await refuse(error, headers=self._rates.exhausted(error.retry_after))(scope, receive, send)
+        except Unauthorized as error:
+            await _unknown(scope, path, error)(scope, receive, send)
+        except CallboardError as error:
+            await refuse(error)(scope, receive, send)
+        else:
+            scope.setdefault("state", {})["caller"] = caller
+            await self.app(scope, receive, _with(rate, send))
 
-    def _admits(self, authorization: str, basic: bool) -> bool:
-        scheme, _, credentials = authorization.partition(" ")
-        if scheme.lower() == "bearer":
-            return hmac.compare_digest(credentials.strip().encode(), self._token)
-        if scheme.lower() == "basic" and basic:
-            user, _, password = _decoded(credentials).partition(b":")
-            # Both are always compared, so that the time taken tells nothing.
-            return hmac.compare_digest(user, USER.encode()) & hmac.compare_digest(password, self._token)
-        return False
+    async def _identify(self, scope: Scope) -> Caller:
+        headers = Headers(scope=scope)
+        database: Database = scope["app"].state.client.database
+        shown = headers.getlist("authorization")
+        async with asyncio.timeout(PATIENCE):
+            if shown:
+                found = await callers.by_key(database, key) if (key := _key(shown)) else None
+            else:
+                token = cookie_parser(headers.get("cookie", "")).get(cookies.session_name(scope, self._settings), "")
+                idle = self._settings.session_idle_hours
+                found = await callers.by_session(database, token, idle) if _may_be_one(token) else None
+        if found is None:
+            raise Unauthorized(
+                "Send the header `Authorization: Bearer KEY` with a key that is valid "
+                "(`callboard keys create NAME --scopes read,enqueue`), or sign in at /login."
+            )
+        return found
 
 
-def _decoded(credentials: str) -> bytes:
-    try:
-        return base64.b64decode(credentials.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        return b""
+def path_of(scope: Scope) -> str:
+    """The path as the routes see it."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def _key(shown: list[str]) -> str | None:
+    """The key, if exactly one is shown."""
+    scheme, _, key = shown[0].partition(" ")
+    key = key.strip()
+    return key if len(shown) == 1 and scheme.lower() == "bearer" and _may_be_one(key) else None
+
+
+def _may_be_one(secret: str) -> bool:
+    return 0 < len(secret) <= LONGEST and secret.isascii()
+
+
+def _unknown(scope: Scope, path: str, error: Unauthorized) -> Response:
+    """A person who opens a page is shown where to sign in; everybody else is told."""
+    headers = Headers(scope=scope)
+    opens_page = scope["method"] == "GET" and "text/html" in headers.get("accept", "")
+    if opens_page and not rules.is_for_programs(path):
+        query = scope["query_string"].decode("latin-1")
+        return RedirectResponse(f"/login?next={quote(path + ('?' + query if query else ''), safe='')}", 303)
+    say = {"WWW-Authenticate": 'Bearer realm="callboard"'}
+    if "hx-request" in headers:
+        say["HX-Redirect"] = "/login"  # a page whose session has ended meanwhile
+    return refuse(error, headers=say)
+
+
+def _with(headers: dict[str, str], send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(headers)
+        await send(message)
+
+    return send_with_headers

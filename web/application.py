@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from errors import ConfigurationError
 from runtime.broker import Broker
 from runtime.client import Client
 from settings import Settings
 from web import api, dashboard, health, pages
 from web.access import Access
 from web.body import BodyLimit
+from web.csrf import Csrf
 from web.failures import Failures
 from web.headers import SecurityHeaders
 from web.live import Live
@@ -22,21 +22,14 @@ from web.refusals import HANDLERS
 
 
 def create_app(settings: Settings, broker: Broker) -> FastAPI:
-    """The application for these actors. Raises ConfigurationError unless the settings name a token and both servers."""
-    token = settings.callboard_token
-    if token is None:
-        raise ConfigurationError(
-            "CALLBOARD_TOKEN is not set, and without it anybody could enqueue jobs. Make one with "
-            "`python -c 'import secrets; print(secrets.token_urlsafe(32))'` and export it, "
-            "or write it to .env or callboard.toml as callboard_token."
-        )
+    """The application for these actors. Raises ConfigurationError unless the settings name both servers."""
     _ = settings.postgres, settings.redis  # a missing one is named now, not in the traceback of a start that failed
     messages = dashboard.Dashboard(broker)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with Client.open(settings) as client:
-            app.state.client, app.state.live = client, Live(client.redis)
+            app.state.settings, app.state.client, app.state.live = settings, client, Live(client.redis)
             listening = asyncio.create_task(app.state.live.run())
             yield
             listening.cancel()
@@ -53,9 +46,10 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
         middleware=[
             Middleware(SecurityHeaders),  # first, so that refusals and failures carry them too
             Middleware(Failures),
-            Middleware(Access, token=token.get_secret_value(), browsed=(dashboard.PREFIX, api.DESCRIPTION)),
+            Middleware(Access, settings=settings),
             Middleware(SameOrigin),
-            Middleware(BodyLimit),  # after Access: strangers' bodies are not read
+            Middleware(BodyLimit),  # after Access: of strangers' bodies only those of public addresses are read
+            Middleware(Csrf),  # after BodyLimit: it looks into forms
         ],
     )
     app.include_router(health.router)

@@ -1,7 +1,8 @@
 """From an error to its problem document, for every error that a request can meet on purpose."""
 
+import math
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from db.database import UNAVAILABLE
-from errors import BadArguments, BadRequest, CallboardError, ServerUnavailable
+from errors import BadArguments, BadRequest, CallboardError, ServerUnavailable, TooMany
 from web.problem import FieldError, problem
 
 RETRY_AFTER = "5"  # seconds
@@ -25,14 +26,33 @@ LONGEST_PATH = 200
 log = structlog.get_logger(__name__)
 
 
-async def _callboard_error(request: Request, error: CallboardError) -> Response:
+def refuse(error: CallboardError, headers: Mapping[str, str] | None = None) -> Response:
+    """The problem document of an error of ours; one that is not the caller's doing is raised again."""
     if isinstance(error, ServerUnavailable):
-        return await _unavailable(request, error)
+        return unavailable(error)
     if error.status >= 500:
-        raise error  # not the caller's doing
+        raise error
+    if isinstance(error, TooMany):
+        headers = {"Retry-After": str(max(1, math.ceil(error.retry_after))), **(headers or {})}
     path = error.path if isinstance(error, BadArguments) else ""
     errors = [FieldError(path=_text(path), message=_text(str(error)))] if path else []
-    return problem(error.status, _text(str(error)), _kind(type(error)), errors)
+    return problem(error.status, _text(str(error)), _kind(type(error)), errors, headers)
+
+
+def unavailable(error: Exception) -> Response:
+    """A server is away: come back."""
+    log.warning("server_unavailable", error=type(error).__name__, message=str(error))
+    return problem(
+        503,
+        "PostgreSQL or Redis does not answer; /ready says which. Try again soon, "
+        "a POST with a unique_key, since it is not known whether this one was carried out.",
+        _kind(ServerUnavailable),
+        headers={"Retry-After": RETRY_AFTER},
+    )
+
+
+async def _callboard_error(_: Request, error: CallboardError) -> Response:
+    return refuse(error)
 
 
 async def _invalid(_: Request, error: RequestValidationError) -> Response:
@@ -53,20 +73,13 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
-    log.warning("server_unavailable", error=type(error).__name__, message=str(error))
-    return problem(
-        503,
-        "PostgreSQL or Redis does not answer; /ready says which. Try again soon, "
-        "a POST with a unique_key, since it is not known whether this one was carried out.",
-        _kind(ServerUnavailable),
-        headers={"Retry-After": RETRY_AFTER},
-    )
+    return unavailable(error)
 
 
-async def _database_error(request: Request, error: DBAPIError) -> Response:
+async def _database_error(_: Request, error: DBAPIError) -> Response:
     """SQLAlchemy wraps most of what asyncpg says about a lost connection, under several names."""
     if error.connection_invalidated or isinstance(getattr(error.orig, "__cause__", None), UNAVAILABLE):
-        return await _unavailable(request, error)
+        return unavailable(error)
     raise error
 
 

@@ -1,27 +1,55 @@
 """The tables, one file per kind of thing."""
 
+from db.models.accounts import ApiKey, LoginAttempts, User, UserSession
 from db.models.audit import Audit
 from db.models.base import Base
+from db.models.emails import Alert, Email, EmailEvent, Suppression
 from db.models.jobs import Job, JobAttempt
 from db.models.kept import JobCheckpoint, JobLog, JobProgress, JobStep
-from db.models.limits import Limit, LimitGrant, Pause, UniqueWindow
+from db.models.limits import Limit, LimitGrant, LimitStart, Pause, UniqueWindow
+from db.models.schedules import (
+    ScheduledJob,
+    ScheduledJobExecution,
+    ScheduledJobVersion,
+    SchedulerJobType,
+    TaskFunction,
+)
+from db.models.statistics import ErrorGroup, ErrorStatistic, JobStatistic, StatisticsProgress
 from db.models.workers import Lease, Worker
 from db.models.workflows import Workflow, WorkflowEdge, WorkflowEvent, WorkflowItems, WorkflowStep
 
 __all__ = [
+    "Alert",
+    "ApiKey",
     "Audit",
     "Base",
+    "Email",
+    "EmailEvent",
+    "ErrorGroup",
+    "ErrorStatistic",
     "Job",
     "JobAttempt",
     "JobCheckpoint",
     "JobLog",
     "JobProgress",
+    "JobStatistic",
     "JobStep",
     "Lease",
     "Limit",
     "LimitGrant",
+    "LimitStart",
+    "LoginAttempts",
     "Pause",
+    "ScheduledJob",
+    "ScheduledJobExecution",
+    "ScheduledJobVersion",
+    "SchedulerJobType",
+    "StatisticsProgress",
+    "Suppression",
+    "TaskFunction",
     "UniqueWindow",
+    "User",
+    "UserSession",
     "Worker",
     "Workflow",
     "WorkflowEdge",

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, SmallInteger, Text, func, text
+from sqlalchemy import JSON, CheckConstraint, Computed, ForeignKey, Index, SmallInteger, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -48,7 +48,6 @@ class Job(Base):
     control: Mapped[str | None]  # what a person wants of the run: cancel, pause
     control_reason: Mapped[str | None]
     blocked_by: Mapped[str | None]  # why it waits: "limit:<key>", "actor:<name>"; then `run_at` is infinity
-    limit_key: Mapped[str | None]  # whose rate and concurrency it counts for
     unique_until_start: Mapped[bool | None]  # its unique key is free again once it has started
 
     workflow_id: Mapped[uuid.UUID | None]
@@ -111,3 +110,11 @@ class JobAttempt(Base):
     error_type: Mapped[str]
     error_message: Mapped[str]
     traceback: Mapped[str]
+    # What is the same in all occurrences of an error, by which they are grouped.
+    pattern: Mapped[str] = mapped_column(Computed("error_pattern(error_message)"))
+    fingerprint: Mapped[str] = mapped_column(Computed("md5(error_type || chr(10) || error_pattern(error_message))"))
+
+    __table_args__ = (
+        Index("job_attempts_ended", "ended_at"),
+        Index("job_attempts_fingerprint", "fingerprint", "ended_at"),
+    )

@@ -23,21 +23,24 @@ class Pause(Base):
 
 
 class Limit(Base):
-    """A rate and a concurrency that all workers keep together, by key."""
+    """A rate and a concurrency that all workers keep together, by key (db/limits.py)."""
 
     __tablename__ = "limits"
-    __table_args__ = {"postgresql_with": {"fillfactor": 50}}  # noqa: RUF012 (SQLAlchemy reads it so)
+    __table_args__ = (
+        Index("limits_due", "due_at", postgresql_where=text("due_at is not null")),
+        {"postgresql_with": {"fillfactor": 50}},
+    )
 
     key: Mapped[str] = mapped_column(primary_key=True)
     concurrency: Mapped[int | None]
     rate: Mapped[int | None]  # jobs
     per: Mapped[float | None]  # seconds
-    tokens: Mapped[float] = mapped_column(server_default=text("0"))
-    refilled_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    used_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    due_at: Mapped[datetime | None]  # when those that wait are to be looked at; null: none waits
 
 
 class LimitGrant(Base):
-    """The run of a job that may count itself in: it holds as long as the job is at this attempt."""
+    """The run that a job may have: it counts as long as the job is running it, or for a while is about to."""
 
     __tablename__ = "limit_grants"
     __table_args__ = (Index("limit_grants_key", "key"),)
@@ -48,10 +51,21 @@ class LimitGrant(Base):
     granted_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class LimitStart(Base):
+    """How many runs a key began at a time, as long as that counts for its rate."""
+
+    __tablename__ = "limit_starts"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(primary_key=True)
+    jobs: Mapped[int]
+
+
 class UniqueWindow(Base):
     """Until when a unique key makes no other job, whatever becomes of the one it made."""
 
     __tablename__ = "unique_windows"
+    __table_args__ = (Index("unique_windows_until", "until"),)
 
     key: Mapped[str] = mapped_column(primary_key=True)
     job_id: Mapped[uuid.UUID]

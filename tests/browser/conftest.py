@@ -17,8 +17,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, async_playwright
 
 from tests.support.process import Process
+from tests.web.callers import SESSION_TOKEN, make_accounts
+from web.cookies import SESSION
 
-TOKEN = "the-token-of-the-browser-tests"
 DESK, PHONE = ViewportSize(width=1300, height=900), ViewportSize(width=375, height=740)
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -69,12 +70,13 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture
 async def site(processes: list[Process], environment: dict[str, str], tmp_path: Path) -> Site:
+    await make_accounts()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = Process(
         ["uvicorn", "web:app", "--host", "127.0.0.1", "--port", str(port)],
-        environment | {"CALLBOARD_TOKEN": TOKEN},
+        environment,
         tmp_path / "web.log",
     )
     processes.append(process)
@@ -98,8 +100,8 @@ async def visit(browser: Browser, site: Site) -> AsyncIterator[Visit]:
                 viewport=viewport,
                 color_scheme="dark" if dark else "light",
                 java_script_enabled=script,
-                extra_http_headers={"Authorization": f"Bearer {TOKEN}"},
             )
+            await context.add_cookies([{"name": SESSION, "value": SESSION_TOKEN, "url": site.url}])
             end.push_async_callback(context.close)
             page = await context.new_page()
             page.on("console", listen)

@@ -33,18 +33,18 @@ async def test_the_keys_are_explained(visit: Visit) -> None:
 async def test_a_page_shows_what_has_changed(visit: Visit, client: Client) -> None:
     """Given an open page, when a job is added and somebody says so, then the page shows it without being loaded."""
     page = await visit("/")
-    waiting = page.get_by_role("link", name="Waiting")
-    await expect(waiting).to_contain_text("0")
+    waiting = page.get_by_role("link", name="Waiting now")
+    await expect(waiting).to_contain_text("now0")
     async with client.database.connection() as connection:
         await connection.execute(
             "insert into jobs (id, actor, queue, args, kwargs) values (gen_random_uuid(), 'a', 'q', '[]', '{}')"
         )
     await client.redis.publish(CHANGED, "jobs")
-    await expect(waiting).to_contain_text("1", timeout=20_000)
+    await expect(waiting).to_contain_text("now1", timeout=20_000)
 
 
 async def test_pages_work_without_script(visit: Visit) -> None:
     """Given a browser without JavaScript, then a page shows what it has to show."""
     page = await visit("/", script=False)
     await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-    await expect(page.get_by_role("link", name="Waiting")).to_contain_text("0")
+    await expect(page.get_by_role("link", name="Waiting now")).to_contain_text("now0")

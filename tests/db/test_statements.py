@@ -59,7 +59,6 @@ ENDS: dict[str, tuple[str, list[Any]]] = {
     "FAIL, later": (jobs.FAIL, [["E"], ["no"], ["Traceback"], [1.0]]),
     "CANCEL_RUNNING": (jobs.CANCEL_RUNNING, [["why"]]),
     "RELEASE": (jobs.RELEASE, [[0.0]]),
-    "PAUSE_RUNNING": (jobs.PAUSE_RUNNING, []),
 }
 EACH_END = pytest.mark.parametrize("name", ENDS)
 
@@ -278,6 +277,6 @@ async def test_undispatching_is_for_the_message_of_this_attempt(client: Client) 
 async def test_adopting_twice_writes_one_row(client: Client) -> None:
     columns = [[uuid.UUID(int=9)], ["a"], ["q"], ["[1]"], ["{}"], [None], [0], [3], [None]]
     ten_years = 10 * 366 * 86_400
-    await fetch(client, jobs.ADOPT, *columns, ten_years)
-    await fetch(client, jobs.ADOPT, *columns, ten_years)
+    await fetch(client, jobs.ADOPT, *columns, ten_years, [None])
+    await fetch(client, jobs.ADOPT, *columns, ten_years, [None])
     assert await value(client, "select count(*) from jobs") == 1

@@ -19,7 +19,8 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
         self._certificate = self._sign(self._name, self._key, x509.BasicConstraints(ca=True, path_length=0))
-        self.client = ssl.create_default_context(cadata=self._pem(self._certificate).decode())
+        self.pem = self._pem(self._certificate).decode()
+        self.client = ssl.create_default_context(cadata=self.pem)
 
     def server(self, name: str) -> ssl.SSLContext:
         key = ec.generate_private_key(ec.SECP256R1())

@@ -168,7 +168,6 @@ class Machine(RuleBasedStateMachine):
         assert not self.fetch(jobs.FAIL, ids, attempts, words, words, words, [None] * len(runs), me)
         assert not self.fetch(jobs.CANCEL_RUNNING, ids, attempts, words, me)
         assert not self.fetch(jobs.RELEASE, ids, attempts, [0.0] * len(runs), me)
-        assert not self.fetch(jobs.PAUSE_RUNNING, ids, attempts, me)
         assert not self.fetch(checkpoints.SAVE, ids, attempts, ["0"] * len(runs), me)
         self.fetch(checkpoints.KEEP_ITEMS, ids, attempts, ["stale"] * len(runs), me)
         assert not self.fetch("select from job_steps where name = 'stale'")
@@ -198,7 +197,7 @@ class Machine(RuleBasedStateMachine):
         job, is_sent = uuid7(), is_sent and is_due
         columns: list[Any] = [
             job, "actor", QUEUE, "[]", "{}", None, PRIORITY, max_attempts, 0.0 if is_due else HOUR, None, is_sent,
-            None, None, None, None, None, None, None,
+            None, None, None, None, None, None,
         ]  # fmt: skip
         self.fetch(jobs.INSERT, *columns)
         self.rows[job] = Row(max_attempts, is_dispatched=is_sent, is_due=is_due)
@@ -321,17 +320,6 @@ class Machine(RuleBasedStateMachine):
         assert bool(self.fetch(jobs.RELEASE, [run.job], [run.attempt], [delay], run.worker)) == (row is not None)
         if row:
             row.leave(fails=False, is_due=delay == 0)
-            row.max_attempts, row.releases = row.max_attempts + 1, row.releases + 1
-
-    @precondition(lambda self: self.runs)
-    @rule(which=number)
-    def pause_at_a_point(self, which: int) -> None:
-        run = self._pick(which)
-        row = self._ended(run)
-        assert bool(self.fetch(jobs.PAUSE_RUNNING, [run.job], [run.attempt], run.worker)) == (row is not None)
-        if row:
-            row.control = "pause"
-            row.leave(fails=False, is_due=True)
             row.max_attempts, row.releases = row.max_attempts + 1, row.releases + 1
 
     @precondition(lambda self: self.runs)

@@ -32,7 +32,6 @@ GUARDS: dict[tuple[ModuleType, str], list[str]] = {
     (jobs, "FAIL"): ["j.attempt = f.attempt", "j.state = 'running'", "j.worker = $7"],
     (jobs, "CANCEL_RUNNING"): ["j.attempt = c.attempt", "j.state = 'running'", "j.worker = $4"],
     (jobs, "RELEASE"): ["j.attempt = r.attempt", "j.state = 'running'", "j.worker = $4"],
-    (jobs, "PAUSE_RUNNING"): ["j.attempt = p.attempt", "j.state = 'running'", "j.worker = $3"],
     (jobs, "CONTROLLED"): ["worker = $1"],
     (checkpoints, "SAVE"): ["j.attempt = c.attempt", "j.state = 'running'", "j.worker = $4"],
     (checkpoints, "KEEP_ITEMS"): ["j.attempt = i.attempt", "j.state = 'running'", "j.worker = $4"],

@@ -1,31 +1,91 @@
-"""The web application under test, and who calls it."""
+"""The web application under test, and who calls it: real rows, made anew for each application."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 
+import asyncpg
 import httpx
 from fastapi import FastAPI
-from pydantic import RedisDsn, SecretStr, TypeAdapter
+from pydantic import RedisDsn, TypeAdapter
 
+from services.callers import digest
 from settings import DatabaseUrl, Settings
+from web.cookies import SESSION
+from web.csrf import HEADER, token_of
 from web.problem import Problem
 
-TOKEN = "the-token-of-the-web-tests"
 ORIGIN = "http://callboard.test"
+TOKEN = "cb_webtests23_the-key-of-the-web-tests"  # of the key "tests", which may do everything
+SESSION_TOKEN = "the-session-of-admin-in-the-web-tests"
 BEARER = httpx.Headers({"Authorization": f"Bearer {TOKEN}"})
-LOGIN = httpx.BasicAuth("admin", TOKEN)
+OWNER = "key:tests"
+
+
+class Browser(httpx.Auth):
+    """A browser in which somebody is signed in, on a page of ours that has its CSRF token."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        others = request.headers.get("cookie", "")
+        if SESSION not in others:
+            request.headers["Cookie"] = f"{SESSION}={self.token}" + (f"; {others}" if others else "")
+        request.headers.setdefault(HEADER, token_of(self.token))
+        yield request
+
+
+LOGIN = Browser(SESSION_TOKEN)  # the user "admin"
 
 
 @asynccontextmanager
 async def started(settings: Settings) -> AsyncIterator[FastAPI]:
-    """The application, started and stopped as a server would."""
+    """The application, started and stopped as a server would; the key and the user of these tests exist."""
     # Not at the top: pytest loads this folder's conftest before the run has a Redis for the broker.
     from tests.web.some_actors import broker
     from web.application import create_app
 
-    app = create_app(settings.model_copy(update={"callboard_token": SecretStr(TOKEN)}), broker)
+    await make_accounts()
+    app = create_app(settings, broker)
     async with app.router.lifespan_context(app):
         yield app
+
+
+async def make_accounts() -> None:
+    """The key of BEARER and the user of LOGIN, in the database of this run."""
+    await key("tests", TOKEN, "admin")
+    await user("admin", SESSION_TOKEN, "admin")
+
+
+async def key(name: str, token: str, *scopes: str, queues: list[str] | None = None) -> httpx.Headers:
+    """A key with these scopes: what to send."""
+    await _execute(
+        "insert into api_keys (id, name, prefix, key_hash, scopes, queues, created_by)"
+        " values (gen_random_uuid(), $1, $2, $3, $4, $5, 'tests') on conflict do nothing",
+        name, token.split("_")[1], digest(token), list(scopes), queues,
+    )  # fmt: skip
+    return httpx.Headers({"Authorization": f"Bearer {token}"})
+
+
+async def user(name: str, token: str, role: str) -> Browser:
+    """A user in this role, signed in: the browser."""
+    await _execute(
+        "insert into users (id, name, role) values (gen_random_uuid(), $1, $2) on conflict do nothing", name, role
+    )
+    await _execute(
+        "insert into user_sessions (token_hash, user_id, expires_at)"
+        " select $1, id, now() + interval '1 hour' from users where name = $2 on conflict do nothing",
+        digest(token), name,
+    )  # fmt: skip
+    return Browser(token)
+
+
+async def _execute(statement: str, *values: object) -> None:
+    connection = await asyncpg.connect("postgresql://" + Settings().postgres.split("://")[1], timeout=10)
+    try:
+        await connection.execute(statement, *values)
+    finally:
+        await connection.close()
 
 
 def elsewhere(settings: Settings, *, database: str | None = None, redis: str | None = None) -> Settings:
@@ -39,7 +99,9 @@ def elsewhere(settings: Settings, *, database: str | None = None, redis: str | N
 
 
 def caller(app: FastAPI, headers: httpx.Headers, auth: httpx.Auth | None = None) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN, headers=headers, auth=auth)
+    cookies = {SESSION: auth.token} if isinstance(auth, Browser) else None  # sent after a redirect too
+    transport = httpx.ASGITransport(app)
+    return httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers, auth=auth, cookies=cookies)
 
 
 def assert_problem(response: httpx.Response, status: int) -> Problem:

@@ -20,21 +20,21 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 @pytest_asyncio.fixture
 async def program(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A program with the token."""
+    """A program with a key that may do everything."""
     async with caller(app, BEARER) as program:
         yield program
 
 
 @pytest_asyncio.fixture
 async def person(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A person's browser, logged in, on one of our own pages."""
+    """The browser of an administrator, signed in, on one of our own pages."""
     async with caller(app, httpx.Headers({"Sec-Fetch-Site": "same-origin"}), LOGIN) as person:
         yield person
 
 
 @pytest_asyncio.fixture
 async def stranger(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody without the token."""
+    """Somebody without an account."""
     async with caller(app, httpx.Headers()) as stranger:
         yield stranger
 

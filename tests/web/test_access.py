@@ -7,29 +7,31 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from tests.web.callers import BEARER, TOKEN, assert_problem, caller
+from tests.web.callers import BEARER, SESSION_TOKEN, TOKEN, Browser, assert_problem, caller, key, user
+from web import rules
 
-OPEN = {"/health", "/ready"}
-BROWSED = {"/api/v1/openapi.json", "/dramatiq", "/dramatiq/", "/dramatiq/queues/web-tests", "/dramatiq/delete-message"}
-
-
-def basic(text: str) -> bytes:
-    return b"Basic " + base64.b64encode(text.encode())
-
+IN_THE_DASHBOARD = {
+    ("GET", "/dramatiq"),
+    ("GET", "/dramatiq/"),
+    ("GET", "/dramatiq/queues/web-tests"),
+    ("POST", "/dramatiq/delete-message"),
+}
 
 WRONG = {
     "none": None,
     "empty": b"",
-    "no token": b"Bearer",
-    "wrong token": b"Bearer " + b"x" * len(TOKEN),
-    "start of the token": f"Bearer {TOKEN[:-1]}".encode(),
-    "not ASCII": b"Bearer \xfcmlaut",
-    "token without scheme": TOKEN.encode(),
+    "no key": b"Bearer",
+    "wrong key": b"Bearer " + b"x" * len(TOKEN),
+    "the prefix of a key": b"Bearer cb_webtests23",
+    "the prefix of a key and a wrong secret": b"Bearer cb_webtests23_" + b"x" * 23,
+    "start of a key": f"Bearer {TOKEN[:-1]}".encode(),
+    "too long": b"Bearer cb_webtests23_" + b"x" * 10_000,
+    "not ASCII": b"Bearer cb_webtests23_\xfcmlaut",
+    "NUL": b"Bearer cb_\x00_x",
+    "key without scheme": TOKEN.encode(),
     "other scheme": f"Digest {TOKEN}".encode(),
-    "wrong password": basic("admin:wrong"),
-    "wrong user": basic(f"root:{TOKEN}"),
-    "no password": basic("admin"),
-    "not base64": b"Basic !!!",
+    "a password": b"Basic " + base64.b64encode(f"admin:{TOKEN}".encode()),
+    "a session": f"Bearer {SESSION_TOKEN}".encode(),
 }
 
 
@@ -37,50 +39,116 @@ def addresses(app: FastAPI) -> set[tuple[str, str]]:
     """Every method and path that is served, and some inside what is mounted."""
     found = set()
     for route in iter_route_contexts(app.routes):
-        path = (route.path or "").replace("{job_id}", "01890000-0000-7000-8000-000000000000")
+        path = (
+            (route.path or "").replace("{job_id}", "01890000-0000-7000-8000-000000000000").replace("{name:path}", "x")
+        )
         found |= {(method, path) for method in route.methods or ("GET", "POST") if method != "HEAD"}
-    return found | {("GET", path) for path in BROWSED} | {("POST", "/dramatiq/delete-message")}
+    return found | IN_THE_DASHBOARD
 
 
 @pytest.mark.parametrize("shown", WRONG.values(), ids=WRONG.keys())
-async def test_without_the_token_every_address_but_the_health_checks_refuses(app: FastAPI, shown: bytes | None) -> None:
+async def test_without_an_account_all_but_the_public_addresses_refuse(app: FastAPI, shown: bytes | None) -> None:
     # Given everything that is served
     served = addresses(app)
-    assert {("POST", "/api/v1/jobs"), ("GET", "/api/v1/jobs"), ("GET", "/dramatiq")} <= served
+    assert {("POST", "/api/v1/jobs"), ("GET", "/api/v1/jobs"), ("GET", "/dramatiq"), ("GET", "/")} <= served
 
     headers = httpx.Headers([] if shown is None else [(b"authorization", shown)])
     async with caller(app, headers) as stranger:
         for method, path in served:
-            # When somebody without the token asks for it
+            if rules.is_public(path):
+                continue
+            # When somebody without an account asks for it
             response = await stranger.request(method, path)
 
-            # Then only the health checks answer; the others say how to log in
-            if path in OPEN:
-                assert response.status_code == 200, path
-            else:
-                assert_problem(response, 401)
-                scheme = "Basic" if path in BROWSED else "Bearer"
-                assert response.headers["www-authenticate"].startswith(f'{scheme} realm="callboard"'), path
-
-
-async def test_with_the_token_every_address_answers(app: FastAPI, program: httpx.AsyncClient) -> None:
-    for method, path in addresses(app):
-        response = await program.request(method, path)
-        assert response.status_code not in (401, 500, 503), (method, path)
-
-
-async def test_the_login_opens_what_people_browse_and_nothing_else(app: FastAPI, person: httpx.AsyncClient) -> None:
-    for method, path in addresses(app):
-        response = await person.request(method, path)
-        if path in BROWSED | OPEN:
-            assert response.status_code != 401, (method, path)
-        else:
+            # Then it is refused, and says how to show a key
             assert_problem(response, 401)
+            assert response.headers["www-authenticate"] == 'Bearer realm="callboard"', path
+
+
+async def test_only_these_addresses_are_public(app: FastAPI) -> None:
+    public = {path for _, path in addresses(app) if rules.is_public(path)}
+    below = {path for path in public if path.startswith(("/static/", "/webhook/", "/unsubscribe/"))}
+    assert public - below <= {"/health", "/ready", "/login", "/login/oidc", "/login/oidc/callback"}
+
+
+@pytest.mark.parametrize("token", ["", "x", SESSION_TOKEN[:-1], "ü" * 20, "x" * 5_000])
+async def test_a_wrong_session_is_none(app: FastAPI, token: str) -> None:
+    headers = httpx.Headers([(b"cookie", f"callboard_session={token}".encode())])
+    async with caller(app, headers) as stranger:
+        assert_problem(await stranger.get("/api/v1/jobs"), 401)
+
+
+async def test_an_administrator_is_answered_everywhere(
+    app: FastAPI, program: httpx.AsyncClient, person: httpx.AsyncClient
+) -> None:
+    for method, path in addresses(app) - {("POST", "/logout"), ("POST", "/login")}:
+        if path == "/live":
+            continue  # a stream without end
+        for somebody in (program, person):
+            response = await somebody.request(method, path)
+            assert response.status_code not in (401, 403, 500, 503) or path.startswith("/dramatiq"), (method, path)
+
+
+# What it takes: who, the method, the address, whether it is allowed.
+READ, CHANGE = ("GET", "/api/v1/jobs"), ("POST", "/api/v1/jobs")
+ALLOWED: dict[tuple[str, ...], set[tuple[str, str]]] = {
+    ("read",): {READ},
+    ("enqueue",): {CHANGE},
+    ("operate",): {READ, CHANGE, ("GET", "/dramatiq/"), ("GET", "/")},
+    ("admin",): {READ, CHANGE, ("GET", "/dramatiq/"), ("GET", "/"), ("GET", "/api/v1/users")},
+    ("metrics",): set(),
+}
+ASKED = (READ, CHANGE, ("GET", "/dramatiq/"), ("GET", "/"), ("GET", "/api/v1/users"))
+
+
+@pytest.mark.parametrize("scopes", ALLOWED)
+@pytest.mark.parametrize("asked", ASKED, ids=[f"{method} {path}" for method, path in ASKED])
+async def test_a_key_may_do_what_its_scopes_say(app: FastAPI, scopes: tuple[str, ...], asked: tuple[str, str]) -> None:
+    async with caller(app, await key("some", "cb_some_secret", *scopes)) as program:
+        response = await program.request(*asked)
+    if asked in ALLOWED[scopes]:
+        assert response.status_code != 403
+    else:
+        assert_problem(response, 403)
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [
+        ("viewer", {READ, ("GET", "/")}),
+        ("operator", {READ, CHANGE, ("GET", "/"), ("GET", "/dramatiq/")}),
+        ("admin", set(ASKED)),
+    ],
+)
+@pytest.mark.parametrize("asked", ASKED, ids=[f"{method} {path}" for method, path in ASKED])
+async def test_a_person_may_do_what_the_role_says(
+    app: FastAPI, role: str, allowed: set[tuple[str, str]], asked: tuple[str, str]
+) -> None:
+    browser = await user("somebody", "the-session-of-somebody", role)
+    async with caller(app, httpx.Headers(), browser) as person:
+        response = await person.request(*asked)
+    if asked in allowed:
+        assert response.status_code != 403
+    else:
+        assert "it takes the role" in assert_problem(response, 403).detail
+
+
+async def test_a_key_for_some_queues_sees_no_page_of_all(app: FastAPI) -> None:
+    headers = await key("some", "cb_some_secret", "operate", queues=["web-tests"])
+    async with caller(app, headers) as program:
+        assert (await program.get("/api/v1/jobs")).status_code == 200
+        assert_problem(await program.get("/dramatiq/"), 403)
+        assert_problem(await program.get("/api/v1/anything/new"), 403)
 
 
 async def test_two_authorizations_are_none(stranger: httpx.AsyncClient) -> None:
     both = [("Authorization", BEARER["Authorization"]), ("Authorization", BEARER["Authorization"])]
     assert_problem(await stranger.get("/api/v1/jobs", headers=both), 401)
+
+
+async def test_a_wrong_key_is_not_made_good_by_a_session(app: FastAPI) -> None:
+    async with caller(app, httpx.Headers({"Authorization": "Bearer x"}), Browser(SESSION_TOKEN)) as both:
+        assert_problem(await both.get("/api/v1/jobs"), 401)
 
 
 async def test_an_unknown_address_tells_a_stranger_nothing(
@@ -90,6 +158,15 @@ async def test_an_unknown_address_tells_a_stranger_nothing(
     assert_problem(await program.get("/api/v1/nothing"), 404)
 
 
-async def test_the_token_is_in_no_refusal(stranger: httpx.AsyncClient) -> None:
+async def test_who_opens_a_page_is_shown_where_to_sign_in(stranger: httpx.AsyncClient) -> None:
+    html = {"Accept": "text/html"}
+    response = await stranger.get("/jobs?q=state:failed", headers=html)
+    assert (response.status_code, response.headers["location"]) == (303, "/login?next=%2Fjobs%3Fq%3Dstate%3Afailed")
+    assert_problem(await stranger.get("/api/v1/jobs", headers=html), 401)
+    script = await stranger.get("/", headers={"HX-Request": "true"})
+    assert (script.status_code, script.headers["hx-redirect"]) == (401, "/login")
+
+
+async def test_the_key_is_in_no_refusal(stranger: httpx.AsyncClient) -> None:
     response = await stranger.get("/api/v1/jobs", headers={"Authorization": f"Bearer {TOKEN}x"})
     assert TOKEN not in response.text + str(response.headers)

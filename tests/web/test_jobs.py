@@ -199,6 +199,6 @@ async def test_the_description_lists_every_address(program: httpx.AsyncClient) -
     description = (await program.get("/api/v1/openapi.json")).json()
     assert description["paths"].keys() == {"/health", "/ready", "/api/v1/jobs", "/api/v1/jobs/{job_id}"}
     post = description["paths"]["/api/v1/jobs"]["post"]
-    assert post["responses"].keys() == {"200", "201", "401", "403", "413", "415", "422", "500", "503"}
+    assert post["responses"].keys() == {"200", "201", "401", "403", "413", "415", "422", "429", "500", "503"}
     assert post["security"] == [{"HTTPBearer": []}]
     assert description["components"]["securitySchemes"] == {"HTTPBearer": {"type": "http", "scheme": "bearer"}}

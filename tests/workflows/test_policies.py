@@ -51,7 +51,7 @@ async def test_a_failure_fails_the_workflow_and_cancels_what_waits(engine: Engin
 async def test_a_failure_that_may_be_leaves_the_rest_alone(engine: Engine, client: Client) -> None:
     bad = si(flow_fail).failing("continue")
     good = si(flow_value, 1).named("good")
-    joined = {
+    joined: dict[workflows.Flow, list[workflows.Flow]] = {
         s(flow_collect).named("all"): [bad, good],
         s(flow_collect).named("done").joining("all_done"): [bad, good],
         s(flow_collect).named("any").joining("any_succeeded"): [bad, good],

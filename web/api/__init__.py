@@ -11,8 +11,8 @@ DESCRIPTION = f"{PREFIX}/openapi.json"
 
 router = APIRouter(
     prefix=PREFIX,
-    # Only describes it; `web.access` asks for the token before anything here runs.
+    # Only describes it; `web.access` asks for a key or a session before anything here runs.
     dependencies=[Security(HTTPBearer(auto_error=False))],
-    responses=described(401, 403, 422, 500, 503),
+    responses=described(401, 403, 422, 429, 500, 503),
 )
 router.include_router(jobs.router)

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from web.pages import assets, live, overview
+from web.pages import assets, live, login, overview
 
 router = APIRouter(include_in_schema=False)
-for page in (assets, live, overview):
+for page in (assets, live, login, overview):
     router.include_router(page.router)

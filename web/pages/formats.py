@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from web.pages.tree import tree
 
@@ -20,6 +20,11 @@ def when(moment: datetime | None, show: str = "relative") -> Markup:
     return Markup('<time datetime="{}" data-show="{}" title="{}">{}</time>').format(
         utc.isoformat(timespec="milliseconds").replace("+00:00", "Z"), show, f"{utc:%Y-%m-%d %H:%M:%S} UTC", text
     )
+
+
+def instant(seconds: float) -> datetime:
+    """A moment from the seconds since 1970."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def since(seconds: float) -> str:
@@ -112,6 +117,6 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 
 FILTERS = {
-    "badge": badge, "capped": capped, "clip": clip, "duration": duration, "number": number, "plural": plural,
-    "size": size, "spark": spark, "strip": strip, "tree": tree, "when": when, "since": since, "escape": escape,
+    "badge": badge, "capped": capped, "clip": clip, "duration": duration, "instant": instant, "number": number,
+    "plural": plural, "since": since, "size": size, "spark": spark, "strip": strip, "tree": tree, "when": when,
 }  # fmt: skip

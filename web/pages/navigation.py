@@ -6,7 +6,7 @@ from typing import NamedTuple
 class Page(NamedTuple):
     path: str
     title: str
-    icon: str  # a macro's argument in templates/icons.html
+    icon: str  # an argument of `ui.icon`
     key: str  # `g` and this letter go there
 
 

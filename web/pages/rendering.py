@@ -8,6 +8,8 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from web.csrf import csrf_token
+from web.headers import PAGES as PAGES_TRUST
 from web.pages.assets import asset
 from web.pages.formats import FILTERS
 from web.pages.navigation import PAGES
@@ -23,13 +25,9 @@ environment = jinja2.Environment(
 )
 environment.filters |= FILTERS
 environment.globals |= {"asset": asset, "pages": PAGES}
+environment.globals["ui"] = environment.get_template("ui.html").module
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "same-origin",
-    "Vary": "HX-Target",
-}
+HEADERS = {**PAGES_TRUST, "Vary": "HX-Target"}
 
 
 def wanted(request: Request) -> str | None:
@@ -44,6 +42,8 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
     found = environment.get_template(template)
     values = {
         "request": request,
+        "caller": getattr(request.state, "caller", None),  # nobody on the sign-in page
+        "csrf_token": csrf_token(request),
         "path": request.url.path,
         "theme": request.cookies.get("theme", "auto"),
         "density": request.cookies.get("density", "normal"),

@@ -6,6 +6,7 @@ import pytest
 from markupsafe import Markup
 
 from web.pages import formats
+from web.pages.tree import tree
 
 
 @pytest.mark.parametrize(
@@ -32,9 +33,7 @@ def test_a_time_is_written_in_utc_for_the_script_to_translate() -> None:
 
 def test_json_is_escaped_and_cut() -> None:
     """Given JSON with markup in keys and texts, and more than can be shown, then nothing of it becomes markup."""
-    shown = formats.tree(
-        {"<b>": ["<script>alert(1)</script>", None, True, 12.5], "long": "x" * 5_000, "many": [1] * 600}
-    )
+    shown = tree({"<b>": ["<script>alert(1)</script>", None, True, 12.5], "long": "x" * 5_000, "many": [1] * 600})
     assert isinstance(shown, Markup)
     assert "<b>" not in shown
     assert "<script>" not in shown

@@ -1,0 +1,85 @@
+"""The SQL of what people and programs do to jobs from outside of their runs.
+
+Each statement takes many ids and returns those it has done something to, with their new states; the others were in a
+state in which it makes no sense, or somebody else was faster. One that runs is not ours to change: what is wanted of it
+is written down (`control`), its worker is told, and the run's own end obeys (`leave` in db/jobs.py).
+"""
+
+from db.jobs import QUEUE_AGAIN
+
+# waiting, queued, paused -> cancelled, at once and for good; of those that run it is wanted: ids, reason.
+CANCEL = """
+update jobs set
+    state = case state when 'running' then state else 'cancelled' end,
+    outcome = case state when 'running' then outcome else 3 end,
+    finished_at = case state when 'running' then finished_at else now() end,
+    error = case state when 'running' then error
+                       else json_build_object('type', 'Cancelled', 'message', $2::text) end,
+    control = case state when 'running' then 'cancel' end,
+    control_reason = case state when 'running' then $2::text end,
+    blocked_by = null,
+    run_at = case when run_at = 'infinity' then now() else run_at end
+where id = any($1::uuid[]) and outcome is null and control is distinct from 'cancel'
+returning id, state
+"""
+
+# waiting, queued -> paused at once; of those that run it is wanted, unless they are to be cancelled: ids, reason.
+PAUSE = """
+update jobs set
+    state = case state when 'running' then state else 'paused' end,
+    dispatched_at = case state when 'running' then dispatched_at end,
+    control = case state when 'running' then 'pause' end,
+    control_reason = case state when 'running' then $2::text end,
+    blocked_by = null,
+    run_at = case when run_at = 'infinity' then now() else run_at end
+where id = any($1::uuid[]) and state in ('waiting', 'queued', 'running') and control is null
+returning id, state
+"""
+
+# paused -> queued, due when it was due before; of those that run it is no longer wanted that they pause: ids.
+RESUME = """
+update jobs set
+    state = case state when 'running' then state else 'queued' end,
+    control = null, control_reason = null
+where id = any($1::uuid[]) and (state = 'paused' or control = 'pause')
+returning id, state
+"""
+
+# Those that are queued for later are due now: ids.
+RUN_NOW = """
+update jobs set run_at = now(), dispatched_at = null
+where id = any($1::uuid[]) and state = 'queued' and run_at > now()
+returning id, state
+"""
+
+# failed, cancelled -> queued; `from_start` forgets what earlier attempts have kept: ids, from_start.
+RETRY = """
+with again as ({again}),
+checkpoints as (delete from job_checkpoints where $2::bool and job_id in (select id from again)),
+steps as (delete from job_steps where $2::bool and job_id in (select id from again)),
+progress as (delete from job_progress where $2::bool and job_id in (select id from again))
+select id, 'queued' as state from again
+""".replace("{again}", QUEUE_AGAIN)
+
+# Other arguments for the next attempt of a job that no worker has and no message carries: id, args, kwargs.
+EDIT = """
+update jobs set args = $2::json, kwargs = $3::json
+where id = $1 and state = 'queued' and dispatched_at is null
+returning id
+"""
+
+# Those that have ended are gone, with all that was kept of them: ids.
+DELETE = """
+with gone as (delete from jobs where id = any($1::uuid[]) and outcome is not null returning id),
+lines as (delete from job_logs where job_id in (select id from gone))
+select id, 'deleted' as state from gone
+"""
+
+# Why jobs were left as they are: ids. Those that do not exist are not counted.
+STATES = "select state, count(*) as jobs from jobs where id = any($1::uuid[]) group by state"
+
+# Somebody did this to these: who, action, ids, reason, details as JSON.
+NOTE = """
+insert into audit (who, action, job_id, reason, details)
+select $1, $2, job_id, $4, $5::json from unnest($3::uuid[]) as t(job_id)
+"""

@@ -1,0 +1,212 @@
+"""What people and programs do to a job: each verb in the caller's transaction, with its row in the audit.
+
+    pause     waiting, queued: at once; running: at its next checkpoint or pause point
+    resume    paused: queued again, from its checkpoint; about to be paused: it goes on
+    cancel    waiting, queued, paused: at once and for good; running: interrupted, its `finally` runs
+    retry     failed, cancelled: queued again, under the same id
+    run_now   queued for later: due now
+    delete    ended: gone, with its attempts, logs and checkpoints
+    copy      any: a new job with the same arguments, or others
+
+An action that makes no sense in the state that the job is in raises Conflict, whose message says what does. `who` is a
+user's name, an API key's, or "cli:<login name>".
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dramatiq import Actor
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from actors import broker
+from db import control
+from db.models import Job
+from errors import BadArguments, Conflict, NotFound, UnknownActor
+from runtime import enqueue as intake
+from runtime import payload, verbs
+from runtime.enqueue import Enqueued
+from runtime.options import Options
+from runtime.verbs import Verb
+from services import audit
+
+__all__ = ["Arguments", "Verb", "act", "cancel", "copy", "delete", "pause", "resume", "retry", "run_now"]
+
+_ADVICE = {
+    "waiting": "It waits for something else: it can be paused or cancelled.",
+    "queued": "It can be paused or cancelled, or run now if it is queued for later.",
+    "running": "It can be paused or cancelled.",
+    "paused": "It can be resumed or cancelled.",
+    "succeeded": "It is over: `copy` makes a new job of it, `delete` removes it.",
+    "failed": "It is over: `retry` runs it again, `copy` makes a new job of it, `delete` removes it.",
+    "cancelled": "It is over: `retry` runs it again, `copy` makes a new job of it, `delete` removes it.",
+}
+_LONGEST_REASON = 1_000
+_OPTIONS = {"max_retries", "min_backoff", "max_backoff", "time_limit", "soft_time_limit"}  # that travel with a copy
+_TO_BE = {Verb.PAUSE: "paused", Verb.RESUME: "resumed", Verb.CANCEL: "cancelled", Verb.RETRY: "run again",
+          Verb.RUN_NOW: "made due now", Verb.DELETE: "deleted"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Others than the job was enqueued with."""
+
+    args: Sequence[Any]
+    kwargs: dict[str, Any]
+
+
+async def pause(session: AsyncSession, job_id: uuid.UUID, *, who: str, reason: str | None = None) -> Job:
+    """Returns the job as it is now: paused, or running and about to be. Raises NotFound or Conflict."""
+    return await _act(session, Verb.PAUSE, job_id, who, reason)
+
+
+async def resume(session: AsyncSession, job_id: uuid.UUID, *, who: str, reason: str | None = None) -> Job:
+    """Returns the job, queued. Raises NotFound or Conflict."""
+    return await _act(session, Verb.RESUME, job_id, who, reason)
+
+
+async def cancel(session: AsyncSession, job_id: uuid.UUID, *, who: str, reason: str | None = None) -> Job:
+    """Returns the job as it is now: cancelled, or running and about to be. Raises NotFound or Conflict."""
+    return await _act(session, Verb.CANCEL, job_id, who, reason)
+
+
+async def run_now(session: AsyncSession, job_id: uuid.UUID, *, who: str, reason: str | None = None) -> Job:
+    """Returns the job, due. Raises NotFound or Conflict."""
+    return await _act(session, Verb.RUN_NOW, job_id, who, reason)
+
+
+async def retry(
+    session: AsyncSession,
+    job_id: uuid.UUID,
+    *,
+    who: str,
+    reason: str | None = None,
+    arguments: Arguments | None = None,
+    from_start: bool = False,
+) -> Job:
+    """Returns the job, queued; it goes on from its checkpoint and keeps its steps' results, unless `from_start`.
+
+    Raises NotFound, Conflict, or BadArguments and TooLarge if other arguments do not fit.
+    """
+    details: dict[str, Any] = {"from_start": True} if from_start else {}
+    if arguments is not None:
+        before = await _get(session, job_id)
+        texts = _texts(before, arguments)
+        details["arguments_before"] = {"args": before.args, "kwargs": before.kwargs}
+    job = await _act(session, Verb.RETRY, job_id, who, reason, from_start=from_start, details=details)
+    if arguments is not None:
+        connection = await session.connection()
+        await connection.exec_driver_sql(control.EDIT, (job_id, *texts))
+        job = await _get(session, job_id)
+    return job
+
+
+async def delete(session: AsyncSession, job_id: uuid.UUID, *, who: str, reason: str | None = None) -> None:
+    """Raises NotFound or Conflict."""
+    check_reason(reason)
+    job = await _get(session, job_id)
+    if not await verbs.do(session, Verb.DELETE, [job_id], who=who):
+        raise Conflict(await _refusal(session, Verb.DELETE, job_id))
+    _note(session, Verb.DELETE, job, who, reason, {"actor": job.actor, "state": job.state})
+    session.expunge(job)
+
+
+async def copy(
+    session: AsyncSession,
+    job_id: uuid.UUID,
+    *,
+    who: str,
+    reason: str | None = None,
+    arguments: Arguments | None = None,
+) -> Enqueued:
+    """A new job, due now, like that one: its actor, queue, priority, options, owner and tags, and its arguments unless
+    there are others. It has no unique key. Raises NotFound, UnknownActor, BadArguments or TooLarge."""
+    check_reason(reason)
+    job = await _get(session, job_id)
+    arguments = arguments or Arguments(job.args, job.kwargs)
+    options = Options(
+        queue=job.queue, priority=job.priority, owner=job.owner, tags=job.tags or (),
+        **{name: value for name, value in (job.options or {}).items() if name in _OPTIONS},
+    )  # fmt: skip
+    call = intake.bind(_actor(job), tuple(arguments.args), arguments.kwargs)
+    enqueued = await intake.enqueue(session, options, call)
+    audit.note(session, who, "job.copy", job_id=enqueued.id, reason=reason, details={"of": str(job_id)})
+    return enqueued
+
+
+async def act(
+    session: AsyncSession, verb: Verb, job_id: uuid.UUID, *, who: str, reason: str | None = None
+) -> Job | None:
+    """The verb of that name, for callers that get it as a word. None after a deletion."""
+    if verb is Verb.DELETE:
+        await delete(session, job_id, who=who, reason=reason)
+        return None
+    return await _act(session, verb, job_id, who, reason)
+
+
+def check_reason(reason: str | None) -> None:
+    """Raises BadArguments if it cannot be kept."""
+    if reason is not None:
+        payload.check(reason, "reason")
+        if len(reason) > _LONGEST_REASON:
+            raise BadArguments(f"reason has over {_LONGEST_REASON} characters. Say it shorter.", "reason")
+
+
+async def _act(
+    session: AsyncSession,
+    verb: Verb,
+    job_id: uuid.UUID,
+    who: str,
+    reason: str | None,
+    *,
+    from_start: bool = False,
+    details: dict[str, Any] | None = None,
+) -> Job:
+    check_reason(reason)
+    if not await verbs.do(session, verb, [job_id], who=who, reason=reason, from_start=from_start):
+        raise Conflict(await _refusal(session, verb, job_id))
+    job = await _get(session, job_id)
+    _note(session, verb, job, who, reason, details)
+    return job
+
+
+def _note(
+    session: AsyncSession, verb: Verb, job: Job, who: str, reason: str | None, details: dict[str, Any] | None
+) -> None:
+    audit.note(session, who, f"job.{verb}", job_id=job.id, reason=reason, details=details or None)
+
+
+async def _get(session: AsyncSession, job_id: uuid.UUID) -> Job:
+    job = await session.get(Job, job_id, populate_existing=True)
+    if job is None:
+        raise NotFound(f"There is no job {job_id}. It may have been deleted after its retention.")
+    return job
+
+
+async def _refusal(session: AsyncSession, verb: Verb, job_id: uuid.UUID) -> str:
+    job = await _get(session, job_id)
+    if job.control == "cancel":
+        return f"Job {job_id} cannot be {_TO_BE[verb]}: it is being cancelled."
+    if verb is Verb.PAUSE and job.control == "pause":
+        return f"Job {job_id} is being paused already: it is at its next checkpoint or pause point."
+    if verb is Verb.RUN_NOW and job.state == "queued":
+        return f"Job {job_id} is due already: it starts when a worker of the queue {job.queue!r} has room."
+    if verb is Verb.RETRY and job.state in ("failed", "cancelled"):
+        return (
+            f"Job {job_id} cannot be run again: another job lives that has its unique key {job.unique_key!r}. "
+            "Wait for that one, or cancel it."
+        )
+    return f"Job {job_id} is {job.state} and cannot be {_TO_BE[verb]}. {_ADVICE[job.state]}"
+
+
+def _texts(job: Job, arguments: Arguments) -> tuple[str, str]:
+    """The arguments as JSON, if they fit the job's actor."""
+    intake.bind(_actor(job), tuple(arguments.args), arguments.kwargs)
+    return payload.encode_arguments(tuple(arguments.args), arguments.kwargs)
+
+
+def _actor(job: Job) -> Actor[Any, Any]:
+    if job.actor not in broker.actors:
+        raise UnknownActor(job.actor, list(broker.actors))
+    return broker.actors[job.actor]

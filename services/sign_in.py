@@ -1,0 +1,66 @@
+"""Signing in and out: sessions are rows, what the browser holds is a random token and opens only its own."""
+
+import secrets
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db import accounts
+from db.database import Database
+from db.models import User, UserSession
+from errors import TooMany, Unauthorized
+from services import audit, users
+from services.callers import digest
+
+# Attempts within a quarter of an hour: under one name, and from one address, behind which may be a whole office.
+PER_NAME, PER_ADDRESS, WINDOW = 20, 60, 900
+
+
+async def with_password(
+    database: Database, session: AsyncSession, name: str, password: str, *, address: str, browser: str, hours: float
+) -> str:
+    """The token of a new session. Raises Unauthorized, which does not say what was wrong, or TooMany."""
+    name = name.strip().lower()[:100].replace("\0", "")
+    await _admit(database, f"address:{address}", PER_ADDRESS)
+    await _admit(database, f"name:{name}", PER_NAME)
+    user = await session.scalar(select(User).where(User.name == name))
+    known = user.password_hash if user and user.disabled_at is None else None
+    if not await users.matches(password[: users.LONGEST + 1], known) or user is None or known is None:
+        raise Unauthorized("The name or the password is wrong.")
+    if users.is_outdated(known):
+        user.password_hash = await users.hashed(password)
+    async with database.connection() as connection:
+        await connection.execute(accounts.FORGIVE_NAME, f"name:{name}")
+        await connection.execute(accounts.FORGIVE_ONE, f"address:{address}")
+        await connection.execute(accounts.SWEEP_ATTEMPTS, float(WINDOW))
+    return await open_session(session, user, address=address, browser=browser, hours=hours)
+
+
+async def open_session(session: AsyncSession, user: User, *, address: str, browser: str, hours: float) -> str:
+    """A new session of somebody who has shown who it is; its token."""
+    token = secrets.token_urlsafe(32)
+    connection = await session.connection()
+    values = (digest(token), user.id, address, browser[:300].replace("\0", ""), hours * 3600)
+    await connection.exec_driver_sql(accounts.OPEN_SESSION, values)
+    await connection.exec_driver_sql(accounts.SWEEP_SESSIONS)
+    await session.execute(update(User).where(User.id == user.id).values(last_login_at=func.now()))
+    audit.note(session, user.name, "user.sign_in", target=user.name, details={"address": address})
+    return token
+
+
+async def close_session(session: AsyncSession, token: str) -> None:
+    """Sign out of the browser that has this token."""
+    found = await session.get(UserSession, digest(token))
+    if found is not None:
+        user = await session.get_one(User, found.user_id)
+        await session.delete(found)
+        audit.note(session, user.name, "user.sign_out", target=user.name)
+
+
+async def _admit(database: Database, key: str, most: int) -> None:
+    """Counted in a transaction of its own: the attempt counts whatever becomes of it."""
+    async with database.connection() as connection:
+        row = await connection.fetchrow(accounts.ATTEMPT, key, float(WINDOW))
+    if row["attempts"] > most:
+        minutes = max(1, round(row["again_in"] / 60))
+        raise TooMany(f"Too many attempts to sign in. Try again in {minutes} min.", row["again_in"])

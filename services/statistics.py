@@ -1,0 +1,135 @@
+"""How much ended, how, and how long it took: from what the leading scheduler counts (scheduling/statistics.py)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db import statistics
+from db.statistics import BUCKETS, HOUR, MINUTE
+
+_MINUTES = timedelta(hours=2)  # up to that long a stretch is shown by minutes, a longer one by hours
+
+
+@dataclass(frozen=True)
+class Point:
+    """What ended within one minute or hour."""
+
+    starts_at: datetime
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    retries: int = 0
+
+
+@dataclass(frozen=True)
+class ActorStatistic:
+    actor: str
+    jobs: int
+    failed: int
+    retries: int
+    ran: float  # seconds, on average
+    waited: float  # seconds, on average
+    run_p50: float | None
+    run_p95: float | None
+    run_p99: float | None
+
+    @property
+    def failure_rate(self) -> float:
+        """Between 0 and 1."""
+        return self.failed / self.jobs if self.jobs else 0.0
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Percentiles of a minute or hour, in seconds."""
+
+    starts_at: datetime
+    wait_p50: float | None
+    wait_p95: float | None
+    run_p50: float | None
+    run_p95: float | None
+
+
+def span_of(period: timedelta) -> int:
+    """Seconds between two points of a chart over that period."""
+    return MINUTE if period <= _MINUTES else HOUR
+
+
+async def throughput(
+    session: AsyncSession, period: timedelta, *, actor: str | None = None, queue: str | None = None
+) -> list[Point]:
+    """What ended, oldest first; stretches in which nothing did are there with zeros, the current one too."""
+    span = span_of(period)
+    connection = await session.connection()
+    rows = await connection.exec_driver_sql(statistics.SERIES, (span, period.total_seconds(), actor, queue))
+    counted = {
+        row.starts_at: Point(row.starts_at, row.succeeded or 0, row.failed or 0, row.cancelled or 0, row.retries or 0)
+        for row in rows
+    }
+    return [counted.get(at) or Point(at) for at in _moments(span, period)]
+
+
+async def latency(session: AsyncSession, period: timedelta, *, actor: str | None = None) -> list[Latency]:
+    """Percentiles of waiting and running over time; null where nothing ended."""
+    span = span_of(period)
+    found = await _histograms(session, period, span, by_time=True, actor=actor)
+    points = []
+    for at in _moments(span, period):
+        kinds = found.get(at, {})
+        wait, run = kinds.get("wait", ()), kinds.get("run", ())
+        points.append(
+            Latency(at, percentile(wait, 0.5), percentile(wait, 0.95), percentile(run, 0.5), percentile(run, 0.95))
+        )
+    return points
+
+
+async def by_actor(session: AsyncSession, period: timedelta, most: int = 100) -> list[ActorStatistic]:
+    """The actors whose jobs ended in that period, busiest first."""
+    span = span_of(period)
+    connection = await session.connection()
+    rows = await connection.exec_driver_sql(statistics.ACTORS, (span, period.total_seconds(), most))
+    found = await _histograms(session, period, span, by_time=False)
+    listed = []
+    for row in rows:
+        p50, p95, p99 = (percentile(found.get(row.actor, {}).get("run", ()), share) for share in (0.5, 0.95, 0.99))
+        means = row.ran / row.jobs, row.waited / row.jobs
+        listed.append(
+            ActorStatistic(row.actor, int(row.jobs), int(row.failed), int(row.retries), *means, p50, p95, p99)
+        )
+    return listed
+
+
+async def _histograms(
+    session: AsyncSession, period: timedelta, span: int, *, by_time: bool, actor: str | None = None
+) -> dict[Any, dict[str, list[int]]]:
+    connection = await session.connection()
+    statement = statistics.HISTOGRAMS_BY_TIME if by_time else statistics.HISTOGRAMS_BY_ACTOR
+    found: dict[Any, dict[str, list[int]]] = {}
+    for row in await connection.exec_driver_sql(statement, (span, period.total_seconds(), actor)):
+        found.setdefault(row.key, {})[row.kind] = row.counts
+    return found
+
+
+def percentile(counts: Sequence[int], share: float) -> float | None:
+    """Seconds within which that share of the jobs were done, straight lines drawn within a bucket; None of no jobs."""
+    total = sum(counts)
+    if not total:
+        return None
+    wanted, passed = share * total, 0
+    for bucket, count in enumerate(counts):
+        if count and passed + count >= wanted:
+            low = BUCKETS[bucket - 1] if bucket else 0.0
+            high = BUCKETS[min(bucket, len(BUCKETS) - 1)]
+            return low + (high - low) * (wanted - passed) / count
+        passed += count
+    return BUCKETS[-1]
+
+
+def _moments(span: int, period: timedelta) -> list[datetime]:
+    """The starts of all stretches of the period, the current one the last."""
+    last = int(datetime.now(UTC).timestamp()) // span * span
+    count = int(period.total_seconds() // span)
+    return [datetime.fromtimestamp(last - span * (count - 1 - index), UTC) for index in range(count)]

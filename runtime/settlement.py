@@ -23,6 +23,7 @@ from runtime.grants import Grants
 from runtime.lease import WorkerLease
 from runtime.outbox import Outbox
 from runtime.patience import patiently
+from runtime.telemetry import Telemetry
 from runtime.transport import ACK, ENDED, NACK, WAKE, Keys
 
 log = structlog.get_logger("callboard")
@@ -42,12 +43,14 @@ class Settlement:
         redis: Redis,
         lease: WorkerLease,
         checkpoints: Checkpoints,
+        telemetry: Telemetry,
         grants: Grants,
         outbox: Outbox,
         broker_id: str,
     ) -> None:
         self._database, self._redis, self._lease, self._broker_id = database, redis, lease, broker_id
-        self._checkpoints, self._grants, self._outbox = checkpoints, grants, outbox
+        self._checkpoints, self._telemetry, self._grants = checkpoints, telemetry, grants
+        self._outbox = outbox
         self._ack_script = redis.register_script(ACK)
         self._nack_script = redis.register_script(NACK)
         self._unwritten = 0
@@ -96,6 +99,7 @@ class Settlement:
 
     def _flush(self, end: Callable[[list[Delivery]], Awaitable[Any]]) -> Callable[[list[Delivery]], Awaitable[None]]:
         async def flush(batch: list[Delivery]) -> None:
+            await self._telemetry.write_last(batch)
             try:
                 await patiently("ending jobs", lambda: end(batch))
             except Exception:
@@ -111,6 +115,7 @@ class Settlement:
                     return
             self._unwritten -= len(batch)
             self._acks.add(*batch)
+            self._telemetry.changes.tell(delivery.job_id for delivery in batch)
             self._grants.freed({d.limit.key for d in batch if d.limit and d.limit.concurrency})
             if any(delivery.ending in (Ending.FAILED, Ending.RELEASED) for delivery in batch):
                 await self._wake_relays()

@@ -77,6 +77,7 @@ class SuccessTransaction(JobTransaction):
     async def _fence(self, connection: AsyncConnection) -> None:
         """A workflow is told here, too, if the job's result is known already (`job.set_result`); else once the actor
         has returned it."""
+        await self._executor.telemetry.write_last([self._delivery])
         if self._delivery.workflow_id is None or not self._delivery.has_result:
             await self._require(connection, jobs.SUCCEED_WITH_WORK)
             return

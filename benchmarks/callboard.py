@@ -13,7 +13,7 @@ __all__ = ["actors", "broker"]
 
 actors = declare(broker)
 
-STEPS, STEP = 20, 0.005  # how many, and seconds of each
+STEPS, STEP = 20, 0.05  # how many, and seconds of each
 
 
 async def run(number: int, verb: str) -> None:

@@ -90,11 +90,19 @@ class Drain(Scenario):
 
 
 @dataclass(frozen=True)
-class Verb(Drain):
+class Long(Drain):
+    """A drain of longer jobs: some are claimed ahead and given back before they start, which counts as an attempt."""
+
+    def _require_each_once(self, ran: list[int], details: dict[str, Any]) -> None:
+        super()._require_each_once(ran, {})
+
+
+@dataclass(frozen=True)
+class Verb(Long):
     """A drain of jobs that use one of the handle's verbs, just behind one of the same jobs that do not."""
 
     async def measure(self, place: Place, system: System) -> Measured:
-        silent = Drain(self.key, self.title, self.count, self.systems, self.goals, "silent")
+        silent = Long(self.key, self.title, self.count, self.systems, self.goals, "silent")
         without = await silent.measure(place, system)
         measured = await super().measure(place, system)
         measured.figures["of the speed without"] = measured.figures["jobs/s"] / without.figures["jobs/s"]

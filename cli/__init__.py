@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from cli import emails, keys, migrate, settings, suppressions, users
+from cli import actors, emails, keys, migrate, queues, settings, suppressions, users
 from errors import CallboardError
 
 app = typer.Typer(
@@ -16,6 +16,8 @@ app = typer.Typer(
 )
 app.command("migrate")(migrate.migrate)
 app.command("settings")(settings.settings)
+app.add_typer(queues.app, name="queues")
+app.add_typer(actors.app, name="actors")
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 app.add_typer(emails.app, name="emails")

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from cli import keys, migrate, schedules, settings, users
+from cli import actors, emails, keys, migrate, queues, schedules, settings, suppressions, users
 from errors import CallboardError
 
 app = typer.Typer(
@@ -16,9 +16,13 @@ app = typer.Typer(
 )
 app.command("migrate")(migrate.migrate)
 app.command("settings")(settings.settings)
+app.add_typer(queues.app, name="queues")
+app.add_typer(actors.app, name="actors")
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 app.add_typer(schedules.app, name="schedules")
+app.add_typer(emails.app, name="emails")
+app.add_typer(suppressions.app, name="suppressions")
 
 
 @app.callback()

@@ -10,6 +10,7 @@ from dramatiq import Message, MessageProxy
 from runtime.checkpoint import Checkpoint
 from runtime.failure import Failure
 from runtime.limited import Limit
+from runtime.logbook import LogBook
 from runtime.slots import Kind, Slots
 
 
@@ -42,6 +43,7 @@ class Delivery(MessageProxy):
         self.attempt: int = message.options.get("attempt", 0)  # the claim makes it the number of this run
         self.max_attempts: int | None = None
         self.releases = 0
+        self.workflow_id: uuid.UUID | None = None
         self.time_limit = self.deadline = float("inf")  # seconds; on the event loop's clock
         self.soft_deadline = float("inf")
         self.held_since = 0.0  # on time.monotonic()'s clock
@@ -50,6 +52,7 @@ class Delivery(MessageProxy):
         self.committed = False
         self.ending: Ending | None = None
         self.result: str | None = None
+        self.has_result = False  # its actor has said what it returns, before it did
         self.failure: Failure | None = None
         self.interrupted = ""  # why its task is cancelled
         self.reason = ""
@@ -57,6 +60,9 @@ class Delivery(MessageProxy):
         self.control = ""  # what somebody wants of this run: "cancel" or "pause"
         self.checkpoint = Checkpoint()
         self.retry_in: float | None = None
+        self.log: LogBook | None = None  # once it has logged
+        self.progress_began: tuple[float, float] | None = None  # where it began to count, and when (time.monotonic())
+        self.reports_itself = False  # the actor tells its progress: its loops need not
 
     __hash__ = object.__hash__
 

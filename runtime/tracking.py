@@ -12,6 +12,7 @@ from dramatiq.middleware.shutdown import Shutdown
 
 from errors import BadRequest, LeaseLost
 from runtime import handle, payload
+from runtime.capture import Capture
 from runtime.delivery import Delivery, Ending
 from runtime.executor import Executor
 from runtime.failure import Failure
@@ -48,6 +49,8 @@ class Tracking(Middleware):
         set_event_loop_thread(self._thread)
         self._thread.run_coroutine(executor.open())
         broker.executor = self._executor = executor
+        self._capture = Capture(executor.telemetry.logs, self._settings)
+        self._capture.install()
 
     def before_worker_shutdown(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
         """Take nothing new; give what runs its grace. What is left then, ThreadShutdown and `stop` interrupt."""
@@ -60,6 +63,7 @@ class Tracking(Middleware):
         self._thread.run_coroutine(executor.stop())
 
     def after_worker_shutdown(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
+        self._capture.remove()
         self._thread.run_coroutine(broker.executor.close())
         self._thread.stop()
         set_event_loop_thread(None)
@@ -112,7 +116,8 @@ class Tracking(Middleware):
 
     def _succeeded(self, message: Delivery, result: Any) -> None:
         try:
-            message.result = payload.encode_result(result)
+            if not (message.has_result and result is None):
+                message.result = payload.encode_result(result)
         except BadRequest as error:
             message.ending, message.failure = Ending.FAILED, Failure.of(error)
             message.fail()  # running it again would give the same
@@ -126,6 +131,8 @@ class Tracking(Middleware):
             log.error(
                 "a job raised after its transaction had ended it as succeeded", job=str(message), exc_info=exception
             )
+            return
+        if message.has_result and result is None:
             return
         try:
             message.result = payload.encode_result(result)

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from cli import keys, migrate, settings, users
+from cli import dead, enqueue, jobs, keys, migrate, settings, users, workers
 from errors import CallboardError
 
 app = typer.Typer(
@@ -16,6 +16,10 @@ app = typer.Typer(
 )
 app.command("migrate")(migrate.migrate)
 app.command("settings")(settings.settings)
+app.command("enqueue")(enqueue.enqueue)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(dead.app, name="dead")
+app.add_typer(workers.app, name="workers")
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 

@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     retention_succeeded_days: float = Field(7, gt=0, description="Days a succeeded job is kept.")
     retention_cancelled_days: float = Field(7, gt=0, description="Days a cancelled job is kept.")
     retention_failed_days: float = Field(30, gt=0, description="Days a failed job is kept.")
+    retention_executions_days: float = Field(30, gt=0, description="Days the history of schedules is kept.")
 
     email_provider: Words = Field(
         ("file",), description="How e-mail leaves: file, smtp, sendgrid, ses; several: in turn."
@@ -129,6 +130,12 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
+
+    job_log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level that is kept of what a job logs."
+    )
+    job_log_lines: int = Field(10_000, ge=1, le=1_000_000, description="Lines kept of what a job logs.")
+    job_log_kib: int = Field(1024, ge=1, le=102_400, description="KiB kept of what a job logs.")
 
     @field_validator(
         "database_url",

@@ -5,7 +5,18 @@ import sys
 import typer
 from rich.console import Console
 
-from cli import dead, enqueue, jobs, keys, migrate, settings, users, workers
+from cli import (
+    dead,
+    emails,
+    enqueue,
+    jobs,
+    keys,
+    migrate,
+    settings,
+    suppressions,
+    users,
+    workers,
+)
 from errors import CallboardError
 
 app = typer.Typer(
@@ -22,6 +33,8 @@ app.add_typer(dead.app, name="dead")
 app.add_typer(workers.app, name="workers")
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
+app.add_typer(emails.app, name="emails")
+app.add_typer(suppressions.app, name="suppressions")
 
 
 @app.callback()

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Security
 from fastapi.security import HTTPBearer
 
-from web.api import jobs
+from web.api import emails, jobs
 from web.problem import described
 
 PREFIX = "/api/v1"
@@ -16,3 +16,4 @@ router = APIRouter(
     responses=described(401, 403, 422, 429, 500, 503),
 )
 router.include_router(jobs.router)
+router.include_router(emails.router)

@@ -1,6 +1,7 @@
 """One frozen `Settings`, read from the environment, `.env` and `callboard.toml`, in that order of precedence."""
 
 import os
+import re
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     rate_limit: int = Field(6000, ge=0, description="Requests a minute per caller and web process; 0: no limit.")
     metrics_open: bool = Field(False, description="Whether /metrics and /health/scheduler answer without a key.")
     mask_names: Words = Field((), description="More names of arguments whose values are never shown: pin,iban")
+    mask_patterns: Words = Field((), description="Regular expressions of texts never shown; a list in callboard.toml.")
     oidc_issuer: HttpUrl | None = Field(None, description="Identity provider: https://accounts.google.com")
     oidc_client_id: str | None = Field(None, description="This application's id at the identity provider.")
     oidc_client_secret: SecretStr | None = Field(None, description="This application's secret there, if it has one.")
@@ -127,6 +129,15 @@ class Settings(BaseSettings):
     outgoing_private: Words = Field((), description="Networks they may go to although not public: 10.1.0.0/16, ::1")
     outgoing_proxy: SecretStr | None = Field(None, description="Proxy they leave through: http://user:pw@host:3128")
     outgoing_ca_file: Path | None = Field(None, description="Authorities (PEM) to trust besides the machine's.")
+
+    webhook_event_types: Words = Field((), description="The types of events that may be published: order.paid, ...")
+    webhook_schedule: Words = Field(
+        ("5", "300", "1800", "7200", "18000", "36000", "50400", "72000", "86400"),
+        description="Seconds before a webhook's attempts 2, 3, ...",
+    )
+    webhook_concurrency: int = Field(20, ge=1, le=10_000, description="Requests at once to one endpoint, by all.")
+    webhook_disable_days: float = Field(5, gt=0, description="Days of nothing but failures that disable an endpoint.")
+    webhook_retention_days: float = Field(90, gt=0, description="Days webhooks and their attempts are kept.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
@@ -194,11 +205,36 @@ class Settings(BaseSettings):
             raise ValueError("must be numbers from 1 to 65535, separated by commas, or *")
         return value
 
+    @field_validator("webhook_schedule")
+    @classmethod
+    def _are_delays(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or not all(0 <= float(step) <= 30 * 86_400 for step in value):
+            raise ValueError("must be seconds, separated by commas, none over 30 days")
+        return value
+
+    @field_validator("webhook_event_types")
+    @classmethod
+    def _are_event_types(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)*", name) or len(name) > 100:
+                raise ValueError(f"{name!r} is no type of event: words joined by full stops, as in order.paid")
+        return value
+
     @field_validator("outgoing_private")
     @classmethod
     def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
             ip_network(network, strict=False)  # its error says what is wrong
+        return value
+
+    @field_validator("mask_patterns")
+    @classmethod
+    def _expressions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
         return value
 
     @classmethod

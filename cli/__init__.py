@@ -15,6 +15,8 @@ NOUNS = (
     "enqueue",
     "jobs",
     "dead",
+    "queues",
+    "actors",
     "workers",
     "emails",
     "suppressions",

@@ -275,8 +275,8 @@ where j.id = u.id and j.attempt = u.attempt and j.state = 'queued' and j.dispatc
 returning j.id
 """
 
-# Which (queue, priority) pairs have live jobs, and when the next job that nobody has sent yet is due. A loose index
-# scan: its cost grows with the number of pairs, not of jobs.
+# Which (queue, priority) pairs have live jobs, when the next job that nobody has sent yet is due, and whether the queue
+# is paused. A loose index scan: its cost grows with the number of pairs, not of jobs.
 LEVELS = """
 with recursive levels as (
     (select queue, priority from jobs where outcome is null order by queue, priority limit 1)
@@ -287,7 +287,8 @@ with recursive levels as (
         order by j.queue, j.priority limit 1
     ) n
 )
-select l.queue, l.priority, extract(epoch from d.run_at - now())::float8 as due_in
+select l.queue, l.priority, extract(epoch from d.run_at - now())::float8 as due_in,
+       exists (select from pauses p where p.kind = 'queue' and p.name = l.queue) as is_paused
 from levels l left join lateral (
     select j.run_at from jobs j
     where j.outcome is null and j.queue = l.queue and j.priority = l.priority

@@ -32,7 +32,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 LOGGER = "callboard.job"  # what `job.log` is called among the loggers
-_HOLD = 0.01  # seconds that a job which reports may keep the loop to itself
+_HOLD = 0.05  # seconds that a job which reports may keep the loop to itself
 _UNCHANGED: Any = object()
 
 _current: ContextVar["Job | None"] = ContextVar("current_job", default=None)

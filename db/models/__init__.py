@@ -15,6 +15,8 @@ from db.models.schedules import (
     TaskFunction,
 )
 from db.models.statistics import ErrorGroup, ErrorStatistic, JobStatistic, StatisticsProgress
+from db.models.submissions import IdempotencyKey, JobMetadata
+from db.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookMessage
 from db.models.workers import Lease, Worker
 
 __all__ = [
@@ -26,10 +28,12 @@ __all__ = [
     "EmailEvent",
     "ErrorGroup",
     "ErrorStatistic",
+    "IdempotencyKey",
     "Job",
     "JobAttempt",
     "JobCheckpoint",
     "JobLog",
+    "JobMetadata",
     "JobProgress",
     "JobStatistic",
     "JobStep",
@@ -49,5 +53,9 @@ __all__ = [
     "UniqueWindow",
     "User",
     "UserSession",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookMessage",
     "Worker",
 ]

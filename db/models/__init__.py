@@ -18,6 +18,7 @@ from db.models.statistics import ErrorGroup, ErrorStatistic, JobStatistic, Stati
 from db.models.submissions import IdempotencyKey, JobMetadata
 from db.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookMessage
 from db.models.workers import Lease, Worker
+from db.models.workflows import Workflow, WorkflowEdge, WorkflowEvent, WorkflowItems, WorkflowStep
 
 __all__ = [
     "Alert",
@@ -58,4 +59,9 @@ __all__ = [
     "WebhookEndpoint",
     "WebhookMessage",
     "Worker",
+    "Workflow",
+    "WorkflowEdge",
+    "WorkflowEvent",
+    "WorkflowItems",
+    "WorkflowStep",
 ]

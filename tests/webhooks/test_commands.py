@@ -90,27 +90,38 @@ async def test_publish_look_and_replay_by_the_api(
     assert recovered.status_code == 202
 
 
+def said(*arguments: str) -> str:
+    """What a command that succeeded has printed."""
+    done = callboard("webhooks", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refused(*arguments: str) -> tuple[int, str]:
+    """The exit code and the message of one that did not."""
+    done = callboard("webhooks", *arguments)
+    return done.returncode, done.stderr
+
+
 async def test_the_commands(carriers: Carriers, client: Client, here: Receiver) -> None:
     """Given the command line, then an endpoint is made, told, looked at, disabled and enabled."""
-    added = json.loads(callboard("webhooks", "endpoints", "add", here.url("/"), "--header", "X-A: b", "--json").stdout)
+    added = json.loads(said("endpoints", "add", here.url("/"), "--header", "X-A: b", "--json"))
     assert added["secret"].startswith("whsec_")
     endpoint = added["id"]
-    sent = callboard("webhooks", "publish", "order.paid", "--payload", '{"order": 7}')
-    assert sent.stdout.endswith("1 deliveries.\n"), sent.stderr
+    assert said("publish", "order.paid", "--payload", '{"order": 7}').endswith("1 deliveries.\n")
     [delivery] = await ended(client)
-    [listed] = json.loads(callboard("webhooks", "deliveries", "list", "--json").stdout)
+    [listed] = json.loads(said("deliveries", "list", "--json"))
     assert (listed["id"], listed["outcome"]) == (str(delivery.id), "succeeded")
-    shown = callboard("webhooks", "deliveries", "show", str(delivery.id))
-    assert "#1  200" in shown.stdout
-    assert endpoint in callboard("webhooks", "endpoints", "list").stdout
-    assert callboard("webhooks", "replay", str(delivery.id)).returncode == 0
-    assert callboard("webhooks", "endpoints", "disable", endpoint).returncode == 0
-    again = callboard("webhooks", "endpoints", "disable", endpoint)
-    assert (again.returncode, "disabled already" in again.stderr) == (4, True)
-    assert callboard("webhooks", "recover", endpoint, "--since", "1h").returncode == 4
-    assert callboard("webhooks", "endpoints", "enable", endpoint).returncode == 0
-    assert callboard("webhooks", "recover", endpoint, "--since", "1h").returncode == 0
-    assert callboard("webhooks", "send", here.url("/x"), "--payload", "{}").returncode == 0
-    assert callboard("webhooks", "send", "http://10.0.0.1/").returncode == 1
-    assert callboard("webhooks", "replay").returncode == 1
-    assert callboard("webhooks", "endpoints", "remove", endpoint).returncode == 0
+    assert "#1  200" in said("deliveries", "show", str(delivery.id))
+    assert endpoint in said("endpoints", "list")
+    said("replay", str(delivery.id))
+    said("endpoints", "disable", endpoint)
+    code, message = refused("endpoints", "disable", endpoint)
+    assert (code, "disabled already" in message) == (4, True)
+    assert refused("recover", endpoint, "--since", "1h")[0] == 4
+    said("endpoints", "enable", endpoint)
+    said("recover", endpoint, "--since", "1h")
+    said("send", here.url("/x"), "--payload", "{}")
+    assert refused("send", "http://10.0.0.1/")[0] == 1
+    assert refused("replay")[0] == 1
+    said("endpoints", "remove", endpoint)

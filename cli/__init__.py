@@ -57,8 +57,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # they show the values of variables, secrets among them
 )
-app.command("migrate")(migrate.migrate)
-app.command("settings")(settings.settings)
 
 
 @app.callback()

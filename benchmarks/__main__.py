@@ -12,11 +12,14 @@ from rich.console import Console
 from benchmarks.machine import describe
 from benchmarks.place import Place
 from benchmarks.report import Report, Results
-from benchmarks.scenarios import SCENARIOS, Scenario
+from benchmarks.scenarios import SCENARIOS as ENGINE
+from benchmarks.scenarios import Scenario
+from benchmarks.webhooks import WEBHOOKS
 from db.migrate import upgrade
 from errors import CallboardError
 from settings import Settings
 
+SCENARIOS = (*ENGINE, WEBHOOKS)
 KEYS = ", ".join(scenario.key for scenario in SCENARIOS)
 
 

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from cli import actors, emails, keys, migrate, queues, settings, suppressions, users
+from cli import actors, emails, keys, migrate, queues, settings, suppressions, users, workflows
 from errors import CallboardError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 app.add_typer(emails.app, name="emails")
 app.add_typer(suppressions.app, name="suppressions")
+app.add_typer(workflows.app, name="workflows")
 
 
 @app.callback()

@@ -55,6 +55,8 @@ class Filter(BaseModel):
     actor: Word | None = None
     queue: Word | None = None
     owner: Word | None = None
+    among_actors: tuple[Word, ...] | None = Field(None, max_length=100, description="Its actor is one of these.")
+    among_queues: tuple[Word, ...] | None = Field(None, max_length=100, description="Its queue is one of these.")
     tags: tuple[Word, ...] = Field((), max_length=20, description="It has all of these.")
     parent_id: uuid.UUID | None = Field(None, description="The job that made it.")
     worker: uuid.UUID | None = Field(None, description="The worker that runs or ended it.")
@@ -292,6 +294,9 @@ def _conditions(only: Filter) -> list[ColumnElement[bool]]:
     ):  # fmt: skip
         if value is not None:
             conditions.append(column == value)
+    for column, among in ((Job.actor, only.among_actors), (Job.queue, only.among_queues)):
+        if among is not None:
+            conditions.append(column.in_(among))
     if only.state is not None:
         conditions += _of_state(only.state)
     if only.tags:

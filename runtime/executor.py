@@ -34,6 +34,7 @@ from runtime.recycling import recycle
 from runtime.settlement import Settlement
 from runtime.slots import Kind, Slots
 from runtime.soft_limit import OUT_OF_SOFT_TIME, SoftLimited
+from runtime.telemetry import Telemetry
 from runtime.threads import Threads
 from settings import Settings
 
@@ -104,12 +105,21 @@ class Executor:
             self._engine, self.settings, sorted(self.broker.queues), self._dramatiq.worker_threads
         )
         self.checkpoints = Checkpoints(self._engine, self._lease)
+        self.telemetry = Telemetry(self.settings, self._engine, self.redis, self._lease)
+        self.telemetry.start()
         self.grants = Grants(self._engine, self.redis, self.outbox)
         self.settlement = Settlement(
-            self._engine, self.redis, self._lease, self.checkpoints, self.grants, self.broker.broker_id
+            self._engine,
+            self.redis,
+            self._lease,
+            self.checkpoints,
+            self.telemetry,
+            self.grants,
+            self.broker.broker_id,
         )
         self._recycling = self.loop.create_task(recycle(self.settings, self.settlement))
-        self._control = self.loop.create_task(Control(self.redis, [self._look_at_wishes]).run())
+        looks: list[Callable[[], Awaitable[None]]] = [self._look_at_wishes, self.telemetry.changes.look]
+        self._control = self.loop.create_task(Control(self.redis, looks).run())
         self._watch = self.loop.create_task(self._watch_jobs())
         self._heartbeat = self.loop.create_task(self._lease.keep(self._drop_runs))
         self._warm_up = self.loop.create_task(patiently("connecting", self._connect))
@@ -134,6 +144,7 @@ class Executor:
                     await patiently("unregistering the worker", self._lease.unregister)
         except TimeoutError:
             log.error("the last jobs' ends could not be written; they will be rescued")  # noqa: TRY400
+        self.telemetry.stop()
         await self.outbox.drain()
         await self.redis.aclose()
         await self.database.close()
@@ -251,6 +262,7 @@ class Executor:
         again = [delivery for delivery in claimed if delivery.attempt > 1]
         if again:
             await self.checkpoints.load(again)
+        self.telemetry.changes.tell(delivery.job_id for delivery in claimed)
         return self._start_claimed(claimed)
 
     def _start_claimed(self, claimed: list[Delivery]) -> list[Delivery]:

@@ -19,6 +19,7 @@ from runtime.failure import Failure
 from runtime.grants import Grants
 from runtime.lease import WorkerLease
 from runtime.patience import patiently
+from runtime.telemetry import Telemetry
 from runtime.transport import ACK, ENDED, NACK, WAKE, Keys
 
 log = structlog.get_logger("callboard")
@@ -37,11 +38,12 @@ class Settlement:
         redis: Redis,
         lease: WorkerLease,
         checkpoints: Checkpoints,
+        telemetry: Telemetry,
         grants: Grants,
         broker_id: str,
     ) -> None:
         self._database, self._redis, self._lease, self._broker_id = database, redis, lease, broker_id
-        self._checkpoints, self._grants = checkpoints, grants
+        self._checkpoints, self._telemetry, self._grants = checkpoints, telemetry, grants
         self._ack_script = redis.register_script(ACK)
         self._nack_script = redis.register_script(NACK)
         self._unwritten = 0
@@ -84,6 +86,7 @@ class Settlement:
 
     def _flush(self, end: Callable[[list[Delivery]], Awaitable[Any]]) -> Callable[[list[Delivery]], Awaitable[None]]:
         async def flush(batch: list[Delivery]) -> None:
+            await self._telemetry.write_last(batch)
             try:
                 await patiently("ending jobs", lambda: end(batch))
             except Exception:
@@ -99,6 +102,7 @@ class Settlement:
                     return
             self._unwritten -= len(batch)
             self._acks.add(*batch)
+            self._telemetry.changes.tell(delivery.job_id for delivery in batch)
             self._grants.freed({d.limit.key for d in batch if d.limit and d.limit.concurrency})
             if batch[0].ending in (Ending.FAILED, Ending.RELEASED):
                 await self._wake_relays()

@@ -10,7 +10,7 @@
 <ns>:ended                       channel on which those who wait for jobs are told which runs are over: ids, as jobs or
                                  messages have them, spaces between
 <ns>:schedules                   channel on which schedulers are told that a schedule was changed
-<ns>:changed                     channel on which open pages are told which topics have changed: "jobs,queues"
+<ns>:changed                     channel on which watchers are told which topics have changed: "queues", "jobs,job:<id>"
 """
 
 import uuid

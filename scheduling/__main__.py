@@ -1,4 +1,4 @@
-"""`python -m scheduling`: schedules, the relay, the reconciler, the rescuer and their siblings, until SIGTERM or Ctrl-C.
+"""`python -m scheduling`: schedules, the relay, the reconciler, the rescuer and the others, until SIGTERM or Ctrl-C.
 
 Actors that are not in `actors/` are named as for a worker: `python -m scheduling my_package.tasks`.
 """

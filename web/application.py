@@ -48,9 +48,8 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
             Middleware(Failures),
             Middleware(Access, settings=settings),
             Middleware(SameOrigin),
-            Middleware(
-                BodyLimit, larger=hooks.LARGER
-            ),  # after Access: of strangers' bodies only those of public addresses are read
+            # After Access: of strangers' bodies only those of public addresses are read.
+            Middleware(BodyLimit, larger=hooks.LARGER | api.LARGER),
             Middleware(Csrf),  # after BodyLimit: it looks into forms
         ],
     )

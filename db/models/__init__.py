@@ -15,6 +15,7 @@ from db.models.schedules import (
     TaskFunction,
 )
 from db.models.statistics import ErrorGroup, ErrorStatistic, JobStatistic, StatisticsProgress
+from db.models.submissions import IdempotencyKey, JobMetadata
 from db.models.workers import Lease, Worker
 
 __all__ = [
@@ -26,10 +27,12 @@ __all__ = [
     "EmailEvent",
     "ErrorGroup",
     "ErrorStatistic",
+    "IdempotencyKey",
     "Job",
     "JobAttempt",
     "JobCheckpoint",
     "JobLog",
+    "JobMetadata",
     "JobProgress",
     "JobStatistic",
     "JobStep",

@@ -3,11 +3,13 @@
 from fastapi import APIRouter, Security
 from fastapi.security import HTTPBearer
 
-from web.api import emails, jobs
+from web.api import actions, audit, dead_letters, emails, job, jobs, keys, me, stats, users
 from web.problem import described
+from web.rules import API
 
-PREFIX = "/api/v1"
+PREFIX = API
 DESCRIPTION = f"{PREFIX}/openapi.json"
+LARGER = {f"{PREFIX}/jobs/bulk": 8 * 1024 * 1024}  # bytes of a body, by address
 
 router = APIRouter(
     prefix=PREFIX,
@@ -15,5 +17,6 @@ router = APIRouter(
     dependencies=[Security(HTTPBearer(auto_error=False))],
     responses=described(401, 403, 422, 429, 500, 503),
 )
-router.include_router(jobs.router)
-router.include_router(emails.router)
+# Those with fixed words before those with an id in the same place.
+for part in (actions, jobs, job, dead_letters, emails, stats, audit, users, keys, me):
+    router.include_router(part.router)

@@ -14,7 +14,9 @@ CallboardError
 ├── DeliveryError           a message could not be handed to another system
 │   ├── NotSent             it surely did not leave: try again
 │   ├── Ambiguous           it may have left: the answer was lost
+│   │   └── InDoubt         and it is left to a person what to do
 │   └── Rejected            it was refused for good: do not try again
+│       └── ChannelRefused  we were, not the message: another way may take it
 ├── LeaseLost               this run of the job was given up: it may change nothing more
 ├── ServerUnavailable       PostgreSQL or Redis is away
 └── ProcessEnded            a process of the local stack ended by itself
@@ -160,5 +162,16 @@ class Ambiguous(DeliveryError):
     """The answer was lost after the message had gone out: it may have been accepted."""
 
 
+class InDoubt(Ambiguous):
+    """It may have left, and must not leave twice: a person has to look. Nothing is tried again."""
+
+
 class Rejected(DeliveryError):
     """The other side refused it for good: sending it again would be refused again."""
+
+
+class ChannelRefused(Rejected):
+    """The other side refused us, whatever the message: a wrong key or password, an account that is closed.
+
+    Another provider may take the message; this one will not before somebody has set it right.
+    """

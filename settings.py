@@ -40,6 +40,9 @@ def _split(value: object) -> object:
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]  # separated by commas
 
 
+_PROVIDERS = frozenset({"file", "smtp", "sendgrid", "ses"})
+
+
 def default_home() -> Path:
     """The folder of everything kept on this machine (servers' data, mails of the file provider, secrets)."""
     if os.geteuid() == 0:
@@ -83,7 +86,17 @@ class Settings(BaseSettings):
     retention_cancelled_days: float = Field(7, gt=0, description="Days a cancelled job is kept.")
     retention_failed_days: float = Field(30, gt=0, description="Days a failed job is kept.")
 
-    email_provider: Literal["file", "smtp"] = Field("file", description="How e-mail leaves.")
+    email_provider: Words = Field(
+        ("file",), description="How e-mail leaves: file, smtp, sendgrid, ses; several: in turn."
+    )
+    email_routes: Words = Field((), description="Providers by tag: newsletter=ses, receipt=smtp+sendgrid")
+    email_policy: Literal["at_most_once", "at_least_once"] = Field(
+        "at_most_once", description="What to do when nobody knows whether a mail left: leave it, or send it again."
+    )
+    email_unknown_grace: float = Field(900, ge=0, le=86_400, description="Seconds to wait for events of such a mail.")
+    email_templates: Path | None = Field(None, description="Folder of e-mail templates, besides our own.")
+    email_content_days: float = Field(30, gt=0, description="Days the words of a mail are kept.")
+    email_retention_days: float = Field(400, gt=0, description="Days is kept who was sent a mail, and its events.")
     email_from: str = Field("Callboard <callboard@localhost>", description="Sender of e-mails that name none.")
     email_folder: Path | None = Field(None, description="Where the file provider writes; CALLBOARD_HOME/mail if unset.")
     smtp_host: str = Field("127.0.0.1", description="SMTP server.")
@@ -95,6 +108,16 @@ class Settings(BaseSettings):
     smtp_final_timeout: float = Field(600, gt=0, le=900, description="Seconds the reply to a whole mail may take.")
     smtp_connections: int = Field(20, ge=1, le=1000, description="Connections to the SMTP server per worker process.")
 
+    sendgrid_api_key: SecretStr | None = Field(None, description="SendGrid's API key.")
+    sendgrid_url: str = Field("https://api.sendgrid.com", description="SendGrid's API; https://api.eu.sendgrid.com")
+    sendgrid_webhook_key: str | None = Field(None, description="Public key that SendGrid signs its events with.")
+    ses_region: str | None = Field(None, description="Region of Amazon SES; keys come the way boto3 finds them.")
+    ses_url: str | None = Field(None, description="Another address of the SES API, for tests and private endpoints.")
+    ses_configuration_set: str | None = Field(None, description="Configuration set of SES, which sends the events.")
+    ses_topics: Words = Field((), description="ARNs of the SNS topics whose events are believed.")
+    alert_recipients: Words = Field((), description="Who gets alerts by e-mail: ops@example.com, ada@example.com")
+    alert_webhooks: Words = Field((), description="URLs that alerts are posted to.")
+    alert_window: float = Field(3600, ge=0, description="Seconds in which the same alert is not sent again.")
     secret_key: SecretStr | None = Field(
         None, min_length=32, description="Encrypts stored secrets; made in CALLBOARD_HOME if unset. All need the same."
     )
@@ -118,6 +141,12 @@ class Settings(BaseSettings):
         "smtp_password",
         "worker_max_jobs",
         "worker_max_memory",
+        "email_templates",
+        "sendgrid_api_key",
+        "sendgrid_webhook_key",
+        "ses_region",
+        "ses_url",
+        "ses_configuration_set",
         "secret_key",
         "outgoing_proxy",
         "outgoing_ca_file",
@@ -127,6 +156,22 @@ class Settings(BaseSettings):
     def _empty_is_unset(cls, value: object) -> object:
         """`DATABASE_URL=` in an environment file means: not set."""
         return None if value == "" else value
+
+    @field_validator("email_provider")
+    @classmethod
+    def _are_providers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or set(value) - _PROVIDERS:
+            raise ValueError(f"must be one or more of {', '.join(sorted(_PROVIDERS))}, separated by commas")
+        return value
+
+    @field_validator("email_routes")
+    @classmethod
+    def _are_routes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for rule in value:
+            tag, _, names = rule.partition("=")
+            if not tag.strip() or {name.strip() for name in names.split("+")} - _PROVIDERS:
+                raise ValueError("must be tag=provider, separated by commas; several providers as a+b")
+        return value
 
     @field_validator("outgoing_schemes")
     @classmethod

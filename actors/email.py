@@ -1,84 +1,197 @@
-"""Sends e-mail."""
+"""Sends e-mail: claims the mail's row, hands the mail to a provider, writes down what the provider said."""
 
+import uuid
+from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 import dramatiq
 import orjson
 
 from db import emails
-from errors import BadArguments, LeaseLost, Rejected
-from providers.email import Receipt, default_sender, provider, read_message
+from errors import Ambiguous, BadArguments, DeliveryError, InDoubt, NotSent, Rejected
+from providers.email import TELLING, Draft, Receipt, asked_for, fail_over, read_draft, route
+from providers.email.rows import row_of
 from runtime import Job, current_job
 from settings import settings
 
 MINUTE = 60_000  # milliseconds, as Dramatiq wants them
+TIME_LIMIT = 15 * MINUTE  # more than the server may take over the message itself (SMTP_FINAL_TIMEOUT)
+
+_LEFT_TO_YOU = (
+    "It is sent at most once, so it is left to you: look for it in the provider's log, then leave it, or send it again "
+    "with `callboard emails resend`."
+)
 
 
 @dramatiq.actor(
     queue_name="email",
     max_retries=3,
     min_backoff=MINUTE,
-    time_limit=15 * MINUTE,  # more than the server may take over the message itself (SMTP_FINAL_TIMEOUT)
-    throws=(Rejected, BadArguments),
+    time_limit=TIME_LIMIT,
+    throws=(Rejected, BadArguments, InDoubt),
+)
+async def deliver_email(email_id: str) -> dict[str, Any]:
+    """Deliver a mail whose row `services.email` has written."""
+    return await _deliver(current_job(), uuid.UUID(email_id))
+
+
+@dramatiq.actor(
+    queue_name="email",
+    max_retries=3,
+    min_backoff=MINUTE,
+    time_limit=TIME_LIMIT,
+    throws=(Rejected, BadArguments, InDoubt),
 )
 async def send_email(
     *,
     to: str | list[str] | None = None,
-    subject: str,
-    text: str,
+    subject: str | None = None,
+    text: str | None = None,
     html: str | None = None,
     cc: str | list[str] | None = None,
     bcc: str | list[str] | None = None,
     reply_to: str | list[str] | None = None,
     sender: str | None = None,
     headers: dict[str, str] | None = None,
+    attachments: list[dict[str, str]] | None = None,
+    template: str | None = None,
+    data: dict[str, Any] | None = None,
+    mailing_list: str | None = None,
+    provider: str | None = None,
+    tags: list[str] | None = None,
+    policy: str | None = None,
 ) -> dict[str, Any]:
-    """Hand an e-mail to the provider; better enqueued by `services.email.send`, which checks it first.
+    """Send a mail, for whoever can only enqueue by name; `services.email.send` checks it before it makes a job.
 
     It has succeeded once every recipient was accepted. A recipient refused for now, and a provider that cannot be
-    reached, are tried again; one refused for good fails the job. Recipients that were accepted are never sent to
-    again: who they are is kept with the job, whatever becomes of it (see docs/decisions/0003-partly-refused-mail.md).
+    reached, are tried again; one refused for good fails the job. Recipients that were accepted are never sent to again.
 
-    Delivery is at least once: when the provider's answer is lost (Ambiguous), or the worker dies before it has
-    written it down, the mail is sent again, with the same Message-ID.
+    When nobody knows whether the mail has left (the provider's answer was lost, the worker died in between), it is
+    `unknown`: the provider's events settle that, or its policy does. `at_most_once` leaves it to a person,
+    `at_least_once` sends it again with the same Message-ID (docs/decisions/0003-partly-refused-mail.md).
     """
     job = current_job()
-    message = read_message(
-        job.id,
-        sender=sender or default_sender(settings()),
-        to=to,
-        cc=cc,
-        bcc=bcc,
-        reply_to=reply_to,
-        subject=subject,
-        text=text,
-        html=html,
-        headers=headers,
+    content = {
+        "to": to, "cc": cc, "bcc": bcc, "reply_to": reply_to, "sender": sender, "text": text, "html": html,
+        "headers": headers, "attachments": attachments, "data": data,
+    }  # fmt: skip
+    draft, message = read_draft(
+        settings(), content, subject=subject, template=template, mailing_list=mailing_list, tags=tags or ()
     )
-    done = await _accepted_before(job)
-    receipt = await provider(settings()).send(
-        message, [address for address in message.recipients if address not in done]
-    )
-    receipt = receipt.after(done)
-    if receipt.refused:
-        await _keep(job, receipt)
-        raise receipt.refusal()
-    return receipt.as_json()
-
-
-async def _accepted_before(job: Job) -> list[str]:
-    """Who was accepted by earlier attempts, of which there is a record if they accepted some and refused others."""
-    if job.attempt == 1:
-        return []
+    row = row_of(
+        draft, message, email_id=job.id, providers=asked_for(provider),
+        policy=policy or settings().email_policy,
+    )  # fmt: skip
     async with job.database.connection() as connection:
-        kept = await connection.fetchval(emails.KEPT_RECEIPT, job.id)
-    return list(orjson.loads(kept)["accepted"]) if kept else []
+        await connection.fetch(emails.INSERT, orjson.dumps([row]).decode())
+    return await _deliver(job, job.id)
 
 
-async def _keep(job: Job, receipt: Receipt) -> None:
+async def _deliver(job: Job, email_id: uuid.UUID) -> dict[str, Any]:
+    claimed = await _claim(job, email_id)
+    if isinstance(claimed, dict):
+        return claimed
+    return await claimed.send(job)
+
+
+async def _claim(job: Job, email_id: uuid.UUID) -> "_Claimed | dict[str, Any]":
+    """The mail, claimed by this run and committed; or, if there is nothing to be done, what is known of it."""
     async with job.database.connection() as connection:
-        kept = await connection.fetchval(
-            emails.KEEP_RECEIPT, job.id, job.attempt, orjson.dumps(receipt.as_json()).decode()
+        row = await connection.fetchrow(emails.CLAIM, email_id, job.id, job.attempt, False)
+        if row is not None:
+            return _Claimed.of(row)
+        await connection.execute(emails.DOUBT, email_id, job.id, job.attempt)
+        state = await connection.fetchrow(emails.STATE, email_id)
+        if state is None:
+            raise BadArguments(f"There is no e-mail {email_id}. It may have been deleted after its retention.")
+        if state["status"] == "unknown" and state["job_id"] == job.id:
+            _decide(job, state)
+            row = await connection.fetchrow(emails.CLAIM, email_id, job.id, job.attempt, True)
+            if row is not None:
+                return _Claimed.of(row)
+    if state["is_forgotten"] and not state["accepted"]:
+        raise BadArguments(f"The words of e-mail {email_id} are past their retention: it cannot be sent any more.")
+    return _known(email_id, state)
+
+
+def _decide(job: Job, state: asyncpg.Record) -> None:
+    """Nobody knows whether it has left. Return if it is to be sent again, now."""
+    left = settings().email_unknown_grace - state["claimed_for"]
+    if left > 0 and TELLING & set(route(settings(), state["providers"], state["tags"] or ())):
+        raise job.Snooze(left)
+    if state["policy"] == "at_most_once":
+        raise InDoubt(f"{state['error']} {_LEFT_TO_YOU}")
+
+
+def _known(email_id: uuid.UUID, state: asyncpg.Record) -> dict[str, Any]:
+    """A mail that was settled by an earlier run, or by events: the result of this one."""
+    refused = orjson.loads(state["refused"] or b"{}")
+    return {"provider": state["provider"], "email": str(email_id), "status": state["status"],
+            "accepted": list(state["accepted"]), "refused": refused, "reply": ""}  # fmt: skip
+
+
+@dataclass
+class _Claimed:
+    """A mail that this run may send."""
+
+    id: uuid.UUID
+    draft: Draft
+    policy: str
+    providers: tuple[str, ...]
+    accepted: list[str]  # by earlier attempts; in small letters, as those of `suppressed`
+    suppressed: list[str]
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> "_Claimed":
+        draft = Draft(
+            orjson.loads(row["content"]), row["subject"], row["template"], row["mailing_list"], tuple(row["tags"] or ())
         )
-    if kept is None:
-        raise LeaseLost(f"Run {job.attempt} of job {job.id} was given up.")
+        providers = route(settings(), row["providers"], draft.tags)
+        return cls(row["id"], draft, row["policy"], providers, list(row["accepted"]), list(row["suppressed"]))
+
+    async def send(self, job: Job) -> dict[str, Any]:
+        try:
+            message = self.draft.write(self.id, settings())
+        except BadArguments as error:
+            await self._settle(job, "failed", error=str(error))
+            raise
+        kept_from = {*self.accepted, *self.suppressed}
+        recipients = [address for address in message.recipients if address.lower() not in kept_from]
+        if not recipients:
+            await self._settle(job, "sent" if self.accepted else "suppressed")
+            return {"status": "sent" if self.accepted else "suppressed", "suppressed": self.suppressed}
+        try:
+            receipt = await fail_over(settings(), self.providers, message, recipients)
+        except DeliveryError as error:
+            await self._settle(job, self._status(job, error), error=str(error))
+            if isinstance(error, Ambiguous) and self.policy == "at_most_once" and not TELLING & set(self.providers):
+                raise InDoubt(f"{error} {_LEFT_TO_YOU}") from error
+            raise
+        done = [address for address in message.recipients if address.lower() in self.accepted]
+        receipt = receipt.after(done)
+        if receipt.refused:
+            refusal = receipt.refusal()
+            await self._settle(job, self._status(job, refusal), receipt, str(refusal))
+            raise refusal
+        await self._settle(job, "sent", receipt)
+        return receipt.as_json() | ({"suppressed": self.suppressed} if self.suppressed else {})
+
+    def _status(self, job: Job, error: DeliveryError) -> str:
+        if isinstance(error, Ambiguous):
+            return "unknown"
+        if isinstance(error, NotSent):
+            return "failed" if job.is_last_attempt else "queued"
+        return "rejected"
+
+    async def _settle(self, job: Job, status: str, receipt: Receipt | None = None, error: str | None = None) -> None:
+        """Write down what this run made of the mail, unless a later one has it by now."""
+        accepted = [address.lower() for address in receipt.accepted] if receipt else self.accepted
+        refused = orjson.dumps(receipt.as_json()["refused"]).decode() if receipt and receipt.refused else None
+        async with job.database.connection() as connection:
+            written = await connection.fetchval(
+                emails.SETTLE, self.id, job.attempt, status, accepted, refused, self.suppressed or None,
+                receipt.provider if receipt else self.providers[0], receipt.provider_id if receipt else None, error,
+            )  # fmt: skip
+        if written is None:
+            job.log.warning("this run was given up; its mail is in other hands", email=str(self.id), status=status)

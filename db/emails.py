@@ -1,12 +1,155 @@
-"""The SQL of e-mails."""
+"""The SQL of e-mails: from the row a caller writes to what a provider's events make of it.
 
-# What the provider has said so far of a mail that some recipients were refused, kept while its job goes on: id,
-# attempt, receipt as JSON. The attempt names the run; no row says that it was given up.
-KEEP_RECEIPT = """
-update jobs set result = $3::json
-where id = $1 and attempt = $2 and state = 'running'
+                                       ┌── not sent: try again ──┐
+                                       ▼                         │
+    queued ──────────── claim ──────▶ sending ───────────────────┤
+      ▲                                │ │ │                     └──▶ failed, rejected, suppressed (may be tried again)
+      │  at_least_once                 │ │ └── accepted ──▶ sent ──▶ delivered, bounced, opened … (events)
+      └──────────────── unknown ◀──────┘ │                  ▲
+                           └─────────────┴── event ─────────┘
+
+The claim is committed before the request and the outcome after it, so a run that finds its mail in `sending`, claimed
+by an earlier run, knows that nobody knows: that is `unknown`, and the mail's policy says what follows. A run is named
+by the attempt of its job (`run`); what an earlier one still wants to write changes nothing. Times are the database's.
+"""
+
+from db.models.emails import STATUSES
+
+_ORDER = "array['" + "', '".join(STATUSES) + "']"
+
+# Mails, as a JSON array of rows: those whose idempotency key is taken are left out of what is returned.
+INSERT = """
+insert into emails (id, job_id, idempotency_key, policy, providers, mailing_list, tags, addresses, content, subject,
+                    template)
+select id, job_id, idempotency_key, policy, providers, mailing_list, tags, addresses, content, subject, template
+from json_populate_recordset(null::emails, $1::json)
+on conflict do nothing
 returning id
 """
 
-# The receipt of the attempts before: id.
-KEPT_RECEIPT = "select result::text from jobs where id = $1"
+# The jobs of mails that were written earlier: idempotency keys.
+BY_IDEMPOTENCY_KEY = "select idempotency_key, id, job_id from emails where idempotency_key = any($1::text[])"
+
+# queued -> sending, or once more after a run that got nowhere; in the same statement, who of its recipients is on the
+# suppression list. Bounces, complaints and addresses put there by hand get nothing; whoever left a list gets nothing of
+# that list, but other mail: id, job, the job's attempt, may an `unknown` one be sent again.
+CLAIM = """
+with claimed as (
+    update emails set status = 'sending', run = $3, attempts = attempts + 1, claimed_at = now(), updated_at = now(),
+           error = null
+    where id = $1 and job_id = $2 and content is not null and coalesce(run, 0) < $3
+      and (status in ('queued', 'failed', 'rejected', 'suppressed', 'cancelled') and not accepted @> addresses
+           or status = 'unknown' and $4)
+    returning *
+)
+select c.id, c.content::text, c.subject, c.template, c.policy, c.providers, c.mailing_list, c.tags, c.accepted,
+       array(select s.address from suppressions s
+             where s.address = any(c.addresses) and (s.expires_at is null or s.expires_at > now())
+               and (s.reason <> 'unsubscribe' or s.mailing_list in ('', c.mailing_list))) as suppressed
+from claimed c
+"""
+
+# sending -> unknown: a run before this one claimed it, and what became of it nobody wrote down: id, job, attempt.
+DOUBT = """
+update emails set status = 'unknown', updated_at = now(),
+       error = 'The worker ended, or was given up, while the mail was on its way: it may have been delivered.'
+where id = $1 and job_id = $2 and status = 'sending' and run < $3
+returning id
+"""
+
+# What is known of a mail that cannot be claimed; for how many seconds an unknown one has been so.
+STATE = """
+select status, policy, job_id, providers, tags, provider, provider_id, addresses, accepted, refused::text, error,
+       extract(epoch from now() - claimed_at)::float8 as claimed_for, content is null as is_forgotten
+from emails where id = $1
+"""
+
+# What a run made of its mail: id, attempt, status, whom the provider has it for by now, refusals as JSON, suppressed,
+# provider, its own id of the mail, error. Events may have been faster; they know better. No row: a later run has it.
+SETTLE = """
+update emails set
+    status = case when status in ('sending', 'unknown') then $3 else status end,
+    accepted = $4, refused = $5::json, suppressed = $6, provider = $7, provider_id = coalesce($8, provider_id),
+    error = $9, sent_at = case when cardinality($4::text[]) > 0 then coalesce(sent_at, now()) end, updated_at = now()
+where id = $1 and run = $2
+returning id
+"""
+
+# Of the mails whose jobs have ended without a word from their actor (cancelled, worker lost at the last attempt): what
+# their status says now. Driven by the jobs that ended within so many seconds: seconds.
+SETTLE_ENDED = """
+update emails e set updated_at = now(),
+       status = case when e.status = 'sending' then 'unknown' when j.outcome = 3 then 'cancelled' else 'failed' end,
+       error = coalesce(e.error, j.error->>'message')
+from jobs j
+where j.outcome in (2, 3) and j.finished_at > now() - make_interval(secs => $1)
+  and e.job_id = j.id and e.status in ('queued', 'sending')
+returning e.id
+"""
+
+# One more job for a mail that did not get to everybody: id, the new job. No row: it makes no sense in its status.
+RESEND = """
+update emails set status = case when status = 'unknown' then 'queued' else status end, job_id = $2, run = null,
+       updated_at = now()
+where id = $1 and content is not null and not accepted @> addresses
+  and status in ('failed', 'rejected', 'suppressed', 'cancelled', 'unknown')
+returning id
+"""
+
+# Events, as a JSON array; an event that is here already is left out. A mail is found by our own id, which travels with
+# it, or by the provider's. What an event says of its mail only ever moves it on (db/models/emails.py: STATUSES).
+RECORD_EVENTS = """
+with said as (
+    select *, case type when 'queued' then 'sent' when 'failed' then 'rejected' else type end as status
+    from json_to_recordset($1::json) as t(
+        provider text, event_id text, recipient text, email_id uuid, provider_id text, type text,
+        occurred_at timestamptz, reason text, description text, details json)
+), found as (
+    select s.*, coalesce(
+        (select e.id from emails e where e.id = s.email_id),
+        (select e.id from emails e where e.provider_id = s.provider_id and s.provider_id is not null limit 1)) as mail
+    from said s
+), recorded as (
+    insert into email_events (provider, event_id, recipient, email_id, type, occurred_at, reason, description, details)
+    select provider, event_id, recipient, mail, type, occurred_at, reason, description, details from found
+    on conflict on constraint email_events_once do nothing
+    returning provider, event_id, recipient
+), new as (
+    select distinct f.* from (select provider, event_id, recipient, mail, status, description from found) f
+    join recorded r using (provider, event_id, recipient)
+), gravest as (
+    select mail, max(array_position({order}, status)) as rank,
+           (array_agg(description order by array_position({order}, status) desc nulls last))[1] as description
+    from new where mail is not null and status = any({order}) group by mail
+), moved as (
+    update emails e set
+        status = ({order})[greatest(g.rank, array_position({order}, e.status))],
+        error = case when g.rank >= array_position({order}, e.status)
+                     then case when ({order})[g.rank] in ('rejected', 'bounced', 'complained', 'deferred')
+                               then g.description end
+                     else e.error end,
+        accepted = case when e.accepted = '{}' then e.addresses else e.accepted end,
+        sent_at = coalesce(e.sent_at, now()), updated_at = now()
+    from gravest g where e.id = g.mail
+    returning e.id
+)
+select (select count(*) from recorded) as recorded, (select count(*) from moved) as moved
+""".replace("{order}", _ORDER)
+
+# Retention: the words of mails older than so many seconds; then the mails themselves. `unknown` ones wait until
+# somebody has settled them: seconds, most.
+FORGET_CONTENT = """
+update emails set content = null where id = any(array(
+    select id from emails
+    where created_at < now() - make_interval(secs => $1) and content is not null
+      and status not in ('queued', 'sending', 'unknown')
+    order by created_at limit $2 for update skip locked
+))
+"""
+DELETE_OLD = """
+delete from emails where id = any(array(
+    select id from emails
+    where created_at < now() - make_interval(secs => $1) and status not in ('queued', 'sending', 'unknown')
+    order by created_at limit $2 for update skip locked
+))
+"""

@@ -34,6 +34,7 @@ class Call:
     actor: Actor[Any, Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    id: uuid.UUID | None = None  # what the job's id is to be, where it must be known before: new, from `uuid7`
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ async def _enqueue_in_window(session: AsyncSession, options: Options, bound: Cal
     if await _value(session, jobs.OPEN_WINDOW, key, row.id, seconds) is not None:
         await _insert(session, [row])
         return Enqueued(row.id, created=True)
-    if outbox is not None:
+    if outbox is not None and row.envelope is not None:
         outbox.forget([row.envelope])
     found = await _value(session, jobs.BY_WINDOW, key)
     # None: the window closed, and was swept, between the two statements.
@@ -147,7 +148,7 @@ def _rows(outbox: Outbox | None, calls: Sequence[Call], options: Options) -> lis
     rows = []
     for bound, (queue, priority), (args, kwargs) in zip(calls, places, texts, strict=True):
         actor = bound.actor
-        job_id = uuid7()
+        job_id = bound.id or uuid7()
         envelope = None
         if room.get((queue, priority)):
             room[queue, priority] -= 1

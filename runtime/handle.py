@@ -84,6 +84,11 @@ class Job:
         return self._delivery.attempt
 
     @property
+    def is_last_attempt(self) -> bool:
+        """Whether the job fails for good if this run does."""
+        return self._delivery.max_attempts is not None and self._delivery.attempt >= self._delivery.max_attempts
+
+    @property
     def queue(self) -> str:
         return str(self._delivery.queue_name)
 

@@ -9,7 +9,7 @@ from dramatiq import Actor, Middleware
 from dramatiq.errors import Retry
 from dramatiq.middleware.shutdown import Shutdown
 
-from errors import LeaseLost
+from errors import LeaseLost, NotSent
 from runtime.delivery import Delivery
 from runtime.interrupts import Interruption
 
@@ -20,6 +20,7 @@ DEFAULT_MIN_BACKOFF = 15_000  # milliseconds
 DEFAULT_MAX_BACKOFF = 7 * 86_400_000
 MOST_RETRIES = 1_000_000
 LONGEST_DELAY = 366 * 86_400_000
+LONGEST_RETRY_AFTER = 86_400.0  # seconds; whoever asks for more is asked again after a day
 
 
 class Retries(Middleware):
@@ -68,7 +69,9 @@ class Retries(Middleware):
         least = options.get("min_backoff", DEFAULT_MIN_BACKOFF)
         most = min(options.get("max_backoff", DEFAULT_MAX_BACKOFF), DEFAULT_MAX_BACKOFF)
         backoff = least * 2 ** min(message.failures, 32) * random.uniform(1, 1.5)  # noqa: S311 (jitter, no secret)
-        return float(backoff if backoff <= most else most * random.uniform(0.75, 1))  # noqa: S311
+        backoff = backoff if backoff <= most else most * random.uniform(0.75, 1)  # noqa: S311
+        asked = exception.retry_after if isinstance(exception, NotSent) else None
+        return float(max(backoff, min(asked or 0.0, LONGEST_RETRY_AFTER) * 1000))  # never sooner than was asked for
 
     def _tell(self, broker: dramatiq.Broker, actor: Actor[Any, Any], message: Delivery) -> None:
         log.warning("retries exhausted", job=str(message))

@@ -3,6 +3,7 @@
 from db.models.accounts import ApiKey, LoginAttempts, User, UserSession
 from db.models.audit import Audit
 from db.models.base import Base
+from db.models.emails import Alert, Email, EmailEvent, Suppression
 from db.models.jobs import Job, JobAttempt
 from db.models.kept import JobCheckpoint, JobLog, JobProgress, JobStep
 from db.models.limits import Limit, LimitGrant, LimitStart, Pause, UniqueWindow
@@ -10,9 +11,12 @@ from db.models.statistics import ErrorGroup, ErrorStatistic, JobStatistic, Stati
 from db.models.workers import Lease, Worker
 
 __all__ = [
+    "Alert",
     "ApiKey",
     "Audit",
     "Base",
+    "Email",
+    "EmailEvent",
     "ErrorGroup",
     "ErrorStatistic",
     "Job",
@@ -29,6 +33,7 @@ __all__ = [
     "LoginAttempts",
     "Pause",
     "StatisticsProgress",
+    "Suppression",
     "UniqueWindow",
     "User",
     "UserSession",

@@ -1,46 +1,24 @@
-"""E-mail providers: `provider(settings)` is the one that is set."""
+"""E-mail: what a mail is, and the ways in which it can leave."""
 
-from functools import cache
-
-from errors import BadArguments, ConfigurationError
-from providers.email.address import read_address
 from providers.email.base import Provider
-from providers.email.file import FileProvider
+from providers.email.draft import Draft, default_sender, read_draft
 from providers.email.message import Message, read_message
 from providers.email.receipt import Receipt, Reply
-from providers.email.smtp import SmtpProvider
-from settings import Settings
+from providers.email.routes import PROVIDERS, TELLING, asked_for, fail_over, provider, route
 
-__all__ = ["Message", "Provider", "Receipt", "Reply", "default_sender", "provider", "read_message"]
-
-
-@cache
-def provider(settings: Settings) -> Provider:
-    """The provider that EMAIL_PROVIDER names, one for the whole process. Raises ConfigurationError."""
-    if settings.email_provider == "file":
-        return FileProvider(settings.mail_folder)
-    local = settings.smtp_host in ("localhost", "127.0.0.1", "::1")
-    if settings.smtp_security == "none" and settings.smtp_username and not local:
-        raise ConfigurationError(
-            f"SMTP_SECURITY=none would show SMTP_PASSWORD to everybody on the way to {settings.smtp_host}. "
-            "Set SMTP_SECURITY to starttls or tls, or leave SMTP_USERNAME out."
-        )
-    return SmtpProvider(
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        security=settings.smtp_security,
-        username=settings.smtp_username,
-        password=settings.smtp_password,
-        timeout=settings.smtp_timeout,
-        final_timeout=settings.smtp_final_timeout,
-        connections=settings.smtp_connections,
-    )
-
-
-def default_sender(settings: Settings) -> str:
-    """Who e-mails come from that name no sender. Raises ConfigurationError."""
-    try:
-        read_address(settings.email_from, "EMAIL_FROM")
-    except BadArguments as error:
-        raise ConfigurationError(str(error)) from None
-    return settings.email_from
+__all__ = [
+    "PROVIDERS",
+    "TELLING",
+    "Draft",
+    "Message",
+    "Provider",
+    "Receipt",
+    "Reply",
+    "asked_for",
+    "default_sender",
+    "fail_over",
+    "provider",
+    "read_draft",
+    "read_message",
+    "route",
+]

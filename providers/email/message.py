@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -11,6 +11,7 @@ from typing import Any
 
 from errors import BadArguments
 from providers.email.address import read_address, read_addresses, read_line
+from providers.email.attachment import Attachment, read_attachments
 from providers.email.headers import SEVEN_BIT, address_header, text_header
 
 MOST_RECIPIENTS = 100  # what every SMTP server must take in one envelope (RFC 5321, section 4.5.3.1.8)
@@ -38,6 +39,8 @@ class Message:
     text: str
     html: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+    tags: tuple[str, ...] = ()  # for the provider's own statistics: they stand in no header
 
     @property
     def message_id(self) -> str:
@@ -59,6 +62,12 @@ class Message:
         """
         return not all(a.addr_spec.isascii() for a in (self.sender, *self.reply_to, *self._everybody()))
 
+    def with_headers(self, headers: Mapping[str, str]) -> "Message":
+        """The same with these, which take the place of those of the same name."""
+        names = {name.lower() for name in headers}
+        kept = {name: value for name, value in self.headers.items() if name.lower() not in names}
+        return replace(self, headers={**kept, **headers})
+
     def as_bytes(self) -> bytes:
         """The MIME form. Bcc stands nowhere in it."""
         mail = EmailMessage(SEVEN_BIT.clone(utf8=self.needs_smtputf8))
@@ -76,6 +85,8 @@ class Message:
         mail.set_content(self.text)
         if self.html is not None:
             mail.add_alternative(self.html, subtype="html")
+        for attachment in self.attachments:
+            attachment.add_to(mail)
         return mail.as_bytes()
 
     def _everybody(self) -> tuple[Address, ...]:
@@ -94,6 +105,7 @@ def read_message(
     bcc: object = None,
     reply_to: object = None,
     headers: object = None,
+    attachments: object = None,
 ) -> Message:
     """Make a message of arguments that may be anything. Raises BadArguments, its `path` naming the wrong one."""
     message = Message(
@@ -107,6 +119,7 @@ def read_message(
         text=_read_body(text, "text"),
         html=None if html is None else _read_body(html, "html"),
         headers=_read_headers(headers),
+        attachments=read_attachments(attachments),
     )
     if not message.recipients:
         raise BadArguments("The e-mail has no recipient. Name at least one in `to`, `cc` or `bcc`.", "to")
@@ -122,6 +135,8 @@ def read_message(
 def _read_body(value: object, path: str) -> str:
     if not isinstance(value, str):
         raise BadArguments(f"{path} is of type {type(value).__name__}. Pass text.", path)
+    if "\0" in value:
+        raise BadArguments(f"{path} contains a NUL character. Remove it.", path)
     try:
         value.encode()
     except UnicodeEncodeError:

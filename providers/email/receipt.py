@@ -1,5 +1,6 @@
 """What a provider says it did with an e-mail, recipient by recipient."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,6 +8,11 @@ from typing import Any
 from errors import NotSent, Rejected
 
 MOST_TEXT = 500  # characters of a server's reply that are kept
+
+_LATER = re.compile(
+    r"\b(?:again|retry|later|wait)\b\D{0,30}(?P<number>\d{1,5}) ?(?P<unit>s|m|h)(?:\b|ec|in|our)", re.IGNORECASE
+)
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,12 @@ class Reply:
         """Whether the same request would be refused again (RFC 5321, section 4.2.1)."""
         return 500 <= self.code < 600
 
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until the server wants to be asked again, where it says so: "try again in 5 minutes"."""
+        said = _LATER.search(self.text)
+        return None if said is None or self.is_final else float(said["number"]) * _UNITS[said["unit"][0].lower()]
+
     def __str__(self) -> str:
         return f"{self.code} {self.text}".strip()
 
@@ -49,6 +61,7 @@ class Receipt:
     accepted: tuple[str, ...]
     refused: Mapping[str, Reply]
     reply: str = ""  # the provider's last word, which often holds its own id of the mail
+    provider_id: str | None = None  # its own id of the mail, where it has given one: its events name it
 
     def after(self, accepted: Sequence[str]) -> "Receipt":
         """This receipt with those that were accepted at earlier attempts."""
@@ -79,4 +92,5 @@ def refusal(what: str, replies: Mapping[str, Reply], advice: str = "") -> NotSen
     said = "; ".join(f"{address}: {reply}" if address else str(reply) for address, reply in replies.items())
     if all(reply.is_final for reply in replies.values()):
         return Rejected(f"{what}: {said}. {advice or 'Sent unchanged it would be refused again.'}")
-    return NotSent(f"{what} for now: {said}. {advice or 'Send it again later.'}")
+    wait = max((reply.retry_after or 0.0 for reply in replies.values()), default=0.0)
+    return NotSent(f"{what} for now: {said}. {advice or 'Send it again later.'}", wait or None)

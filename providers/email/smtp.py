@@ -26,18 +26,21 @@ from aiosmtplib import (
 from aiosmtplib.protocol import SMTPProtocol
 from pydantic import SecretStr
 
-from errors import Ambiguous, NotSent, Rejected
+from errors import Ambiguous, ChannelRefused, NotSent, Rejected
 from providers.email.message import Message
 from providers.email.receipt import Receipt, Reply, refusal
 
 START_INPUT = 354
 CLOSING = 421
-QUIT_TIMEOUT = 1.0  # the mail is accepted by then: waiting longer for a goodbye would only risk doubling it
+QUIT_TIMEOUT = 1.0  # seconds for a goodbye
+MOST_MAILS = 100  # over one connection; servers do not like to be held for ever
+IDLE = 10.0  # seconds a connection is kept for the next mail
 
 
 @dataclass(frozen=True)
 class SmtpProvider:
-    """One connection per message, a limited number at a time; a worker's many jobs take turns. For one event loop.
+    """A limited number of connections, each used for one mail after the other; a worker's many jobs take turns. For
+    one event loop.
 
     `timeout` is what each step may take, in seconds. `final_timeout` is what the reply to the whole message may take:
     servers scan and store before they give it, and a client that hangs up early gets its mail doubled (RFC 5321,
@@ -65,21 +68,70 @@ class SmtpProvider:
 
     async def _send(self, message: Message, recipients: Sequence[str]) -> Receipt:
         content = message.as_bytes()
-        client = self._client()
+        with self._nobody_got_it():
+            line = await self._begin(message, len(content))
         try:
             with self._nobody_got_it():
-                await client.connect()
-                refused = await _send_envelope(client, message, recipients, len(content))
-                if len(refused) == len(recipients):
-                    raise refusal(f"{self} refused all recipients", refused)
-                protocol = await _send_content(client, content)
+                refused = await _name_recipients(line.client, message, recipients)
+                self._require_one(recipients, refused)
+                protocol = await _send_content(line.client, content)
             reply = await self._final_reply(protocol)
-            with suppress(SMTPException, OSError):
-                await client.quit(timeout=QUIT_TIMEOUT)
-        finally:
-            client.close()
+        except BaseException:
+            line.client.close()  # in the middle of something: good for nothing more
+            raise
+        self._keep(line)
         accepted = tuple(address for address in recipients if address not in refused)
         return Receipt(self.name, message.message_id, accepted, refused, reply.text)
+
+    async def close(self) -> None:
+        """Take leave of the connections that wait for a mail."""
+        while self._idle:
+            await self._idle.pop().leave()
+
+    @cached_property
+    def _idle(self) -> "list[_Line]":
+        return []
+
+    async def _begin(self, message: Message, size: int) -> "_Line":
+        """A connection whose server knows who sends: one that was used before, or, since that may have been closed by
+        the server meanwhile, a new one."""
+        while self._idle:
+            line = self._idle.pop()
+            try:
+                await line.begin(message, size)
+            except (SMTPServerDisconnected, OSError):
+                continue
+            except SMTPResponseException as error:
+                if error.code == CLOSING:
+                    continue
+                raise
+            else:
+                return line
+        line = _Line(self._client())
+        try:
+            await line.client.connect()
+            await line.begin(message, size)
+        except BaseException:
+            line.client.close()
+            raise
+        return line
+
+    def _keep(self, line: "_Line") -> None:
+        """For the next mail, for a while."""
+        self._idle.append(line)
+        line.mails += 1
+        wait = IDLE if line.mails < MOST_MAILS else 0.0
+        line.timer = asyncio.get_running_loop().call_later(wait, self._drop, line)
+
+    def _drop(self, line: "_Line") -> None:
+        if line in self._idle:
+            self._idle.remove(line)
+            self._leaving.add(task := asyncio.get_running_loop().create_task(line.leave()))
+            task.add_done_callback(self._leaving.discard)
+
+    @cached_property
+    def _leaving(self) -> set[asyncio.Task[None]]:
+        return set()
 
     def __str__(self) -> str:
         return f"The SMTP server {self.host}:{self.port}"
@@ -103,7 +155,7 @@ class SmtpProvider:
         try:
             yield
         except SMTPAuthenticationError as error:
-            raise self._refused(Reply.of(error.code, error.message), "Check SMTP_USERNAME and SMTP_PASSWORD.") from None
+            raise self._not_let_in(Reply.of(error.code, error.message)) from None
         except SMTPResponseException as error:
             raise self._refused(Reply.of(error.code, error.message)) from None
         except (SMTPException, OSError) as error:
@@ -131,12 +183,47 @@ class SmtpProvider:
             "delivered; before sending it again by hand, look for its Message-ID in the server's log."
         )
 
+    def _require_one(self, recipients: Sequence[str], refused: Mapping[str, Reply]) -> None:
+        if len(refused) == len(recipients):
+            raise refusal(f"{self} refused all recipients", refused)
+
+    def _not_let_in(self, reply: Reply) -> NotSent | ChannelRefused:
+        advice = "Check SMTP_USERNAME and SMTP_PASSWORD."
+        if reply.is_final:
+            return ChannelRefused(f"{self} refused the login: {reply}. {advice}")
+        return NotSent(f"{self} refused the login for now: {reply}. {advice}", reply.retry_after)
+
     def _refused(self, reply: Reply, advice: str = "") -> NotSent | Rejected:
         return refusal(f"{self} refused the e-mail", {"": reply}, advice)
 
 
-async def _send_envelope(client: SMTP, message: Message, recipients: Sequence[str], size: int) -> Mapping[str, Reply]:
-    """From the greeting to the last recipient; returns the refused ones."""
+@dataclass
+class _Line:
+    """A connection, and what it was used for."""
+
+    client: SMTP
+    mails: int = 0
+    timer: asyncio.TimerHandle | None = None
+
+    async def begin(self, message: Message, size: int) -> None:
+        """From the greeting to the sender. Whatever is raised, the connection is closed."""
+        if self.timer is not None:
+            self.timer.cancel()
+        try:
+            await _name_sender(self.client, message, size)
+        except BaseException:
+            self.client.close()
+            raise
+
+    async def leave(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+        with suppress(SMTPException, OSError):
+            await self.client.quit(timeout=QUIT_TIMEOUT)
+        self.client.close()
+
+
+async def _name_sender(client: SMTP, message: Message, size: int) -> None:
     if client.is_ehlo_or_helo_needed:
         await client.ehlo()
     options = [f"SIZE={size}"] if client.supports_extension("size") else []
@@ -147,12 +234,19 @@ async def _send_envelope(client: SMTP, message: Message, recipients: Sequence[st
                 "no SMTPUTF8). Use an ASCII address, or a server that offers it."
             )
         options.append("SMTPUTF8")
-    encoding = "utf-8" if message.needs_smtputf8 else "ascii"
-    await client.mail(message.sender.addr_spec, options=options, encoding=encoding)
+    await client.mail(message.sender.addr_spec, options=options, encoding=_encoding(message))
+
+
+def _encoding(message: Message) -> str:
+    return "utf-8" if message.needs_smtputf8 else "ascii"
+
+
+async def _name_recipients(client: SMTP, message: Message, recipients: Sequence[str]) -> Mapping[str, Reply]:
+    """Returns those that are refused."""
     refused: dict[str, Reply] = {}
     for address in recipients:
         try:
-            await client.rcpt(address, encoding=encoding)
+            await client.rcpt(address, encoding=_encoding(message))
         except SMTPRecipientRefused as error:
             reply = Reply.of(error.code, error.message)
             if reply.code == CLOSING:

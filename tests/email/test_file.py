@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from errors import NotSent
-from providers.email import Message, provider, read_message
+from providers.email import Message, provider, read_message, route
 from providers.email.file import FileProvider
 from settings import Settings
 
@@ -58,4 +58,6 @@ async def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_it_is_the_provider_when_nothing_is_set(tmp_path: Path) -> None:
-    assert provider(Settings(callboard_home=tmp_path)) == FileProvider(tmp_path / "mail")
+    settings = Settings(callboard_home=tmp_path)
+    assert route(settings, None, ()) == ("file",)
+    assert provider(settings, "file") == FileProvider(tmp_path / "mail")

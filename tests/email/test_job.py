@@ -5,8 +5,10 @@ import uuid
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy import select
+
 from db.jobs import QUEUE_AGAIN
-from db.models import Job
+from db.models import Audit, Email, Job
 from runtime.client import Client
 from services import email, jobs
 from settings import Settings
@@ -23,11 +25,18 @@ async def start_worker(worker: StartProcess, server: Postman) -> None:
     )
 
 
-async def enqueue(client: Client, to: list[str], options: jobs.Options = SOON) -> uuid.UUID:
+async def enqueue(
+    client: Client, to: list[str], options: jobs.Options = SOON, policy: str = "at_most_once"
+) -> uuid.UUID:
     async with client.session() as session:
-        enqueued = await email.send(session, to=to, subject="Hello", text="Curtain.", options=options)
+        enqueued = await email.send(session, to=to, subject="Hello", text="Curtain.", options=options, policy=policy)
         await session.commit()
     return enqueued.id
+
+
+async def look_at_mail(client: Client, email_id: uuid.UUID) -> Email:
+    async with client.session() as session:
+        return await email.get(session, email_id)
 
 
 async def look(client: Client, job_id: uuid.UUID) -> Job | None:
@@ -116,9 +125,9 @@ async def test_a_partly_refused_mail_fails_and_can_be_run_again(
         job = await ended(client, await enqueue(client, ["ada@example.com", "bob@example.com"]))
 
         assert (job.state, job.attempt) == ("failed", 1)
-        assert job.result is not None
-        assert job.result["accepted"] == ["ada@example.com"]
-        assert job.result["refused"] == {"bob@example.com": {"code": 550, "text": "5.1.1 unknown"}}
+        mail = await look_at_mail(client, job.id)
+        assert (mail.status, mail.accepted) == ("rejected", ["ada@example.com"])
+        assert mail.refused == {"bob@example.com": {"code": 550, "text": "5.1.1 unknown"}}
         assert job.error is not None
         assert job.error["type"] == "Rejected"
         assert "1 of 2 recipients were accepted" in job.error["message"]
@@ -134,12 +143,13 @@ async def test_a_partly_refused_mail_fails_and_can_be_run_again(
 async def test_a_lost_answer_is_tried_again_with_the_same_message_id(
     client: Client, worker: StartProcess, scheduler: StartProcess
 ) -> None:
-    """Given a server that keeps the mail and drops the connection, then it is sent again, recognisably."""
+    """Given a server that keeps the mail and drops the connection, when the mail is to be sent at least once, then it
+    is sent again, recognisably."""
     async with postman() as server:
         server.answers["DATA"] = [DROP]
         await start_worker(worker, server)
         await scheduler()
-        job = await ended(client, await enqueue(client, ["ada@example.com"]))
+        job = await ended(client, await enqueue(client, ["ada@example.com"], policy="at_least_once"))
 
     assert (job.state, job.attempt) == ("succeeded", 2)
     async with client.session() as session:
@@ -147,6 +157,36 @@ async def test_a_lost_answer_is_tried_again_with_the_same_message_id(
     assert attempt.error_type == "Ambiguous"
     first, second = server.received
     assert first.mail["Message-ID"] == second.mail["Message-ID"]
+
+
+async def test_a_lost_answer_of_a_mail_to_be_sent_at_most_once_is_left_to_a_person(
+    client: Client, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given the same server, then such a mail is unknown and its job fails at once; when somebody asks for it, it is
+    sent again, recognisably, and that is on record."""
+    async with postman() as server:
+        server.answers["DATA"] = [DROP]
+        await start_worker(worker, server)
+        await scheduler()
+        job = await ended(client, await enqueue(client, ["ada@example.com"]))
+
+        assert (job.state, job.attempt, len(server.received)) == ("failed", 1, 1)
+        assert job.error is not None
+        assert job.error["type"] == "InDoubt"
+        assert (await look_at_mail(client, job.id)).status == "unknown"
+
+        async with client.session() as session:
+            again = await email.resend(session, job.id, "ada", "the log of the server has nothing")
+            await session.commit()
+        assert (await ended(client, again.id)).state == "succeeded"
+
+    mail = await look_at_mail(client, job.id)
+    assert (mail.status, mail.attempts, mail.job_id) == ("sent", 2, again.id)
+    first, second = server.received
+    assert first.mail["Message-ID"] == second.mail["Message-ID"]
+    async with client.session() as session:
+        [note] = await session.scalars(select(Audit))
+    assert (note.who, note.action, note.target) == ("ada", "email.resend", str(job.id))
 
 
 async def test_arguments_that_no_service_checked_fail_at_once(client: Client, worker: StartProcess) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from db.models import Job
+from db.models import Email, Job
 from errors import BadArguments, TooLarge
 from runtime.client import Client
 from services import email, jobs
@@ -13,7 +13,8 @@ from services import email, jobs
 
 async def count(client: Client) -> int:
     async with client.session() as session:
-        return (await session.scalar(select(func.count()).select_from(Job))) or 0
+        jobs_ = await session.scalar(select(func.count()).select_from(Job))
+        return (jobs_ or 0) + (await session.scalar(select(func.count()).select_from(Email)) or 0)
 
 
 async def test_a_mail_becomes_a_job(client: Client) -> None:
@@ -33,10 +34,11 @@ async def test_a_mail_becomes_a_job(client: Client) -> None:
 
     async with client.session() as session:
         job = await jobs.get(session, enqueued.id)
-    assert (job.actor, job.queue, job.state, job.args) == ("send_email", "email", "queued", [])
-    assert job.kwargs == {
-        "to": "Ada <ada@example.com>", "cc": ["bob@example.com"], "subject": "Hello", "text": "Curtain."
-    }  # fmt: skip
+        mail = await email.get(session, enqueued.id)
+    assert (job.actor, job.queue, job.state, job.args) == ("deliver_email", "email", "queued", [str(enqueued.id)])
+    assert (mail.status, mail.job_id, mail.subject, mail.policy) == ("queued", job.id, "Hello", "at_most_once")
+    assert mail.content == {"to": "Ada <ada@example.com>", "cc": ["bob@example.com"], "text": "Curtain."}
+    assert mail.addresses == ["ada@example.com", "bob@example.com"]
     assert job.max_attempts == 4
     assert job.options == {"min_backoff": 1_000}
     assert job.run_at == later

@@ -33,7 +33,10 @@ async def send(server: Postman | int, message: Message | None = None, **settings
     defaults: dict[str, Any] = {"host": "127.0.0.1", "port": port, "security": "none", "timeout": 10}
     smtp = SmtpProvider(**(defaults | settings))
     message = message or mail()
-    return await smtp.send(message, message.recipients)
+    try:
+        return await smtp.send(message, message.recipients)
+    finally:
+        await smtp.close()
 
 
 async def test_a_mail_arrives_as_it_was_written() -> None:
@@ -314,27 +317,28 @@ async def test_connections_are_limited() -> None:
             await send(server, mail(to="bob@example.com"))  # in the time of a whole mail they open no more
             assert server.connections == 2 + 1
             server.holds["RCPT ada@example.com"].set()
+        await smtp.close()
     assert len(server.received) == 5 + 1
 
 
 def test_the_settings_make_the_provider(tmp_path: Path) -> None:
     settings = Settings(
-        callboard_home=tmp_path, email_provider="smtp", smtp_host="mail.example.com", smtp_username="stage",
+        callboard_home=tmp_path, email_provider=("smtp",), smtp_host="mail.example.com", smtp_username="stage",
         smtp_password=SecretStr(PASSWORD), smtp_port=465, smtp_security="tls", smtp_timeout=5, smtp_final_timeout=300,
         smtp_connections=7,
     )  # fmt: skip
-    assert provider(settings) == SmtpProvider(
+    assert provider(settings, "smtp") == SmtpProvider(
         "mail.example.com", 465, "tls", "stage", SecretStr(PASSWORD), timeout=5, final_timeout=300, connections=7
     )
 
 
 def test_a_password_never_travels_in_clear_text(tmp_path: Path) -> None:
     settings = Settings(
-        callboard_home=tmp_path, email_provider="smtp", smtp_host="mail.example.com", smtp_username="stage",
+        callboard_home=tmp_path, email_provider=("smtp",), smtp_host="mail.example.com", smtp_username="stage",
         smtp_password=SecretStr(PASSWORD), smtp_security="none",
     )  # fmt: skip
     with pytest.raises(ConfigurationError, match="SMTP_SECURITY"):
-        provider(settings)
+        provider(settings, "smtp")
 
 
 def test_certificates_are_checked_by_default() -> None:

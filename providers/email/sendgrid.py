@@ -1,0 +1,149 @@
+"""Sends e-mail through SendGrid's API (v3/mail/send).
+
+SendGrid's own package writes the request; sending it is ours, since the package's client has no time-out, follows
+redirects with the key in hand, and says nothing about whether a request that failed has left.
+"""
+
+import asyncio
+import base64
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import orjson
+from pydantic import SecretStr
+from sendgrid.helpers.mail import (
+    Attachment,
+    Bcc,
+    Category,
+    Cc,
+    Content,
+    CustomArg,
+    Disposition,
+    Email,
+    FileContent,
+    FileName,
+    FileType,
+    Header,
+    Mail,
+    Personalization,
+    To,
+)
+
+from errors import Ambiguous, ChannelRefused, ConfigurationError, NotSent, Rejected
+from providers import http
+from providers.email.message import Message
+from providers.email.receipt import Receipt, Reply
+from settings import Settings
+
+PATH = "/v3/mail/send"
+ID = "email_id"  # our own id of a mail, in what its events bring back
+DEADLINE = 30.0  # seconds for a request
+CONNECTIONS = 50  # requests at once per worker process
+MOST_REPLY = 16 * 1024  # bytes
+
+_ACCOUNT = frozenset({401, 403})
+_GATEWAY = frozenset({502, 504})  # somebody between us lost the answer
+
+
+@dataclass(frozen=True)
+class SendGridProvider:
+    """For one event loop."""
+
+    client: http.GuardedClient
+    key: SecretStr = field(repr=False)
+    url: str = "https://api.sendgrid.com"
+    name: str = "sendgrid"
+
+    @classmethod
+    def of(cls, settings: Settings) -> "SendGridProvider":
+        if settings.sendgrid_api_key is None:
+            raise ConfigurationError("SENDGRID_API_KEY is not set. Make a key that may send mail, and set it.")
+        return cls(http.client(settings), settings.sendgrid_api_key, settings.sendgrid_url.rstrip("/"))
+
+    @cached_property
+    def _turns(self) -> asyncio.Semaphore:
+        return asyncio.Semaphore(CONNECTIONS)
+
+    async def send(self, message: Message, recipients: Sequence[str]) -> Receipt:
+        async with self._turns:
+            response = await self.client.request(
+                "POST",
+                self.url + PATH,
+                headers={
+                    "Authorization": f"Bearer {self.key.get_secret_value()}",
+                    "Content-Type": "application/json",
+                },
+                body=orjson.dumps(request_of(message, recipients)),
+                deadline=DEADLINE,
+                most=MOST_REPLY,
+            )
+        if response.is_success:
+            own_id = response.header("X-Message-Id")
+            return Receipt(self.name, message.message_id, tuple(recipients), {}, own_id or "", own_id)
+        raise self._refused(response)
+
+    def _refused(self, response: http.Response) -> NotSent | Ambiguous | Rejected:
+        reply = Reply.of(response.status, response.text)
+        if response.status == 429 or response.status >= 500:
+            said = f"SendGrid said: {reply}."
+            if response.status in _GATEWAY:
+                return Ambiguous(f"{said} The e-mail may have been taken.", code=f"http_{response.status}")
+            return NotSent(said, _seconds(response), code=f"http_{response.status}")
+        if response.status in _ACCOUNT:
+            return ChannelRefused(
+                f"SendGrid refused SENDGRID_API_KEY: {reply}. Check that it is valid and may send mail.", code="account"
+            )
+        return Rejected(f"SendGrid refused the e-mail: {reply}.", code=f"http_{response.status}")
+
+
+def _seconds(response: http.Response) -> float | None:
+    """What SendGrid wants us to wait: Retry-After in seconds, or the moment at which its count starts anew."""
+    asked, reset = response.header("Retry-After") or "", response.header("X-RateLimit-Reset") or ""
+    if asked.isdecimal():
+        return float(asked)
+    return max(0.0, float(reset) - time.time()) if reset.isdecimal() and len(reset) < 12 else None
+
+
+def request_of(message: Message, recipients: Sequence[str]) -> dict[str, Any]:
+    """The body of the request. Nothing of it may be a person's name or address but the addresses: SendGrid keeps
+    categories and custom arguments for ever."""
+    mail = Mail(from_email=_email(message.sender), subject=message.subject)
+    chosen = set(recipients)
+    personalization = Personalization()
+    for kind, addresses in ((To, message.to), (Cc, message.cc), (Bcc, message.bcc)):
+        for address in addresses:
+            if address.addr_spec in chosen:  # each mailbox once, or SendGrid refuses the whole mail
+                chosen.discard(address.addr_spec)
+                personalization.add_email(kind(address.addr_spec, address.display_name or None))
+    if not personalization.tos:  # it wants one; those in bcc are then each other's secret no more than before
+        personalization.add_email(To(message.sender.addr_spec))
+    mail.add_personalization(personalization)
+    if message.reply_to:
+        mail.reply_to_list = [_email(address) for address in message.reply_to]
+    mail.add_content(Content("text/plain", message.text or " "))  # the text must be the first
+    if message.html is not None:
+        mail.add_content(Content("text/html", message.html))
+    mail.add_header(Header("Message-ID", message.message_id))
+    for name, value in message.headers.items():
+        mail.add_header(Header(name, value))
+    for tag in message.tags[:10]:
+        mail.add_category(Category(tag[:255]))
+    mail.add_custom_arg(CustomArg(ID, str(message.id)))
+    for file in message.attachments:
+        mail.add_attachment(
+            Attachment(
+                FileContent(base64.b64encode(file.content).decode()),
+                FileName(file.name),
+                FileType(file.type),
+                Disposition("attachment"),
+            )
+        )
+    body: dict[str, Any] = mail.get()
+    return body
+
+
+def _email(address: Any) -> Email:
+    return Email(address.addr_spec, address.display_name or None)

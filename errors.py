@@ -10,6 +10,10 @@ CallboardError
 ├── Conflict                it makes no sense in the state that the thing is in
 ├── Unauthorized            nobody knows who this caller is
 ├── Forbidden               this caller may not do that
+├── NoResult                the job that was waited for gave none
+│   ├── JobFailed           it has failed for good
+│   ├── JobCancelled        it was cancelled
+│   └── NotEnded            it has not ended within the time that it was given
 ├── TooMany                 too often in too short a time
 ├── DeliveryError           a message could not be handed to another system
 │   ├── NotSent             it surely did not leave: try again
@@ -21,6 +25,8 @@ CallboardError
 ├── ServerUnavailable       PostgreSQL or Redis is away
 └── ProcessEnded            a process of the local stack ended by itself
 """
+
+from uuid import UUID
 
 
 class CallboardError(Exception):
@@ -94,6 +100,43 @@ class Forbidden(CallboardError):
 
     status = 403
     exit_code = 5
+
+
+class NoResult(CallboardError):
+    """The job that was waited for gave no result; `job_id` says which, the message why."""
+
+    status = 409
+
+    def __init__(self, message: str, job_id: UUID) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class JobFailed(NoResult):
+    """It has failed for good. `type` and `text` are its last error's."""
+
+    exit_code = 7
+
+    def __init__(self, job_id: UUID, type: str, text: str) -> None:  # noqa: A002 (as the job's error calls it)
+        super().__init__(f"Job {job_id} failed: {type}: {text}", job_id)
+        self.type, self.text = type, text
+
+
+class JobCancelled(NoResult):
+    """It was cancelled; `reason` says why."""
+
+    exit_code = 8
+
+    def __init__(self, job_id: UUID, reason: str) -> None:
+        super().__init__(f"Job {job_id} was cancelled: {reason or 'nobody said why'}", job_id)
+        self.reason = reason
+
+
+class NotEnded(NoResult):
+    """It has not ended within the time that it was given; it goes on."""
+
+    status = 504
+    exit_code = 9
 
 
 class Unauthorized(CallboardError):

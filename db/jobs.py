@@ -260,6 +260,13 @@ where id = any($1::uuid[]) and state in ('failed', 'cancelled')
 returning id
 """
 
+# Which of these are over, or gone: ids. One that its own transaction has ended gets a second to write its result.
+OVER = """
+select w.id from unnest($1::uuid[]) as w(id) left join jobs j on j.id = w.id
+where j.id is null
+   or j.outcome is not null and (j.outcome <> 1 or j.result is not null or j.finished_at < now() - interval '1 s')
+"""
+
 # The messages of these jobs did not get to Redis, or are gone from it: ids, attempts.
 UNDISPATCH = """
 update jobs j set dispatched_at = null

@@ -8,6 +8,7 @@ import redis.asyncio
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.database import Database
+from runtime.endings import Endings
 from runtime.outbox import Outbox
 from settings import Settings
 
@@ -19,16 +20,19 @@ class Client:
     database: Database
     redis: redis.asyncio.Redis
     outbox: Outbox
+    endings: Endings
 
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator["Client"]:
         database = Database(settings)
         connection = redis.asyncio.Redis.from_url(settings.redis, socket_timeout=5, socket_connect_timeout=5)
-        client = cls(database, connection, Outbox(database, connection, settings.dispatch_window))
+        outbox = Outbox(database, connection, settings.dispatch_window)
+        client = cls(database, connection, outbox, Endings(database, connection))
         try:
             yield client
         finally:
+            await client.endings.close()
             await client.outbox.drain()
             await connection.aclose()
             await database.close()

@@ -193,7 +193,7 @@ async def _insert(session: AsyncSession, rows: Sequence[_Row]) -> int:
         written = await session.run_sync(_execute_insert, rows)
     finally:
         if outbox is not None and not written:
-            outbox.forget(row.envelope for row in rows if row.envelope is not None)
+            outbox.forget(row.envelope for row in rows)
     if outbox is not None and written:
         outbox.post(session, _to_send(rows))
     return written

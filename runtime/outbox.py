@@ -73,7 +73,7 @@ class Outbox:
         depth.unsent += admitted
         return admitted
 
-    def forget(self, posted: Iterable[Posted]) -> None:
+    def forget(self, posted: Iterable[Posted | None]) -> None:
         """These were admitted and will not be sent: their jobs do not exist after all."""
         for envelope in posted:
             if isinstance(envelope, Envelope):

@@ -18,7 +18,7 @@ from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
 from runtime.lease import WorkerLease
 from runtime.patience import patiently
-from runtime.transport import ACK, NACK, WAKE, Keys
+from runtime.transport import ACK, ENDED, NACK, WAKE, Keys
 
 log = structlog.get_logger("callboard")
 
@@ -156,7 +156,7 @@ class Settlement:
             if dead:
                 dead_letters = Keys.of(queue.removesuffix(".DQ"))
                 now = int(time.time() * 1000)
-                places = [acks, keys.messages, dead_letters.dead, dead_letters.dead_messages]
+                places = [acks, keys.messages, dead_letters.dead, dead_letters.dead_messages, ENDED]
                 await self._nack_script(keys=places, args=[now, *ids])
             else:
-                await self._ack_script(keys=[acks, keys.messages], args=ids)
+                await self._ack_script(keys=[acks, keys.messages, ENDED], args=ids)

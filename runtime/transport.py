@@ -7,7 +7,8 @@
 <ns>:mark                        there as long as Redis has not lost its memory
 <ns>:wake                        channel on which relays are told that there is something to send
 <ns>:control                     channel on which workers are told that somebody wants something of a run, or of a queue
-<ns>:ended                       channel on which those who wait for jobs are told the ids of some that have ended
+<ns>:ended                       channel on which those who wait for jobs are told which runs are over: ids, as jobs or
+                                 messages have them, spaces between
 <ns>:changed                     channel on which open pages are told which topics have changed: "jobs,queues"
 """
 
@@ -72,9 +73,16 @@ redis.call('sadd', KEYS[3], unpack(ids))
 return {ids, redis.call('hmget', KEYS[2], unpack(ids))}
 """
 
-# Acknowledges messages, those that are still ours to acknowledge. KEYS: acks, hash. ARGV: ids.
-ACK = """
-local ours = {}
+_TELL = """
+if #ours > 0 and redis.call('pubsub', 'numsub', KEYS[#KEYS])[2] > 0 then
+    redis.call('publish', KEYS[#KEYS], table.concat(ours, ' '))
+end
+"""
+
+# Acknowledges messages, those that are still ours to acknowledge, and tells those who wait for their jobs, if anybody
+# does. KEYS: acks, hash, channel. ARGV: ids.
+ACK = f"""
+local ours = {{}}
 for i, member in ipairs(redis.call('smismember', KEYS[1], unpack(ARGV))) do
     if member == 1 then table.insert(ours, ARGV[i]) end
 end
@@ -82,18 +90,23 @@ if #ours > 0 then
     redis.call('srem', KEYS[1], unpack(ours))
     redis.call('hdel', KEYS[2], unpack(ours))
 end
+{_TELL}
 """
 
-# Moves messages to the dead letters. KEYS: acks, hash, XQ, XQ hash. ARGV: milliseconds since 1970, ids.
-NACK = """
+# Moves messages to the dead letters, and tells those who wait. KEYS: acks, hash, XQ, XQ hash, channel. ARGV:
+# milliseconds since 1970, ids.
+NACK = f"""
+local ours = {{}}
 for i = 2, #ARGV do
     local message = redis.call('hget', KEYS[2], ARGV[i])
     if redis.call('srem', KEYS[1], ARGV[i]) > 0 and message then
         redis.call('zadd', KEYS[3], ARGV[1], ARGV[i])
         redis.call('hset', KEYS[4], ARGV[i], message)
         redis.call('hdel', KEYS[2], ARGV[i])
+        table.insert(ours, ARGV[i])
     end
 end
+{_TELL}
 """
 
 

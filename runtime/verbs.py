@@ -31,11 +31,19 @@ _PLAIN = {Verb.RESUME: control.RESUME, Verb.RUN_NOW: control.RUN_NOW, Verb.DELET
 
 
 async def do(
-    session: AsyncSession, verb: Verb, ids: Sequence[uuid.UUID], *, reason: str = "", from_start: bool = False
+    session: AsyncSession,
+    verb: Verb,
+    ids: Sequence[uuid.UUID],
+    *,
+    who: str,
+    reason: str | None = None,
+    from_start: bool = False,
 ) -> Done:
-    """Do it in the session's transaction to all of these jobs in whose state it makes sense."""
+    """Do it in the session's transaction to all of these jobs in whose state it makes sense. Jobs that are cancelled
+    say by whom and why."""
     if verb in _WITH_REASON:
-        done = await _execute(session, _WITH_REASON[verb], (list(ids), reason))
+        why = f"by {who}" if reason is None else f"{reason} (by {who})"
+        done = await _execute(session, _WITH_REASON[verb], (list(ids), why))
     elif verb is Verb.RETRY:
         done = await _retry(session, ids, from_start)
     else:

@@ -104,9 +104,9 @@ async def retry(
 
 async def delete(session: AsyncSession, job_id: uuid.UUID, *, who: str, reason: str | None = None) -> None:
     """Raises NotFound or Conflict."""
-    _check(reason)
+    check_reason(reason)
     job = await _get(session, job_id)
-    if not await verbs.do(session, Verb.DELETE, [job_id]):
+    if not await verbs.do(session, Verb.DELETE, [job_id], who=who):
         raise Conflict(await _refusal(session, Verb.DELETE, job_id))
     _note(session, Verb.DELETE, job, who, reason, {"actor": job.actor, "state": job.state})
     session.expunge(job)
@@ -122,7 +122,7 @@ async def copy(
 ) -> Enqueued:
     """A new job, due now, like that one: its actor, queue, priority, options, owner and tags, and its arguments unless
     there are others. It has no unique key. Raises NotFound, UnknownActor, BadArguments or TooLarge."""
-    _check(reason)
+    check_reason(reason)
     job = await _get(session, job_id)
     arguments = arguments or Arguments(job.args, job.kwargs)
     options = Options(
@@ -145,6 +145,14 @@ async def act(
     return await _act(session, verb, job_id, who, reason)
 
 
+def check_reason(reason: str | None) -> None:
+    """Raises BadArguments if it cannot be kept."""
+    if reason is not None:
+        payload.check(reason, "reason")
+        if len(reason) > _LONGEST_REASON:
+            raise BadArguments(f"reason has over {_LONGEST_REASON} characters. Say it shorter.", "reason")
+
+
 async def _act(
     session: AsyncSession,
     verb: Verb,
@@ -155,20 +163,12 @@ async def _act(
     from_start: bool = False,
     details: dict[str, Any] | None = None,
 ) -> Job:
-    _check(reason)
-    why = f"by {who}" if reason is None else f"{reason} (by {who})"
-    if not await verbs.do(session, verb, [job_id], reason=why, from_start=from_start):
+    check_reason(reason)
+    if not await verbs.do(session, verb, [job_id], who=who, reason=reason, from_start=from_start):
         raise Conflict(await _refusal(session, verb, job_id))
     job = await _get(session, job_id)
     _note(session, verb, job, who, reason, details)
     return job
-
-
-def _check(reason: str | None) -> None:
-    if reason is not None:
-        payload.check(reason, "reason")
-        if len(reason) > _LONGEST_REASON:
-            raise BadArguments(f"reason has over {_LONGEST_REASON} characters. Say it shorter.", "reason")
 
 
 def _note(

@@ -1,5 +1,6 @@
 """Jobs: enqueue them in the caller's own transaction, and look at them."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,14 +13,15 @@ from sqlalchemy.orm import defer
 
 from actors import broker
 from db.models import Job, JobAttempt
-from errors import NotFound, UnknownActor
+from errors import JobCancelled, JobFailed, NotEnded, NotFound, UnknownActor
 from runtime import enqueue as intake
+from runtime.client import Client
 from runtime.enqueue import Call, Enqueued
 from runtime.options import Options
 
 __all__ = [
     "Call", "Enqueued", "Options", "attempts", "call", "enqueue", "enqueue_by_name", "enqueue_many", "enqueue_with",
-    "get", "recent",
+    "get", "recent", "result", "wait",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -68,6 +70,37 @@ async def get(session: AsyncSession, job_id: uuid.UUID) -> Job:
     if job is None:
         raise NotFound(f"There is no job {job_id}. It may have been deleted after its retention.")
     return job
+
+
+async def result(session: AsyncSession, job_id: uuid.UUID) -> Any:
+    """What the job's actor returned. Raises NotFound, JobFailed, JobCancelled, or NotEnded if it has not ended yet."""
+    return _result(await get(session, job_id))
+
+
+async def wait(client: Client, job_id: uuid.UUID, timeout: float | None = None) -> Any:  # noqa: ASYNC109 (it is told)
+    """Wait until the job has ended, however often it is retried or paused before. Returns what its actor returned.
+
+    Raises NotFound, JobFailed or JobCancelled, and NotEnded after `timeout` seconds; the job goes on then. Who waits is
+    told at once; the end of a job whose worker died, or of another program's, is noticed within some two seconds.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            await client.endings.wait(job_id)
+    except TimeoutError:
+        raise NotEnded(f"Job {job_id} has not ended within {timeout:g} s; it goes on.", job_id) from None
+    async with client.session() as session:
+        return await result(session, job_id)
+
+
+def _result(job: Job) -> Any:
+    error = job.error or {}
+    if job.state == "failed":
+        raise JobFailed(job.id, str(error.get("type")), str(error.get("message")))
+    if job.state == "cancelled":
+        raise JobCancelled(job.id, str(error.get("message") or ""))
+    if job.state != "succeeded":
+        raise NotEnded(f"Job {job.id} is {job.state}: it has no result yet. Wait for it.", job.id)
+    return job.result
 
 
 async def attempts(session: AsyncSession, job_id: uuid.UUID) -> list[JobAttempt]:

@@ -1,0 +1,57 @@
+"""A verb over a filter: first how many jobs that are, then a job of its own that does it (actors/bulk.py).
+
+That job is found, watched, paused and cancelled like any other; cancelling it leaves what it has done so far.
+"""
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from actors.bulk import change_jobs
+from db.search import Count, Filter, count
+from errors import BadRequest
+from runtime import payload
+from runtime.enqueue import Enqueued
+from runtime.options import Options
+from runtime.verbs import Verb
+from services import audit, control
+from services.jobs import enqueue_with
+
+__all__ = ["Verb", "preview", "start"]
+
+_MOST = 1_000_000  # that are counted
+_COUNTING = 10.0  # seconds
+
+
+async def preview(session: AsyncSession, only: Filter) -> Count:
+    """How many jobs fit, whether the verb makes sense for them or not. Raises BadRequest if all would."""
+    _require(only)
+    return await count(session, only, most=_MOST, seconds=_COUNTING)
+
+
+async def start(
+    session: AsyncSession,
+    verb: Verb,
+    only: Filter,
+    *,
+    who: str,
+    reason: str | None = None,
+    from_start: bool = False,
+) -> Enqueued:
+    """Enqueue the job that does it. `from_start` is for retries. Raises BadRequest if the filter says nothing."""
+    _require(only)
+    control.check_reason(reason)
+    filtered: dict[str, Any] = only.model_dump(mode="json", exclude_defaults=True)
+    options = Options(owner=who, tags=["bulk", verb.value])
+    enqueued = await enqueue_with(session, options, change_jobs, verb.value, filtered, who, reason, from_start)
+    details = {"from_start": True} if from_start else None
+    audit.note(
+        session, who, f"jobs.{verb}", job_id=enqueued.id, target=payload.encode(filtered), reason=reason,
+        details=details,
+    )  # fmt: skip
+    return enqueued
+
+
+def _require(only: Filter) -> None:
+    if not only.model_dump(exclude_defaults=True):
+        raise BadRequest("Say which jobs are meant, by a state, an actor, a queue, a time …: all of them never are.")

@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Audit
@@ -24,4 +25,11 @@ def note(
     """
     session.add(
         Audit(who=who, action=action, job_id=job_id, target=target, reason=reason, details=details),
+    )
+
+
+async def of_job(session: AsyncSession, job_id: uuid.UUID, most: int = 50) -> list[Audit]:
+    """What people did to a job, the latest first."""
+    return list(
+        await session.scalars(select(Audit).where(Audit.job_id == job_id).order_by(Audit.id.desc()).limit(most))
     )

@@ -130,6 +130,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
 
+    job_log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level that is kept of what a job logs."
+    )
+    job_log_lines: int = Field(10_000, ge=1, le=1_000_000, description="Lines kept of what a job logs.")
+    job_log_kib: int = Field(1024, ge=1, le=102_400, description="KiB kept of what a job logs.")
+
     @field_validator(
         "database_url",
         "redis_url",

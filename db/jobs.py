@@ -336,6 +336,7 @@ CLOSE_WINDOWS = """
 delete from unique_windows where key = any(array(
     select key from unique_windows where until <= now() order by until limit $1 for update skip locked
 ))
+returning key
 """
 
 # Ended jobs past their retention, oldest first: outcome, seconds, most. Their attempts go with them.

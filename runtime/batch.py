@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -22,7 +23,8 @@ class Batch(Generic[T]):
     def add(self, *items: T) -> None:
         self._waiting.extend(items)
         if self._task is None and self._waiting:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+            # In a context of its own: it serves many jobs, and what it logs is not the log of the one that woke it.
+            self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
 
     async def drain(self) -> None:
         """Wait until everything added so far has been flushed."""

@@ -8,6 +8,7 @@ import redis.asyncio
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.database import Database
+from runtime.changes import Watcher
 from runtime.endings import Endings
 from runtime.outbox import Outbox
 from settings import Settings
@@ -21,6 +22,7 @@ class Client:
     redis: redis.asyncio.Redis
     outbox: Outbox
     endings: Endings
+    watcher: Watcher
 
     @classmethod
     @asynccontextmanager
@@ -28,7 +30,7 @@ class Client:
         database = Database(settings)
         connection = redis.asyncio.Redis.from_url(settings.redis, socket_timeout=5, socket_connect_timeout=5)
         outbox = Outbox(database, connection, settings.dispatch_window)
-        client = cls(database, connection, outbox, Endings(database, connection))
+        client = cls(database, connection, outbox, Endings(database, connection), Watcher(connection))
         try:
             yield client
         finally:

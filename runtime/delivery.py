@@ -9,6 +9,8 @@ from dramatiq import Message, MessageProxy
 
 from runtime.checkpoint import Checkpoint
 from runtime.failure import Failure
+from runtime.limited import Limit
+from runtime.logbook import LogBook
 from runtime.slots import Kind, Slots
 
 
@@ -52,9 +54,13 @@ class Delivery(MessageProxy):
         self.failure: Failure | None = None
         self.interrupted = ""  # why its task is cancelled
         self.reason = ""
+        self.limit: Limit | None = None  # what holds for it and others together
         self.control = ""  # what somebody wants of this run: "cancel" or "pause"
         self.checkpoint = Checkpoint()
         self.retry_in: float | None = None
+        self.log: LogBook | None = None  # once it has logged
+        self.progress_began: tuple[float, float] | None = None  # where it began to count, and when (time.monotonic())
+        self.reports_itself = False  # the actor tells its progress: its loops need not
 
     __hash__ = object.__hash__
 

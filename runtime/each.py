@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from runtime.checkpoint import Checkpoint
 from runtime.delivery import Delivery
 from runtime.interrupts import pause_if_wanted
+from runtime.progress import Report
 from runtime.steps import Steps
 from runtime.transaction import CheckpointTransaction, JobTransaction
 
@@ -50,6 +51,7 @@ class Each(Generic[T]):
 
     async def __aiter__(self) -> AsyncIterator[T]:
         await self._remember()
+        self._report()
         async for item in _asynchronous(self._items):
             if not self._take(item):
                 continue
@@ -63,6 +65,7 @@ class Each(Generic[T]):
         if not isinstance(self._items, Iterable):
             raise TypeError("A sync actor can only go through items that `for` can go through.")
         self._wait(self._remember())
+        self._report()
         for item in self._items:
             if not self._take(item):
                 continue
@@ -100,7 +103,16 @@ class Each(Generic[T]):
             self._checkpoint.is_ahead = True
             if self._item is not None:
                 self._checkpoint.items.append(self._item)
+        self._report()
         return self.done - self._saved >= self._every or time.monotonic() - self._saved_at >= self._seconds
+
+    def _report(self) -> None:
+        """How far the loop has come, unless the actor tells that itself."""
+        if not self._delivery.reports_itself:
+            message = None if self._name == "each" else self._name
+            self._executor.telemetry.progress.report(
+                self._delivery, Report(float(self.done), self._total, message, None)
+            )
 
     async def _save(self) -> None:
         if self._checkpoint.is_ahead:

@@ -23,6 +23,7 @@ from runtime.checkpoints import Checkpoints
 from runtime.control import Control
 from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
+from runtime.grants import Grants
 from runtime.interrupts import Cancelled, Interruption, SoftTimeLimitExceeded
 from runtime.lease import WorkerLease
 from runtime.outbox import Outbox
@@ -31,6 +32,7 @@ from runtime.recycling import recycle
 from runtime.settlement import Settlement
 from runtime.slots import Kind, Slots
 from runtime.soft_limit import OUT_OF_SOFT_TIME, SoftLimited
+from runtime.telemetry import Telemetry
 from runtime.threads import Threads
 from settings import Settings
 
@@ -101,9 +103,21 @@ class Executor:
             self._engine, self.settings, sorted(self.broker.queues), self._dramatiq.worker_threads
         )
         self.checkpoints = Checkpoints(self._engine, self._lease)
-        self.settlement = Settlement(self._engine, self.redis, self._lease, self.checkpoints, self.broker.broker_id)
+        self.telemetry = Telemetry(self.settings, self._engine, self.redis, self._lease)
+        self.telemetry.start()
+        self.grants = Grants(self._engine, self.redis, self.outbox)
+        self.settlement = Settlement(
+            self._engine,
+            self.redis,
+            self._lease,
+            self.checkpoints,
+            self.telemetry,
+            self.grants,
+            self.broker.broker_id,
+        )
         self._recycling = self.loop.create_task(recycle(self.settings, self.settlement))
-        self._control = self.loop.create_task(Control(self.redis, [self._look_at_wishes]).run())
+        looks: list[Callable[[], Awaitable[None]]] = [self._look_at_wishes, self.telemetry.changes.look]
+        self._control = self.loop.create_task(Control(self.redis, looks).run())
         self._watch = self.loop.create_task(self._watch_jobs())
         self._heartbeat = self.loop.create_task(self._lease.keep(self._drop_runs))
         self._warm_up = self.loop.create_task(patiently("connecting", self._connect))
@@ -124,6 +138,7 @@ class Executor:
                     await patiently("unregistering the worker", self._lease.unregister)
         except TimeoutError:
             log.error("the last jobs' ends could not be written; they will be rescued")  # noqa: TRY400
+        self.telemetry.stop()
         await self.outbox.drain()
         await self.redis.aclose()
         await self.database.close()
@@ -214,8 +229,17 @@ class Executor:
             await self._put_off(unknown)
             deliveries = [delivery for delivery in deliveries if delivery not in unknown]
         await self._lease.registered.wait()
-        ids, attempts = [d.job_id for d in deliveries], [d.attempt for d in deliveries]
-        won = await self._claim(ids, attempts)
+        for delivery in deliveries:
+            delivery.limit = self.broker.limits.of(delivery.actor_name, delivery.args, delivery.kwargs)
+        plain = [delivery for delivery in deliveries if delivery.limit is None]
+        limited = [delivery for delivery in deliveries if delivery.limit is not None]
+        for_threads = await self._start_won(plain, await self._claim(plain))
+        if limited:
+            for_threads += await self._start_won(limited, await self.grants.claim(limited, self.worker))
+        return for_threads
+
+    async def _start_won(self, deliveries: list[Delivery], won: dict[uuid.UUID, asyncpg.Record]) -> list[Delivery]:
+        """Start what was claimed and drop the rest. Returns the sync jobs, for the threads."""
         claimed: list[Delivery] = []
         lost: list[Delivery] = []
         for delivery in deliveries:
@@ -232,6 +256,7 @@ class Executor:
         again = [delivery for delivery in claimed if delivery.attempt > 1]
         if again:
             await self.checkpoints.load(again)
+        self.telemetry.changes.tell(delivery.job_id for delivery in claimed)
         return self._start_claimed(claimed)
 
     def _start_claimed(self, claimed: list[Delivery]) -> list[Delivery]:
@@ -249,9 +274,10 @@ class Executor:
             self.give_back()
         return for_threads
 
-    async def _claim(self, ids: list[uuid.UUID], attempts: list[int]) -> dict[uuid.UUID, asyncpg.Record]:
+    async def _claim(self, deliveries: list[Delivery]) -> dict[uuid.UUID, asyncpg.Record]:
         """The rows of those that are ours now. A claim whose answer was lost is read again."""
         statement = jobs.CLAIM
+        ids, attempts = [d.job_id for d in deliveries], [d.attempt for d in deliveries]
 
         async def attempt() -> dict[uuid.UUID, asyncpg.Record]:
             nonlocal statement

@@ -27,8 +27,9 @@ class Failure:
             trace = "".join(traceback.format_exception(error))
         except Exception as worse:  # noqa: BLE001 (the same)
             trace = "".join(traceback.format_tb(error.__traceback__)) + f"{kind}: {type(worse).__name__}\n"
-        return cls(_storable(kind), _storable(message)[:_MESSAGE], _storable(trace)[-_TRACEBACK:])
+        return cls(storable(kind), storable(message)[:_MESSAGE], storable(trace)[-_TRACEBACK:])
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """The same text without what PostgreSQL does not take."""
     return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import inspect
+import time
 import uuid
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Generator, Iterable
 from contextvars import ContextVar
@@ -18,6 +19,7 @@ from runtime.delivery import Delivery
 from runtime.each import Each
 from runtime.interrupts import Cancelled, Retry, Snooze, pause_if_wanted
 from runtime.options import Options
+from runtime.progress import read_report
 from runtime.slots import Kind
 from runtime.steps import Steps
 from runtime.transaction import CheckpointTransaction, JobTransaction, SuccessTransaction
@@ -29,6 +31,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
+LOGGER = "callboard.job"  # what `job.log` is called among the loggers
+_HOLD = 0.01  # seconds that a job which reports may keep the loop to itself
 _UNCHANGED: Any = object()
 
 _current: ContextVar["Job | None"] = ContextVar("current_job", default=None)
@@ -42,9 +46,23 @@ def current_job() -> "Job":
     return job
 
 
+def running() -> Delivery | None:
+    """The run that the calling code belongs to."""
+    job = _current.get()
+    return None if job is None else job.delivery
+
+
 def enter(job: "Job | None") -> None:
     """Make `job` the current one of this task or thread."""
     _current.set(job)
+
+
+class Breath(Awaitable[None]):
+    """Lets the others on the loop go on for a moment: a job that computes, and awaits nothing but its progress, can be
+    seen, and cancelled."""
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        yield
 
 
 class Done(Awaitable[R], Generic[R]):
@@ -72,6 +90,7 @@ class Job:
     def __init__(self, delivery: Delivery, executor: "Executor") -> None:
         self._delivery, self._executor = delivery, executor
         self._steps = Steps(delivery, executor)
+        self._breathed_at = float("-inf")
 
     @property
     def id(self) -> uuid.UUID:
@@ -97,14 +116,20 @@ class Job:
         return str(self._delivery.actor_name)
 
     @property
+    def delivery(self) -> Delivery:
+        """The engine's own view of this run."""
+        return self._delivery
+
+    @property
     def database(self) -> Database:
         """The worker's pool, for statements and sessions besides the job's own transactions."""
         return self._executor.database
 
     @functools.cached_property
     def log(self) -> structlog.stdlib.BoundLogger:
-        """A logger whose lines carry the job's id and attempt."""
-        logger: structlog.stdlib.BoundLogger = structlog.get_logger("callboard.job")
+        """A logger whose lines carry the job's id and attempt. They are kept with the job, as is all else that is
+        logged inside of it: `callboard jobs logs`."""
+        logger: structlog.stdlib.BoundLogger = structlog.get_logger(LOGGER)
         return logger.bind(job=str(self.id), attempt=self.attempt, actor=self.actor)
 
     def transaction(self, *, checkpoint: Any = _UNCHANGED) -> JobTransaction:
@@ -124,6 +149,26 @@ class Job:
 
         kept = Checkpoint(checkpoint, self._delivery.checkpoint.loops)
         return CheckpointTransaction(self._delivery, self._executor, kept, None, saved)
+
+    def progress(
+        self, current: float, total: float | None = None, message: str | None = None, **extra: Any
+    ) -> Awaitable[None]:
+        """Tell how far the job has come: `await job.progress(40, 100, "reading")`, in a sync actor without await.
+
+        Cheap: call it as often as you like. At most two words a second are written, the last one always. `extra` is
+        JSON, up to 16 KiB, for whoever shows it. Raises BadArguments or TooLarge.
+        """
+        self._delivery.reports_itself = True
+        report = read_report(current, total, message, extra)
+        self._executor.telemetry.progress.report(self._delivery, report)
+        return self._breathe()
+
+    def _breathe(self) -> Awaitable[None]:
+        now = time.monotonic()
+        if self._delivery.kind is not Kind.TASK or now - self._breathed_at < _HOLD:
+            return Done(None)
+        self._breathed_at = now
+        return Breath()
 
     @property
     def resumed_from(self) -> Any:

@@ -8,6 +8,12 @@ import structlog
 from settings import Settings
 
 
+class Rendered(str):
+    """A line as it is printed, which still knows the fields it was made of: a job's log keeps those."""
+
+    fields: dict[str, Any]
+
+
 def configure(settings: Settings) -> None:
     """Send structlog through the standard library's loggers, as text for people or JSON for machines."""
     renderer: Any = structlog.processors.JSONRenderer()
@@ -17,10 +23,11 @@ def configure(settings: Settings) -> None:
         processors=[
             structlog.stdlib.filter_by_level,
             structlog.stdlib.add_log_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             structlog.processors.UnicodeDecoder(),
-            renderer,
+            _rendering(renderer),
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -31,3 +38,16 @@ def configure(settings: Settings) -> None:
     logging.getLogger("dramatiq.worker.WorkerThread").addFilter(
         lambda record: "returned a value" not in str(record.msg)
     )
+
+
+def _rendering(renderer: Any) -> Any:
+    def render(logger: Any, name: str, event: dict[str, Any]) -> Rendered:
+        fields = {**event}
+        try:
+            line = Rendered(renderer(logger, name, event))
+        except Exception as error:  # noqa: BLE001 (whatever a stranger's __repr__ raises must not fail the job that logs)
+            line = Rendered(f"event={fields.get('event')!r} (its fields cannot be shown: {type(error).__name__})")
+        line.fields = fields
+        return line
+
+    return render

@@ -24,7 +24,7 @@ from db import jobs
 from db.database import Database
 from runtime.batch import Batch
 from runtime.patience import Seldom, patiently, told
-from runtime.transport import MOST, PUSH, Envelope, Keys, Notice
+from runtime.transport import MOST, PUSH, PUSH_AHEAD, Envelope, Keys, Notice
 
 log = structlog.get_logger("callboard")
 
@@ -50,6 +50,7 @@ class Outbox:
     def __init__(self, database: Database, redis: Redis, window: int) -> None:
         self._database, self._redis, self._window = database, redis, window
         self._push_script = redis.register_script(PUSH)
+        self._push_ahead_script = redis.register_script(PUSH_AHEAD)
         self._depths: defaultdict[str, _Depth] = defaultdict(_Depth)
         self._cannot_send = Seldom()
         self._batch: Batch[Posted] = Batch(self._flush, most=MOST, pause=_PAUSE)
@@ -92,11 +93,12 @@ class Outbox:
         """Wait until what was sent so far is in Redis; what is not by then is the reconciler's."""
         await asyncio.wait([asyncio.ensure_future(self._batch.drain())], timeout=timeout)
 
-    async def push(self, queue: str, envelopes: list[Envelope]) -> None:
-        """Put messages of one queue into Redis. Raises RedisError."""
+    async def push(self, queue: str, envelopes: list[Envelope], *, ahead: bool = False) -> None:
+        """Put messages of one queue into Redis, behind those as urgent or ahead of them. Raises RedisError."""
+        script = self._push_ahead_script if ahead else self._push_script
         keys = Keys.of(queue)
         pairs = [part for envelope in envelopes for part in (envelope.id, envelope.data)]
-        length, least_urgent = await self._push_script(keys=[keys.waiting, keys.messages], args=pairs)
+        length, least_urgent = await script(keys=[keys.waiting, keys.messages], args=pairs)
         depth = self._depths[queue]
         depth.length, depth.least_urgent, depth.at = length, int(least_urgent), time.monotonic()
 

@@ -16,8 +16,10 @@ from runtime.batch import Batch
 from runtime.checkpoints import Checkpoints
 from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
+from runtime.grants import Grants
 from runtime.lease import WorkerLease
 from runtime.patience import patiently
+from runtime.telemetry import Telemetry
 from runtime.transport import ACK, ENDED, NACK, WAKE, Keys
 
 log = structlog.get_logger("callboard")
@@ -31,10 +33,17 @@ class Settlement:
     """What becomes of a delivery once its run is over. Lives on the worker's event loop."""
 
     def __init__(
-        self, database: Database, redis: Redis, lease: WorkerLease, checkpoints: Checkpoints, broker_id: str
+        self,
+        database: Database,
+        redis: Redis,
+        lease: WorkerLease,
+        checkpoints: Checkpoints,
+        telemetry: Telemetry,
+        grants: Grants,
+        broker_id: str,
     ) -> None:
         self._database, self._redis, self._lease, self._broker_id = database, redis, lease, broker_id
-        self._checkpoints = checkpoints
+        self._checkpoints, self._telemetry, self._grants = checkpoints, telemetry, grants
         self._ack_script = redis.register_script(ACK)
         self._nack_script = redis.register_script(NACK)
         self._unwritten = 0
@@ -73,9 +82,11 @@ class Settlement:
         for batch in self._endings.values():
             await batch.drain()
         await self._acks.drain()
+        await self._grants.drain()
 
     def _flush(self, end: Callable[[list[Delivery]], Awaitable[Any]]) -> Callable[[list[Delivery]], Awaitable[None]]:
         async def flush(batch: list[Delivery]) -> None:
+            await self._telemetry.write_last(batch)
             try:
                 await patiently("ending jobs", lambda: end(batch))
             except Exception:
@@ -91,6 +102,8 @@ class Settlement:
                     return
             self._unwritten -= len(batch)
             self._acks.add(*batch)
+            self._telemetry.changes.tell(delivery.job_id for delivery in batch)
+            self._grants.freed({d.limit.key for d in batch if d.limit and d.limit.concurrency})
             if batch[0].ending in (Ending.FAILED, Ending.RELEASED):
                 await self._wake_relays()
 

@@ -12,6 +12,7 @@ from dramatiq.middleware.shutdown import Shutdown
 
 from errors import BadRequest, LeaseLost
 from runtime import handle, payload
+from runtime.capture import Capture
 from runtime.delivery import Delivery, Ending
 from runtime.executor import Executor
 from runtime.failure import Failure
@@ -48,6 +49,8 @@ class Tracking(Middleware):
         set_event_loop_thread(self._thread)
         self._thread.run_coroutine(executor.open())
         broker.executor = self._executor = executor
+        self._capture = Capture(executor.telemetry.logs, self._settings)
+        self._capture.install()
 
     def before_worker_shutdown(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
         """Take nothing new; give what runs its grace. What is left then, ThreadShutdown and `stop` interrupt."""
@@ -60,6 +63,7 @@ class Tracking(Middleware):
         self._thread.run_coroutine(executor.stop())
 
     def after_worker_shutdown(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
+        self._capture.remove()
         self._thread.run_coroutine(broker.executor.close())
         self._thread.stop()
         set_event_loop_thread(None)

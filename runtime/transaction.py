@@ -74,6 +74,7 @@ class SuccessTransaction(JobTransaction):
     """Ends the job as succeeded."""
 
     async def _fence(self, connection: AsyncConnection) -> None:
+        await self._executor.telemetry.write_last([self._delivery])
         await self._require(connection, jobs.SUCCEED_WITH_WORK)
 
     async def _commit(self, session: AsyncSession) -> None:

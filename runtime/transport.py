@@ -9,10 +9,11 @@
 <ns>:control                     channel on which workers are told that somebody wants something of a run, or of a queue
 <ns>:ended                       channel on which those who wait for jobs are told which runs are over: ids, as jobs or
                                  messages have them, spaces between
-<ns>:changed                     channel on which open pages are told which topics have changed: "jobs,queues"
+<ns>:changed                     channel on which watchers are told which topics have changed: "queues", "jobs,job:<id>"
 """
 
 import uuid
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import dramatiq
@@ -60,6 +61,25 @@ for i = 1, #ARGV, 2 do
 end
 if #tail > 0 then redis.call('rpush', KEYS[1], unpack(tail)) end
 return {redis.call('llen', KEYS[1]), least}
+"""
+
+# The same for jobs that have been at the front before: each is put before the first that is not more urgent than it.
+PUSH_AHEAD = """
+local function urgency(id) return tonumber(string.match(id, '^(-?%d+):')) or 0 end
+redis.call('hset', KEYS[2], unpack(ARGV))
+for i = #ARGV - 1, 1, -2 do
+    local placed = false
+    for _, other in ipairs(redis.call('lrange', KEYS[1], 0, 1999)) do
+        if urgency(other) >= urgency(ARGV[i]) then
+            redis.call('linsert', KEYS[1], 'before', other, ARGV[i])
+            placed = true
+            break
+        end
+    end
+    if not placed then redis.call('rpush', KEYS[1], ARGV[i]) end
+end
+local last = redis.call('lindex', KEYS[1], -1)
+return {redis.call('llen', KEYS[1]), urgency(last)}
 """
 
 # Takes messages off a queue: what Dramatiq's own script does, in as many commands for many messages as for one.
@@ -177,6 +197,12 @@ def seal(
         }
     )
     return Envelope(queue, message_id, data, job_id, attempt)
+
+
+def sealed(row: Mapping[str, Any]) -> Envelope:
+    """The message of a job's row, as DISPATCH returns it."""
+    names = ("actor", "queue", "args", "kwargs", "options", "priority", "attempt", "created_ms")
+    return seal(job_id=row["id"], **{name: row[name] for name in names})
 
 
 def _merge(options: str, transport: bytes) -> bytes:

@@ -12,7 +12,7 @@ from db import jobs
 from db.database import Database
 from runtime.outbox import Outbox
 from runtime.patience import patiently
-from runtime.transport import MOST, Envelope, Keys, seal
+from runtime.transport import MOST, Envelope, Keys, sealed
 
 _POLL = 1.0  # seconds: it looks by itself if nobody tells it
 _BUSY = 0.005  # a queue that is full now has room again this soon at full speed
@@ -70,20 +70,7 @@ class Relay:
         async with self._database.connection() as connection:
             rows = await connection.fetch(jobs.DISPATCH, queue, priority, most)
         rows.sort(key=lambda row: row["run_at"])
-        envelopes = [
-            seal(
-                job_id=row["id"],
-                actor=row["actor"],
-                queue=row["queue"],
-                args=row["args"],
-                kwargs=row["kwargs"],
-                options=row["options"],
-                priority=row["priority"],
-                attempt=row["attempt"],
-                created_ms=row["created_ms"],
-            )
-            for row in rows
-        ]
+        envelopes = [sealed(row) for row in rows]
         try:
             for start in range(0, len(envelopes), MOST):
                 await self._outbox.push(queue, envelopes[start : start + MOST])

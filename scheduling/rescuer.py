@@ -14,7 +14,7 @@ import redis.asyncio
 import structlog
 from redis.exceptions import RedisError
 
-from db import workers
+from db import limits, workers
 from db.database import Database
 from runtime.patience import told
 from runtime.transport import WAKE
@@ -47,6 +47,8 @@ class Rescuer:
                 leader = self._leader.holder, self._leader.term
                 dead = await connection.fetch(workers.BURY, self._lease, *leader)
                 rescued = await connection.fetch(workers.RESCUE, [row["id"] for row in dead]) if dead else []
+            if rescued:
+                await connection.execute(limits.LOOK_AGAIN, [row["id"] for row in rescued])
         for row in dead:
             log.warning("a worker died", worker=str(row["id"]), host=row["host"], pid=row["pid"])
         if dead:

@@ -11,12 +11,12 @@ from db.models.base import Base
 
 
 class JobProgress(Base):
-    """How far a job says it has come."""
+    """How far a job says it has come. No foreign key, whose check would lock the job's row; it goes with its job."""
 
     __tablename__ = "job_progress"
     __table_args__ = {"postgresql_with": {"fillfactor": 50}}  # noqa: RUF012 (SQLAlchemy reads it so)
 
-    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    job_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     attempt: Mapped[int]
     current: Mapped[float]
     total: Mapped[float | None]

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest_asyncio
 
-from db import checkpoints, jobs, workers
+from db import checkpoints, jobs, limits, workers
 from runtime.client import Client
 
 SOME_ID, ME = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -27,6 +27,13 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "DISPATCH": (jobs.DISPATCH, ["q1", 0, 100]),
     "UNCLAIMED": (jobs.UNCLAIMED, ["q1", 5.0, 1_000]),
     "DELETE_ENDED": (jobs.DELETE_ENDED, [1, 7 * 86_400.0, 2_000]),
+    "DEBOUNCE": (jobs.DEBOUNCE, ["key-1", "[]", "{}", 30.0, None]),
+    "LET_GO": (jobs.LET_GO, ["key-1"]),
+    "EXPIRE": (jobs.EXPIRE, [1_000]),
+    "TIDY": (limits.TIDY, [["a"]]),
+    "GRANT": (limits.GRANT, [["a", "b"], [SOME_ID] * 50, [0] * 50, ["a", "b"] * 25, ME]),
+    "LOOK_AGAIN": (limits.LOOK_AGAIN, [[SOME_ID]]),
+    "FORGET": (limits.FORGET, ["", 1_000]),
     "LIVE_BY_UNIQUE_KEY": (jobs.LIVE_BY_UNIQUE_KEY, ["key-1"]),
 }
 
@@ -47,7 +54,16 @@ async def large(client: Client) -> AsyncIterator[asyncpg.Connection]:
             from generate_series(1, 50000) n
             """
         )
-        await connection.execute("analyze jobs")
+        await connection.execute(
+            """
+            update jobs set state = 'waiting', blocked_by = 'limit:' || case when random() < 0.5 then 'a' else 'b' end,
+                            run_at = 'infinity', dispatched_at = null, expires_at = now() + interval '1 h'
+            where state = 'queued' and priority = 1;
+            insert into limits (key, concurrency, rate, per) values ('a', 10, 100, 1), ('b', 10, null, null);
+            insert into limit_grants (job_id, key, attempt) select id, 'a', 1 from jobs where state = 'queued' limit 10;
+            analyze limits; analyze limit_grants; analyze jobs
+            """
+        )
         yield connection
 
 

@@ -75,7 +75,7 @@ class TooLarge(BadRequest):
             f"{what} are {size:,} bytes of JSON; the limit is {limit:,}. "
             "Store the data elsewhere and pass a reference to it (an id, a URL, a path)."
         )
-        self.size, self.limit = size, limit
+        self.what, self.size, self.limit = what, size, limit
 
 
 class NotFound(CallboardError):

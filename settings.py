@@ -1,6 +1,7 @@
 """One frozen `Settings`, read from the environment, `.env` and `callboard.toml`, in that order of precedence."""
 
 import os
+import re
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     rate_limit: int = Field(6000, ge=0, description="Requests a minute per caller and web process; 0: no limit.")
     metrics_open: bool = Field(False, description="Whether /metrics and /health/scheduler answer without a key.")
     mask_names: Words = Field((), description="More names of arguments whose values are never shown: pin,iban")
+    mask_patterns: Words = Field((), description="Regular expressions of texts never shown; a list in callboard.toml.")
     oidc_issuer: HttpUrl | None = Field(None, description="Identity provider: https://accounts.google.com")
     oidc_client_id: str | None = Field(None, description="This application's id at the identity provider.")
     oidc_client_secret: SecretStr | None = Field(None, description="This application's secret there, if it has one.")
@@ -198,6 +200,16 @@ class Settings(BaseSettings):
     def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
             ip_network(network, strict=False)  # its error says what is wrong
+        return value
+
+    @field_validator("mask_patterns")
+    @classmethod
+    def _expressions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
         return value
 
     @classmethod

@@ -18,7 +18,21 @@ from typing import Annotated, Any, Literal, NamedTuple
 import asyncpg
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, func, literal, literal_column, or_, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    cast,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, defer
@@ -55,6 +69,8 @@ class Filter(BaseModel):
     actor: Word | None = None
     queue: Word | None = None
     owner: Word | None = None
+    among_actors: tuple[Word, ...] | None = Field(None, max_length=100, description="Its actor is one of these.")
+    among_queues: tuple[Word, ...] | None = Field(None, max_length=100, description="Its queue is one of these.")
     tags: tuple[Word, ...] = Field((), max_length=20, description="It has all of these.")
     parent_id: uuid.UUID | None = Field(None, description="The job that made it.")
     worker: uuid.UUID | None = Field(None, description="The worker that runs or ended it.")
@@ -293,10 +309,18 @@ def _conditions(only: Filter) -> list[ColumnElement[bool]]:
     ):  # fmt: skip
         if value is not None:
             conditions.append(column == value)
+    for column, among in ((Job.actor, only.among_actors), (Job.queue, only.among_queues)):
+        if among is not None:
+            conditions.append(column.in_(among))
     if only.state is not None:
         conditions += _of_state(only.state)
     if only.tags:
         conditions.append(Job.tags.contains(list(only.tags)))
+    return [*conditions, *_of_error(only), *([_has_argument(only.arguments)] if only.arguments else [])]
+
+
+def _of_error(only: Filter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
     if only.error_type is not None:
         conditions.append(literal_column("jobs.error->>'type'", Text) == only.error_type)  # as the index has it
     if only.error is not None:
@@ -304,8 +328,6 @@ def _conditions(only: Filter) -> list[ColumnElement[bool]]:
     if only.error_group is not None:
         latest = and_(JobAttempt.job_id == Job.id, JobAttempt.attempt == Job.attempt)
         conditions.append(exists().where(latest, JobAttempt.fingerprint == only.error_group))
-    if only.arguments is not None:
-        conditions.append(_has_argument(only.arguments))
     return conditions
 
 

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,8 +23,10 @@ async def why(session: AsyncSession, job_id: uuid.UUID) -> list[Cause]:
         return []
     if row.state == "paused":
         return [Cause("It is paused. Resume it, and it goes on from its last checkpoint.")]
-    if row.state == "waiting":
-        return [_blocked(row.blocked_by)]
+    return [_blocked(row.blocked_by)] if row.state == "waiting" else _queued(row)
+
+
+def _queued(row: Any) -> list[Cause]:
     causes = []
     if not row.is_due:
         causes.append(Cause("It is due later. Run it now, if it should not wait."))

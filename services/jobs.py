@@ -3,13 +3,11 @@
 import asyncio
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
 from dramatiq import Actor
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
 
 from actors import broker
 from db.models import Job, JobAttempt
@@ -21,7 +19,7 @@ from runtime.options import Options
 
 __all__ = [
     "Call", "Enqueued", "Options", "attempts", "call", "enqueue", "enqueue_by_name", "enqueue_many", "enqueue_with",
-    "get", "recent", "result", "wait",
+    "get", "result", "wait",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -106,28 +104,4 @@ def _result(job: Job) -> Any:
 async def attempts(session: AsyncSession, job_id: uuid.UUID) -> list[JobAttempt]:
     """A job's failed attempts, first to last."""
     statement = select(JobAttempt).where(JobAttempt.job_id == job_id).order_by(JobAttempt.attempt)
-    return list(await session.scalars(statement))
-
-
-async def recent(
-    session: AsyncSession,
-    limit: int = 50,
-    *,
-    before: tuple[datetime, uuid.UUID] | None = None,
-    state: str | None = None,
-    actor: str | None = None,
-    queue: str | None = None,
-) -> list[Job]:
-    """The newest jobs, without what may be large: arguments and result are left behind (`get` has them).
-
-    `before` is `created_at` and `id` of the last one of the page before.
-    """
-    newest_first = (Job.created_at.desc(), Job.id.desc())
-    large = (defer(column, raiseload=True) for column in (Job.args, Job.kwargs, Job.result))
-    statement = select(Job).options(*large).order_by(*newest_first).limit(limit)
-    if before is not None:
-        statement = statement.where(tuple_(Job.created_at, Job.id) < before)
-    for column, value in ((Job.state, state), (Job.actor, actor), (Job.queue, queue)):
-        if value is not None:
-            statement = statement.where(column == value)
     return list(await session.scalars(statement))

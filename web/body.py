@@ -3,13 +3,16 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from web.access import path_of
 from web.problem import problem
+from web.rules import API
 
 LIMIT = 512 * 1024  # twice what a job's arguments may be, for white space and escapes
+LIMITS = {f"{API}/jobs/bulk": 8 * 1024 * 1024}  # by address
 
 
 class BodyLimit:
-    """Read the body, at most LIMIT bytes of it, before anything else looks at the request."""
+    """Read the body, at most as much of it as its address may get, before anything else looks at the request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -18,12 +21,13 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        limit = LIMITS.get(path_of(scope), LIMIT)
         try:
-            body = await _read(scope, receive)
+            body = await _read(scope, receive, limit)
         except _OverLimitError:
             refusal = problem(
                 413,
-                f"The body is over the limit of {LIMIT:,} bytes. "
+                f"The body is over the limit of {limit:,} bytes. "
                 "Store the data elsewhere and pass a reference to it (an id, a URL, a path).",
             )
             await refusal(scope, receive, send)
@@ -35,15 +39,15 @@ class _OverLimitError(Exception):
     pass
 
 
-async def _read(scope: Scope, receive: Receive) -> bytes:
+async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:
     declared = Headers(scope=scope).get("content-length", "0")
-    if declared.isdecimal() and int(declared) > LIMIT:
+    if declared.isdecimal() and int(declared) > limit:
         raise _OverLimitError
     body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > LIMIT:
+        if len(body) > limit:
             raise _OverLimitError
         if not message.get("more_body", False):  # its end, or the caller left
             return bytes(body)

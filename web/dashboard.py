@@ -4,15 +4,17 @@ import base64
 import hashlib
 import re
 from importlib import resources
-from typing import cast
+from typing import Any, cast
 
 import structlog
 from a2wsgi import WSGIMiddleware
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq_dashboard import DashboardApp
+from dramatiq_dashboard.interface import Job, RedisInterface
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from errors import BadRequest
+from services.masking import masking
 from web.headers import SecurityHeaders
 
 PREFIX = "/dramatiq"
@@ -20,11 +22,44 @@ PREFIX = "/dramatiq"
 log = structlog.get_logger(__name__)
 
 
+class _MaskedJob(Job):  # type: ignore[misc]
+    """A message as it may be shown. `message` is the whole one, which its forms put back into the queue."""
+
+    @property
+    def args(self) -> list[Any]:
+        return masking().arguments(self.message.actor_name, self.message.args, {})[0]
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        return masking().arguments(self.message.actor_name, (), self.message.kwargs)[1]
+
+    @property
+    def options(self) -> Any:
+        return masking().value(self.message.options)
+
+    def __str__(self) -> str:
+        return str(self.message.copy(args=tuple(self.args), kwargs=self.kwargs))
+
+    __repr__ = __str__
+
+
+class _MaskedInterface(RedisInterface):  # type: ignore[misc]
+    def get_jobs(self, queue_name: str, cursor: int = 0) -> Any:
+        following, jobs = super().get_jobs(queue_name, cursor)
+        return following, [_MaskedJob.from_message(job.message) for job in jobs]
+
+    def get_job(self, queue_name: str, message_id: str) -> Any:
+        job = super().get_job(queue_name, message_id)
+        return job and _MaskedJob.from_message(job.message)
+
+
 class Dashboard:
     """Its pages, run in threads, with the security headers they can live with."""
 
     def __init__(self, broker: RedisBroker) -> None:
-        self._wsgi = WSGIMiddleware(DashboardApp(broker, PREFIX))
+        dashboard = DashboardApp(broker, PREFIX)
+        dashboard.iface = _MaskedInterface(broker)
+        self._wsgi = WSGIMiddleware(dashboard)
         self._app = cast("ASGIApp", self._wsgi)  # typed by its own names for the same shapes
         self._guarded = SecurityHeaders(
             self._pages,

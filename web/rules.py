@@ -42,6 +42,8 @@ RULES = (
     Rule(f"{API}/openapi.json", "read", "read", own=True),
     Rule(f"{API}/me", "read", "read", own=True),
     Rule(f"{API}/jobs", "read", "enqueue", own=True),  # who makes jobs may also cancel and retry its own
+    Rule(f"{API}/dead-letters", "read", "enqueue", own=True),
+    Rule(f"{API}/queues", "read", "operate", own=True),
     Rule(f"{API}/users", "admin", "admin"),
     Rule(f"{API}/keys", "admin", "admin"),
     Rule(f"{API}/audit", "admin", "admin"),

@@ -8,6 +8,7 @@ from db.models.jobs import Job, JobAttempt
 from db.models.kept import JobCheckpoint, JobLog, JobProgress, JobStep
 from db.models.limits import Limit, LimitGrant, LimitStart, Pause, UniqueWindow
 from db.models.statistics import ErrorGroup, ErrorStatistic, JobStatistic, StatisticsProgress
+from db.models.submissions import IdempotencyKey, JobMetadata
 from db.models.workers import Lease, Worker
 
 __all__ = [
@@ -19,10 +20,12 @@ __all__ = [
     "EmailEvent",
     "ErrorGroup",
     "ErrorStatistic",
+    "IdempotencyKey",
     "Job",
     "JobAttempt",
     "JobCheckpoint",
     "JobLog",
+    "JobMetadata",
     "JobProgress",
     "JobStatistic",
     "JobStep",

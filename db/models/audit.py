@@ -17,6 +17,9 @@ class Audit(Base):
     __table_args__ = (
         Index("audit_job", "job_id", postgresql_where=text("job_id is not null")),
         Index("audit_done", "done_at"),
+        Index("audit_who", "who", "id"),
+        Index("audit_action", "action", "id"),
+        Index("audit_target", "target", "id", postgresql_where=text("target is not null")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

@@ -15,3 +15,8 @@ async def welcome(name: str, *, loudly: bool = False) -> str:
 @dramatiq.actor(queue_name="web-tests", max_retries=1, min_backoff=1, max_backoff=1)
 async def turn_away(reason: str) -> None:
     raise ValueError(reason)
+
+
+@dramatiq.actor(queue_name="web-tests", max_retries=0)
+async def sign(name: str, password: str, *tokens: str, loudly: bool = False) -> dict[str, str]:
+    raise ValueError(f"cannot sign with password={password}")

@@ -156,6 +156,6 @@ async def test_a_wrong_id_and_an_unknown_one(program: httpx.AsyncClient) -> None
 
 
 async def test_a_wrong_method_is_told_the_right_ones(program: httpx.AsyncClient) -> None:
-    response = await program.delete("/api/v1/jobs/01890000-0000-7000-8000-000000000000")
+    response = await program.put("/api/v1/jobs/01890000-0000-7000-8000-000000000000")
     assert_problem(response, 405)
-    assert response.headers["allow"] == "GET"
+    assert response.headers["allow"] in ("GET", "DELETE")

@@ -3,10 +3,11 @@
 from fastapi import APIRouter, Security
 from fastapi.security import HTTPBearer
 
-from web.api import jobs
+from web.api import actions, audit, dead_letters, job, jobs, keys, me, stats, users
 from web.problem import described
+from web.rules import API
 
-PREFIX = "/api/v1"
+PREFIX = API
 DESCRIPTION = f"{PREFIX}/openapi.json"
 
 router = APIRouter(
@@ -15,4 +16,6 @@ router = APIRouter(
     dependencies=[Security(HTTPBearer(auto_error=False))],
     responses=described(401, 403, 422, 429, 500, 503),
 )
-router.include_router(jobs.router)
+# Those with fixed words before those with an id in the same place.
+for part in (actions, jobs, job, dead_letters, stats, audit, users, keys, me):
+    router.include_router(part.router)

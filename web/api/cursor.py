@@ -1,4 +1,4 @@
-"""Where a page of jobs ends: when its last job was created, and its id, as one word that callers just send back."""
+"""Where a page of jobs ends: the time that it is sorted by, and its last job's id, as a word that callers send back."""
 
 import base64
 import binascii
@@ -6,16 +6,17 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from errors import BadArguments
+from services.search import Position
 
 
-def encode(created_at: datetime, job_id: UUID) -> str:
-    return base64.urlsafe_b64encode(f"{created_at.isoformat()} {job_id}".encode()).decode()
+def encode(position: Position) -> str:
+    return base64.urlsafe_b64encode(f"{position.at.isoformat()} {position.id}".encode()).decode()
 
 
-def decode(word: str) -> tuple[datetime, UUID]:
+def decode(word: str) -> Position:
     """Raises BadArguments for a word that no page gave out."""
     try:
         time, _, job_id = base64.b64decode(word, altchars=b"-_", validate=True).decode().partition(" ")
-        return datetime.fromisoformat(time).astimezone(UTC), UUID(job_id)
+        return Position(datetime.fromisoformat(time).astimezone(UTC), UUID(job_id))
     except (binascii.Error, ValueError, OverflowError):
         raise BadArguments("before is not the `next` of a page. Send that, or leave it out.", "before") from None

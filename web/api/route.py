@@ -18,17 +18,26 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 class StrictRoute(APIRoute):
     """Refuse JSON that two readers could understand differently, before FastAPI looks at it."""
 
+    patience: float | None = None  # None: PATIENCE
+
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
 
         async def handle_strictly(request: Request) -> Response:
             if self.body_field is not None:
                 request = StrictRequest(request.scope, request.receive)
-                await request.json()
-            async with asyncio.timeout(PATIENCE):
+                if self.body_field.field_info.is_required() or await request.body():
+                    await request.json()
+            async with asyncio.timeout(self.patience or PATIENCE):
                 return await handle(request)
 
         return handle_strictly
+
+
+class PatientRoute(StrictRoute):
+    """For requests that wait for something on purpose."""
+
+    patience = PATIENCE + 60
 
 
 class StrictRequest(Request):

@@ -147,8 +147,9 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 
 FILTERS = {
-    "badge": badge, "capped": capped, "clip": clip, "duration": duration, "instant": instant, "masked": masked,
-    "number": number,
-    "plural": plural, "query": query, "ran": ran, "since": since, "size": size, "spark": spark, "strip": strip, "tree": tree,
-    "waited": waited, "when": when,
-}  # fmt: skip
+    function.__name__: function
+    for function in (
+        badge, capped, clip, duration, instant, masked, number, plural, query,
+        ran, since, size, spark, strip, tree, waited, when,
+    )
+}

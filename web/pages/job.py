@@ -123,9 +123,7 @@ async def edited(
             return _form(request, job, args, kwargs, way=way, reason=reason, difference=_difference(job, args, kwargs))
         async with session.begin_nested():
             if way == "copy":
-                again = await control.copy(
-                    session, job_id, who=caller.name, reason=reason or None, arguments=arguments
-                )
+                again = await control.copy(session, job_id, who=caller.name, reason=reason or None, arguments=arguments)
                 return flash.redirect(f"/jobs/{again.id}", "This is the copy.")
             retried = await control.retry(
                 session, job_id, who=caller.name, reason=reason or None, arguments=arguments, from_start=way == "start"
@@ -196,6 +194,6 @@ def _copies(job: Job, args: list[Any], kwargs: dict[str, Any], base: str) -> dic
         "curl": f"curl -X POST {base}api/v1/jobs -H 'Authorization: Bearer KEY' -H 'Content-Type: application/json' "
         f"-d '{body.replace(chr(39), chr(39) + chr(92) + chr(39) + chr(39))}'",
         "Python": f"await jobs.enqueue(session, {job.actor}, {call})",
-        "Markdown": f"**{job.actor}** `{job.id}`\n\n- state: {job.state}\n- queue: {job.queue}\n- attempt: {job.attempt}\n"
-        f"- error: {error}\n\n```json\n{_pretty({'args': args, 'kwargs': kwargs})}\n```\n",
+        "Markdown": f"**{job.actor}** `{job.id}`\n\n- state: {job.state}\n- queue: {job.queue}\n"
+        f"- attempt: {job.attempt}\n- error: {error}\n\n```json\n{_pretty({'args': args, 'kwargs': kwargs})}\n```\n",
     }

@@ -55,7 +55,9 @@ async def ask_about_selected(
     if not ids:
         return flash.redirect(inside(to), "No job was selected.", bad=True)
     sample = await listing.rows(session, ids[:_SAMPLE])
-    return render(request, "jobs/many.html", verb=verb, ids=ids, sample=sample, to=inside(to), count=len(ids), query=None)
+    return render(
+        request, "jobs/many.html", verb=verb, ids=ids, sample=sample, to=inside(to), count=len(ids), query=None
+    )
 
 
 @router.post("/jobs/act")

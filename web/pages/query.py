@@ -20,8 +20,8 @@ from services.search import Filter, State
 
 NAMES = {
     "state": "state", "actor": "actor", "queue": "queue", "owner": "owner", "tag": "tags", "worker": "worker",
-    "parent": "parent_id", "key": "unique_key", "type": "error_type", "error": "error", "group": "error_group", "arg": "arguments",
-    "id": "id", "created": "created", "finished": "finished",
+    "parent": "parent_id", "key": "unique_key", "type": "error_type", "error": "error", "group": "error_group",
+    "arg": "arguments", "id": "id", "created": "created", "finished": "finished",
 }  # fmt: skip
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _AGE = re.compile(r"^(\d+(?:\.\d+)?)([smhdw])$")

@@ -149,7 +149,22 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 FILTERS = {
     function.__name__: function
     for function in (
-        badge, capped, clip, duration, instant, masked, number, plural, query,
-        ran, since, size, spark, strip, tree, waited, when,
+        badge,
+        capped,
+        clip,
+        duration,
+        instant,
+        masked,
+        number,
+        plural,
+        query,
+        ran,
+        since,
+        size,
+        spark,
+        strip,
+        tree,
+        waited,
+        when,
     )
 }

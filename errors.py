@@ -181,13 +181,15 @@ class DemoFailed(CallboardError):
 
 
 class DeliveryError(CallboardError):
-    """A message could not be handed to another system. `code` says why in a word, where there is one: dns, reset."""
+    """A message could not be handed to another system. `code` says why in a word, where there is one: dns, reset;
+    `refused` what was said of each recipient, where each was asked: {"code": 550, "text": …} by address."""
 
     status = 502
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.refused: dict[str, dict[str, int | str]] = {}
 
 
 class NotSent(DeliveryError):

@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     retention_succeeded_days: float = Field(7, gt=0, description="Days a succeeded job is kept.")
     retention_cancelled_days: float = Field(7, gt=0, description="Days a cancelled job is kept.")
     retention_failed_days: float = Field(30, gt=0, description="Days a failed job is kept.")
+    retention_executions_days: float = Field(30, gt=0, description="Days the history of schedules is kept.")
 
     email_provider: Words = Field(
         ("file",), description="How e-mail leaves: file, smtp, sendgrid, ses; several: in turn."

@@ -1,6 +1,7 @@
 """Sends e-mail: claims the mail's row, hands the mail to a provider, writes down what the provider said."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +9,10 @@ import asyncpg
 import dramatiq
 import orjson
 
-from db import emails
-from errors import Ambiguous, BadArguments, DeliveryError, InDoubt, NotSent, Rejected
+from db import emails, suppressions
+from errors import Ambiguous, BadArguments, CallboardError, DeliveryError, InDoubt, NotSent, Rejected
 from providers.email import TELLING, Draft, Receipt, asked_for, fail_over, read_draft, route
+from providers.email.events import BOUNCES_EXPIRE, is_hard_bounce
 from providers.email.rows import row_of
 from runtime import Job, current_job
 from settings import settings
@@ -154,7 +156,7 @@ class _Claimed:
         try:
             message = self.draft.write(self.id, settings())
         except BadArguments as error:
-            await self._settle(job, "failed", error=str(error))
+            await self._settle(job, "failed", error=error)
             raise
         kept_from = {*self.accepted, *self.suppressed}
         recipients = [address for address in message.recipients if address.lower() not in kept_from]
@@ -164,15 +166,14 @@ class _Claimed:
         try:
             receipt = await fail_over(settings(), self.providers, message, recipients)
         except DeliveryError as error:
-            await self._settle(job, self._status(job, error), error=str(error))
+            await self._settle(job, self._status(job, error), error=error)
             if isinstance(error, Ambiguous) and self.policy == "at_most_once" and not TELLING & set(self.providers):
                 raise InDoubt(f"{error} {_LEFT_TO_YOU}") from error
             raise
-        done = [address for address in message.recipients if address.lower() in self.accepted]
-        receipt = receipt.after(done)
+        receipt = receipt.after([address for address in message.recipients if address.lower() in self.accepted])
         if receipt.refused:
             refusal = receipt.refusal()
-            await self._settle(job, self._status(job, refusal), receipt, str(refusal))
+            await self._settle(job, self._status(job, refusal), receipt, refusal)
             raise refusal
         await self._settle(job, "sent", receipt)
         return receipt.as_json() | ({"suppressed": self.suppressed} if self.suppressed else {})
@@ -184,14 +185,27 @@ class _Claimed:
             return "failed" if job.is_last_attempt else "queued"
         return "rejected"
 
-    async def _settle(self, job: Job, status: str, receipt: Receipt | None = None, error: str | None = None) -> None:
-        """Write down what this run made of the mail, unless a later one has it by now."""
+    async def _settle(
+        self, job: Job, status: str, receipt: Receipt | None = None, error: CallboardError | None = None
+    ) -> None:
+        """Write down what this run made of the mail, unless a later one has it by now; and who has no mailbox."""
         accepted = [address.lower() for address in receipt.accepted] if receipt else self.accepted
-        refused = orjson.dumps(receipt.as_json()["refused"]).decode() if receipt and receipt.refused else None
+        refused = error.refused if isinstance(error, DeliveryError) else {}
         async with job.database.connection() as connection:
             written = await connection.fetchval(
-                emails.SETTLE, self.id, job.attempt, status, accepted, refused, self.suppressed or None,
-                receipt.provider if receipt else self.providers[0], receipt.provider_id if receipt else None, error,
+                emails.SETTLE, self.id, job.attempt, status, accepted,
+                orjson.dumps(refused).decode() if refused else None,
+                self.suppressed or None, receipt.provider if receipt else self.providers[0],
+                receipt.provider_id if receipt else None, None if error is None else str(error),
             )  # fmt: skip
+            if refused:
+                await connection.execute(suppressions.ADD, orjson.dumps(self._to_suppress(refused)).decode())
         if written is None:
             job.log.warning("this run was given up; its mail is in other hands", email=str(self.id), status=status)
+
+    def _to_suppress(self, refused: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {"address": address, "reason": "hard_bounce", "email_id": str(self.id), "note": reply["text"],
+             "added_by": "smtp", "seconds": BOUNCES_EXPIRE}
+            for address, reply in sorted(refused.items()) if is_hard_bounce(reply["text"])
+        ]  # fmt: skip

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from cli import keys, migrate, settings, users
+from cli import emails, keys, migrate, settings, suppressions, users
 from errors import CallboardError
 
 app = typer.Typer(
@@ -18,6 +18,8 @@ app.command("migrate")(migrate.migrate)
 app.command("settings")(settings.settings)
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
+app.add_typer(emails.app, name="emails")
+app.add_typer(suppressions.app, name="suppressions")
 
 
 @app.callback()

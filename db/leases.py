@@ -3,7 +3,8 @@
 # Take a lease that nobody holds, or whose holder let it run out: name, holder, seconds. Returns the new term.
 ACQUIRE = """
 insert into leases as l (name, holder, term, expires_at) values ($1, $2, 1, now() + make_interval(secs => $3))
-on conflict (name) do update set holder = $2, term = l.term + 1, expires_at = now() + make_interval(secs => $3)
+on conflict (name) do update set holder = $2, term = l.term + 1, since = now(),
+    expires_at = now() + make_interval(secs => $3)
 where l.expires_at <= now()
 returning term
 """

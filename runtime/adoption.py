@@ -12,6 +12,7 @@ from db import jobs
 from db.database import Database
 from runtime.delivery import Delivery
 from runtime.patience import patiently
+from runtime.punctuality import Punctuality
 from runtime.transport import TRANSPORT_OPTIONS
 
 if TYPE_CHECKING:
@@ -27,13 +28,17 @@ class Adoption:
 
     def __init__(self, broker: "Broker", database: Database) -> None:
         self._broker, self._database = broker, database
+        self._punctuality = Punctuality(broker, database)
 
     async def adopt(self, foreign: list[Delivery]) -> list[Delivery]:
         """Write rows for these. Returns those that are not to be claimed now: their rows will send them."""
         again = [d for d in foreign if "requeued" in d.options and await self._queue_again(d)]
-        new = [d for d in foreign if d not in again]
+        too_late, planned = await self._punctuality.judge([d for d in foreign if d not in again])
+        new = [d for d in foreign if d not in again and d not in too_late]
         unwritable = await self._insert(new)
-        return [*again, *unwritable, *(d for d in new if d.source.endswith(".DQ") and d not in unwritable)]
+        await self._punctuality.record([run for run in planned if run.delivery not in unwritable])
+        done = [*again, *too_late, *unwritable]
+        return [*done, *(d for d in new if d.source.endswith(".DQ") and d not in unwritable)]
 
     async def _queue_again(self, delivery: Delivery) -> bool:
         """A dead letter that a person requeued in dramatiq-dashboard: its job is run again, if it can be."""

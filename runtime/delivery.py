@@ -97,17 +97,19 @@ def job_id_of(message: Message[Any]) -> uuid.UUID:
     A periodic message's id is made from its actor and planned time, so that two clocks make one job.
     """
     if "scheduled_at" in message.options and "attempt" not in message.options:
-        planned = _moment(str(message.options["scheduled_at"]))
-        return uuid.uuid5(_FOREIGN_IDS, f"{message.actor_name}@{planned}")
+        planned = planned_minute(message)
+        at = str(message.options["scheduled_at"]) if planned is None else planned
+        return uuid.uuid5(_FOREIGN_IDS, f"{message.actor_name}@{at}")
     try:
         return uuid.UUID(message.message_id)
     except ValueError:
         return uuid.uuid5(_FOREIGN_IDS, message.message_id)
 
 
-def _moment(text: str) -> str:
-    """The same text for the same minute, whatever time zone the clock that wrote it is in, and whenever it started."""
+def planned_minute(message: Message[Any] | MessageProxy) -> int | None:
+    """The minute (since 1970) for which periodiq has sent it, whatever time zone the clock that did is in, and whenever
+    it started; None if it is another's."""
     try:
-        return str(datetime.fromisoformat(text).timestamp() // 60)
-    except ValueError:
-        return text
+        return int(datetime.fromisoformat(str(message.options["scheduled_at"])).timestamp() // 60)
+    except (KeyError, ValueError, OverflowError):
+        return None

@@ -126,6 +126,22 @@ async def enqueue_many(session: AsyncSession, options: Options, calls: Sequence[
     return [row.id for row in rows]
 
 
+async def enqueue_each(session: AsyncSession, wanted: Sequence[tuple[Call, Options]]) -> list[uuid.UUID]:
+    """Write many jobs, each with options of its own, in one statement; their ids, in order. None has a unique key."""
+    outbox = _outbox(session)
+    rows: list[_Row] = []
+    try:
+        for bound, options in wanted:
+            rows += _rows(outbox, [bound], options)
+    except BadRequest:
+        if outbox is not None:
+            outbox.forget(row.envelope for row in rows if row.envelope is not None)
+        raise
+    if rows:
+        await _insert(session, rows)
+    return [row.id for row in rows]
+
+
 async def _value(session: AsyncSession, statement: str, *values: Any) -> uuid.UUID | None:
     """The job's id that the statement returns, if it returns one."""
     connection = await session.connection()

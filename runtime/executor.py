@@ -5,6 +5,7 @@ import collections
 import inspect
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -18,6 +19,7 @@ from dramatiq.middleware.time_limit import TimeLimitExceeded
 
 from db import jobs
 from db.database import Database
+from runtime import catalogue
 from runtime.adoption import Adoption
 from runtime.checkpoints import Checkpoints
 from runtime.control import Control
@@ -121,6 +123,9 @@ class Executor:
         self._watch = self.loop.create_task(self._watch_jobs())
         self._heartbeat = self.loop.create_task(self._lease.keep(self._drop_runs))
         self._warm_up = self.loop.create_task(patiently("connecting", self._connect))
+        self._registration = self.loop.create_task(
+            patiently("registering the actors", partial(catalogue.register, self._engine, self.broker))
+        )
 
     async def close(self) -> None:
         """Write what has ended, then let go of the pools."""
@@ -128,6 +133,7 @@ class Executor:
         self._watch.cancel()
         self._control.cancel()
         self._warm_up.cancel()
+        self._registration.cancel()
         try:
             async with asyncio.timeout(_DRAIN):
                 if self._claims:  # what they are about to get is given back

@@ -9,6 +9,7 @@
 <ns>:control                     channel on which workers are told that somebody wants something of a run, or of a queue
 <ns>:ended                       channel on which those who wait for jobs are told which runs are over: ids, as jobs or
                                  messages have them, spaces between
+<ns>:schedules                   channel on which schedulers are told that a schedule was changed
 <ns>:changed                     channel on which watchers are told which topics have changed: "queues", "jobs,job:<id>"
 """
 
@@ -25,6 +26,7 @@ NAMESPACE = "dramatiq"
 WAKE = f"{NAMESPACE}:wake"
 CONTROL = f"{NAMESPACE}:control"
 ENDED = f"{NAMESPACE}:ended"
+SCHEDULES = f"{NAMESPACE}:schedules"
 CHANGED = f"{NAMESPACE}:changed"
 MARK = f"{NAMESPACE}:mark"
 HEARTBEATS = f"{NAMESPACE}:__heartbeats__"

@@ -1,34 +1,46 @@
-"""`python -m scheduling`: the relay, the reconciler, the rescuer and their siblings, until SIGTERM or Ctrl-C."""
+"""`python -m scheduling`: schedules, the relay, the reconciler, the rescuer and the others, until SIGTERM or Ctrl-C.
+
+Actors that are not in `actors/` are named as for a worker: `python -m scheduling my_package.tasks`.
+"""
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import signal
+import sys
+from functools import partial
 
 import redis.asyncio
 import structlog
 import uvloop
 from redis.exceptions import RedisError
 
-from runtime import logs
+from actors import broker
+from runtime import catalogue, logs
 from runtime.client import Client
 from runtime.grants import Grants
-from runtime.transport import WAKE
+from runtime.patience import patiently
+from runtime.transport import SCHEDULES, WAKE
+from scheduling.defaults import DEFAULTS
+from scheduling.firing import Firing
 from scheduling.leader import Leader
 from scheduling.limiter import Limiter
 from scheduling.loop import keep_running
 from scheduling.reconciler import Reconciler
 from scheduling.relay import Relay
 from scheduling.rescuer import Rescuer
+from scheduling.settler import Settler
 from scheduling.statistics import Statistics
 from scheduling.sweeper import Sweeper
+from services.schedules import seed
 from settings import Settings, settings
 
 log = structlog.get_logger("callboard")
 
 
 async def run(settings: Settings) -> None:
-    stopped, due, limits_due = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    stopped, due, limits_due, changed = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with Client.open(settings) as client:
@@ -36,6 +48,8 @@ async def run(settings: Settings) -> None:
         reconciler = Reconciler(client.database, client.redis)
         leader = Leader(client.database, settings.leader_lease)
         rescuer = Rescuer(client.database, client.redis, leader, settings.worker_lease)
+        firing = Firing(client, broker, leader, due)
+        settler = Settler(client.database, leader, settings.retention_executions_days)
         counting = Statistics(client.database, leader)
         limiter = Limiter(client.database, Grants(client.database, client.redis, client.outbox))
         sweeper = Sweeper(client.database)
@@ -44,10 +58,13 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(keep_running("reconciler", reconciler.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("leader", leader.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("rescuer", rescuer.run_once, asyncio.Event())),
+            asyncio.create_task(keep_running("schedules", firing.run_once, changed)),
+            asyncio.create_task(keep_running("settler", settler.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("statistics", counting.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("limiter", limiter.run_once, limits_due)),
             asyncio.create_task(keep_running("sweeper", sweeper.run_once, asyncio.Event())),
-            asyncio.create_task(listen(client.redis, [due, limits_due])),
+            asyncio.create_task(listen(client.redis, {WAKE: [due, limits_due], SCHEDULES: [changed]})),
+            asyncio.create_task(prepare(client, settings, leader)),
         ]
         log.info("scheduling is ready")
         await stopped.wait()
@@ -58,19 +75,35 @@ async def run(settings: Settings) -> None:
         await leader.resign()
 
 
-async def listen(connection: redis.asyncio.Redis, wake: list[asyncio.Event]) -> None:
-    """Set these whenever somebody says that there is something to send. While Redis is away nothing can be."""
+async def prepare(client: Client, settings: Settings, leader: Leader) -> None:
+    """What schedules can be made of, and those that come with the code: once this process leads."""
+    await leader.elected.wait()
+    await patiently("registering the actors", partial(catalogue.register, client.database, broker))
+    await patiently("seeding schedules", partial(seed_defaults, client, settings))
+
+
+async def seed_defaults(client: Client, settings: Settings) -> None:
+    async with client.session() as session:
+        await seed(session, DEFAULTS, settings)
+        await session.commit()
+
+
+async def listen(connection: redis.asyncio.Redis, wakes: dict[str, list[asyncio.Event]]) -> None:
+    """Set the events of a channel whenever somebody says something there. While Redis is away nothing can be said."""
+    events = {channel.encode(): each for channel, each in wakes.items()}
     while True:
         with contextlib.suppress(RedisError, ConnectionError):
             async with connection.pubsub() as channel:
-                await channel.subscribe(WAKE)
-                async for _ in channel.listen():  # first the answer to the subscription: what was said before it
-                    for event in wake:
+                await channel.subscribe(*wakes)
+                async for message in channel.listen():  # first the answers: what was said before them
+                    for event in events.get(message["channel"], ()):
                         event.set()
         await asyncio.sleep(1)
 
 
 if __name__ == "__main__":
+    for module in sys.argv[1:]:
+        importlib.import_module(module)
     logging.basicConfig(format="%(asctime)s [scheduling] %(message)s", level=logging.INFO)
     logs.configure(settings())
     uvloop.run(run(settings()))

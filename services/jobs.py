@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
 from dramatiq import Actor
@@ -18,8 +19,8 @@ from runtime.enqueue import Call, Enqueued
 from runtime.options import Options
 
 __all__ = [
-    "Call", "Enqueued", "Options", "attempts", "call", "enqueue", "enqueue_by_name", "enqueue_many", "enqueue_with",
-    "get", "result", "wait",
+    "Call", "Enqueued", "Options", "attempts", "call", "enqueue", "enqueue_at", "enqueue_by_name", "enqueue_in",
+    "enqueue_many", "enqueue_with", "get", "result", "wait",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -46,6 +47,20 @@ async def enqueue_with(
 ) -> Enqueued:
     """`enqueue` with options: `await enqueue_with(session, Options(delay=timedelta(hours=1)), greet, "Ada")`."""
     return await intake.enqueue(session, options, intake.bind(actor, args, kwargs))
+
+
+async def enqueue_at(
+    session: AsyncSession, moment: datetime, actor: Actor[P, R], *args: P.args, **kwargs: P.kwargs
+) -> Enqueued:
+    """`enqueue`, to run at that moment, which has a time zone, or as soon after it as a worker is free."""
+    return await intake.enqueue(session, Options(run_at=moment), intake.bind(actor, args, kwargs))
+
+
+async def enqueue_in(
+    session: AsyncSession, delay: timedelta, actor: Actor[P, R], *args: P.args, **kwargs: P.kwargs
+) -> Enqueued:
+    """`enqueue`, to run so much later."""
+    return await intake.enqueue(session, Options(delay=delay), intake.bind(actor, args, kwargs))
 
 
 async def enqueue_by_name(

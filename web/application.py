@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from runtime.broker import Broker
 from runtime.client import Client
 from settings import Settings
-from web import api, dashboard, health, pages
+from web import api, dashboard, health, hooks, pages
 from web.access import Access
 from web.body import BodyLimit
 from web.csrf import Csrf
@@ -48,12 +48,14 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
             Middleware(Failures),
             Middleware(Access, settings=settings),
             Middleware(SameOrigin),
-            Middleware(BodyLimit),  # after Access: of strangers' bodies only those of public addresses are read
+            # After Access: of strangers' bodies only those of public addresses are read.
+            Middleware(BodyLimit, larger=hooks.LARGER | api.LARGER),
             Middleware(Csrf),  # after BodyLimit: it looks into forms
         ],
     )
     app.include_router(health.router)
     app.include_router(api.router)
+    app.include_router(hooks.router)
     app.include_router(pages.router)
     app.mount(dashboard.PREFIX, messages)
     return app

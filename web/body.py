@@ -1,27 +1,28 @@
 """The body of a request: never more of it in memory than the limit."""
 
+from collections.abc import Mapping
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from web.access import path_of
 from web.problem import problem
-from web.rules import API
 
 LIMIT = 512 * 1024  # twice what a job's arguments may be, for white space and escapes
-LIMITS = {f"{API}/jobs/bulk": 8 * 1024 * 1024}  # by address
 
 
 class BodyLimit:
-    """Read the body, at most as much of it as its address may get, before anything else looks at the request."""
+    """Read the body, at most LIMIT bytes of it, before anything else looks at the request; more only at addresses
+    whose callers send more."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, larger: Mapping[str, int] | None = None) -> None:
         self.app = app
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = LIMITS.get(path_of(scope), LIMIT)
+        limit = self._larger.get(scope["path"].removeprefix(scope.get("root_path", "")), LIMIT)
         try:
             body = await _read(scope, receive, limit)
         except _OverLimitError:

@@ -7,6 +7,13 @@ from db.models.emails import Alert, Email, EmailEvent, Suppression
 from db.models.jobs import Job, JobAttempt
 from db.models.kept import JobCheckpoint, JobLog, JobProgress, JobStep
 from db.models.limits import Limit, LimitGrant, LimitStart, Pause, UniqueWindow
+from db.models.schedules import (
+    ScheduledJob,
+    ScheduledJobExecution,
+    ScheduledJobVersion,
+    SchedulerJobType,
+    TaskFunction,
+)
 from db.models.statistics import ErrorGroup, ErrorStatistic, JobStatistic, StatisticsProgress
 from db.models.submissions import IdempotencyKey, JobMetadata
 from db.models.workers import Lease, Worker
@@ -35,8 +42,13 @@ __all__ = [
     "LimitStart",
     "LoginAttempts",
     "Pause",
+    "ScheduledJob",
+    "ScheduledJobExecution",
+    "ScheduledJobVersion",
+    "SchedulerJobType",
     "StatisticsProgress",
     "Suppression",
+    "TaskFunction",
     "UniqueWindow",
     "User",
     "UserSession",

@@ -38,3 +38,4 @@ class Lease(Base):
     holder: Mapped[uuid.UUID]
     term: Mapped[int] = mapped_column(BigInteger)
     expires_at: Mapped[datetime]
+    since: Mapped[datetime] = mapped_column(server_default=func.now())  # of this term

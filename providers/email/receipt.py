@@ -82,7 +82,7 @@ class Receipt:
             "provider": self.provider,
             "message_id": self.message_id,
             "accepted": list(self.accepted),
-            "refused": {address: {"code": r.code, "text": r.text} for address, r in self.refused.items()},
+            "refused": _as_json(self.refused),
             "reply": self.reply,
         }
 
@@ -90,7 +90,15 @@ class Receipt:
 def refusal(what: str, replies: Mapping[str, Reply], advice: str = "") -> NotSent | Rejected:
     """The error for replies (by recipient) none of which accepts: final only if every one of them is."""
     said = "; ".join(f"{address}: {reply}" if address else str(reply) for address, reply in replies.items())
-    if all(reply.is_final for reply in replies.values()):
-        return Rejected(f"{what}: {said}. {advice or 'Sent unchanged it would be refused again.'}")
     wait = max((reply.retry_after or 0.0 for reply in replies.values()), default=0.0)
-    return NotSent(f"{what} for now: {said}. {advice or 'Send it again later.'}", wait or None)
+    error: NotSent | Rejected
+    if all(reply.is_final for reply in replies.values()):
+        error = Rejected(f"{what}: {said}. {advice or 'Sent unchanged it would be refused again.'}")
+    else:
+        error = NotSent(f"{what} for now: {said}. {advice or 'Send it again later.'}", wait or None)
+    error.refused = _as_json({address: reply for address, reply in replies.items() if address})
+    return error
+
+
+def _as_json(replies: Mapping[str, Reply]) -> dict[str, dict[str, int | str]]:
+    return {address: {"code": reply.code, "text": reply.text} for address, reply in replies.items()}

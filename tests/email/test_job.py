@@ -119,7 +119,7 @@ async def test_a_partly_refused_mail_fails_and_can_be_run_again(
     """Given one of two recipients refused for good, then the job fails, says who has the mail, and when somebody runs
     it again only the other gets it."""
     async with postman() as server:
-        server.answers["RCPT bob@example.com"] = ["550 5.1.1 unknown"]
+        server.answers["RCPT bob@example.com"] = ["550 5.7.1 not you"]
         await start_worker(worker, server)
         await scheduler()
         job = await ended(client, await enqueue(client, ["ada@example.com", "bob@example.com"]))
@@ -127,7 +127,7 @@ async def test_a_partly_refused_mail_fails_and_can_be_run_again(
         assert (job.state, job.attempt) == ("failed", 1)
         mail = await look_at_mail(client, job.id)
         assert (mail.status, mail.accepted) == ("rejected", ["ada@example.com"])
-        assert mail.refused == {"bob@example.com": {"code": 550, "text": "5.1.1 unknown"}}
+        assert mail.refused == {"bob@example.com": {"code": 550, "text": "5.7.1 not you"}}
         assert job.error is not None
         assert job.error["type"] == "Rejected"
         assert "1 of 2 recipients were accepted" in job.error["message"]

@@ -3,12 +3,13 @@
 from fastapi import APIRouter, Security
 from fastapi.security import HTTPBearer
 
-from web.api import actions, audit, dead_letters, job, jobs, keys, me, stats, users
+from web.api import actions, audit, dead_letters, emails, job, jobs, keys, me, stats, users
 from web.problem import described
 from web.rules import API
 
 PREFIX = API
 DESCRIPTION = f"{PREFIX}/openapi.json"
+LARGER = {f"{PREFIX}/jobs/bulk": 8 * 1024 * 1024}  # bytes of a body, by address
 
 router = APIRouter(
     prefix=PREFIX,
@@ -17,5 +18,5 @@ router = APIRouter(
     responses=described(401, 403, 422, 429, 500, 503),
 )
 # Those with fixed words before those with an id in the same place.
-for part in (actions, jobs, job, dead_letters, stats, audit, users, keys, me):
+for part in (actions, jobs, job, dead_letters, emails, stats, audit, users, keys, me):
     router.include_router(part.router)

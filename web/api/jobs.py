@@ -183,7 +183,7 @@ async def page_of(session: Transaction, only: JobFilter, caller: CurrentCaller) 
     found = await search.page(session, seen, limit=only.limit, before=before)
     return JobPage(
         jobs=[JobDocument.of(job) for job in found.jobs],
-        next=None if found.next is None else cursor.encode(found.next),
+        next=None if found.next is None else cursor.encode(*found.next),
         searched_back_to=found.searched_back_to,
     )
 

@@ -1,0 +1,140 @@
+"""`callboard emails …`: what became of mails, and what a template makes."""
+
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from cli.output import AsJson, print_json
+from cli.session import run
+from cli.who import who
+from db.models import Email, EmailEvent
+from errors import BadArguments
+from runtime.client import Client
+from services import email
+from services.jobs import Enqueued
+
+app = typer.Typer(help="E-mails: list, show, send again, preview.", no_args_is_help=True)
+
+Id = Annotated[uuid.UUID, typer.Argument(help="The mail's id.", show_default=False)]
+
+_COLUMNS = (
+    "id", "job_id", "status", "subject", "addresses", "template", "mailing_list", "tags", "policy", "provider",
+    "provider_id", "attempts", "accepted", "refused", "suppressed", "error", "created_at", "sent_at", "updated_at",
+)  # fmt: skip
+
+
+@app.command("list")
+def list_(
+    status: Annotated[str | None, typer.Option(help="Only these: unknown, failed, bounced …")] = None,
+    to: Annotated[str | None, typer.Option(help="Only those to this address.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The newest mails."""
+
+    async def command(client: Client) -> list[Email]:
+        async with client.session() as session:
+            return await email.recent(session, limit, status=status, address=to)
+
+    found = run(command)
+    if as_json:
+        print_json([_document(mail) for mail in found])
+        return
+    table = Table(Column("id", no_wrap=True), "status", "to", "subject", "created")
+    for mail in found:
+        more = f" and {len(mail.addresses) - 1} more" if len(mail.addresses) > 1 else ""
+        table.add_row(
+            str(mail.id), mail.status, escape(mail.addresses[0] + more), escape(mail.subject),
+            f"{mail.created_at:%Y-%m-%d %H:%M:%S} UTC",
+        )  # fmt: skip
+    Console().print(table)
+
+
+@app.command()
+def show(email_id: Id, as_json: AsJson = False) -> None:
+    """One mail, and what was said of it."""
+
+    async def command(client: Client) -> tuple[Email, list[EmailEvent]]:
+        async with client.session() as session:
+            return await email.get(session, email_id), await email.events(session, email_id)
+
+    mail, events = run(command)
+    if as_json:
+        told = [
+            {name: getattr(event, name)
+             for name in ("type", "recipient", "provider", "occurred_at", "reason", "description")}
+            for event in events
+        ]  # fmt: skip
+        print_json(_document(mail) | {"events": told})
+        return
+    console = Console()
+    for name, value in _document(mail).items():
+        if value not in (None, []):
+            console.print(f"{name:>13}  {value}", markup=False, highlight=False)
+    for event in events:
+        said = event.description or event.reason or ""
+        line = f"{event.occurred_at:%Y-%m-%d %H:%M:%S} UTC  {event.type:<12} {event.recipient}  {said}"
+        console.print(line, markup=False, highlight=False)
+
+
+@app.command()
+def resend(
+    email_id: Id,
+    reason: Annotated[str | None, typer.Option(help="Why; it stands in the audit.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a mail again that did not get to everybody, or of which nobody knows."""
+
+    async def command(client: Client) -> Enqueued:
+        async with client.session() as session:
+            enqueued = await email.resend(session, email_id, who(), reason)
+            await session.commit()
+            return enqueued
+
+    enqueued = run(command)
+    if as_json:
+        print_json({"job_id": enqueued.id})
+    else:
+        typer.echo(f"It is sent again, by job {enqueued.id}. Who has it already gets no second one.")
+
+
+@app.command()
+def preview(
+    template: Annotated[str, typer.Argument(help="The template's name.", show_default=False)],
+    data: Annotated[str, typer.Option(help="Its data as JSON, or @FILE.")] = "{}",
+    html: Annotated[bool, typer.Option("--html", help="The HTML instead of the text.")] = False,
+    eml: Annotated[bool, typer.Option("--eml", help="The whole mail, for a mail program.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What a template makes of some data. Nothing is sent."""
+    message = email.preview(template, _data(data))
+    if as_json:
+        print_json({"subject": message.subject, "text": message.text, "html": message.html})
+    elif eml:
+        typer.echo(message.as_bytes().decode())
+    elif html:
+        typer.echo(message.html or "")
+    else:
+        typer.echo(f"Subject: {message.subject}\n\n{message.text}")
+
+
+def _data(text: str) -> dict[str, Any]:
+    try:
+        found = orjson.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
+    except OSError as error:
+        raise BadArguments(f"--data: {text[1:]} cannot be read: {error.strerror}.", "data") from None
+    except ValueError as error:
+        raise BadArguments(f"--data is not JSON: {error}.", "data") from None
+    if not isinstance(found, dict):
+        raise BadArguments('--data is not an object: {"name": "Ada"}.', "data")
+    return found
+
+
+def _document(mail: Email) -> dict[str, Any]:
+    return {name: getattr(mail, name) for name in _COLUMNS}

@@ -1,0 +1,33 @@
+"""Intervals and dates, by APScheduler, which is given UTC only."""
+
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+_TICK = timedelta(microseconds=1)
+
+
+class Interval:
+    """Every so many seconds of elapsed time, counted from `anchor`, which is due itself."""
+
+    def __init__(self, seconds: int, anchor: datetime) -> None:
+        self._trigger = IntervalTrigger(seconds=seconds, start_date=anchor.astimezone(UTC), timezone=UTC)
+        self._anchor, self._length = anchor.astimezone(UTC), timedelta(seconds=seconds)
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        found: datetime = self._trigger.get_next_fire_time(None, moment.astimezone(UTC) + _TICK)
+        # APScheduler counts in floating-point seconds, which are some microseconds off: back to the exact multiple.
+        due = self._anchor + round((found - self._anchor) / self._length) * self._length
+        return due if due > moment else due + self._length
+
+
+class Date:
+    """Once."""
+
+    def __init__(self, run_at: datetime) -> None:
+        self._trigger = DateTrigger(run_at.astimezone(UTC), UTC)
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        due: datetime = self._trigger.get_next_fire_time(None, moment)
+        return due if due > moment else None

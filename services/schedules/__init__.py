@@ -1,0 +1,25 @@
+"""Schedules: what callers may ask of them, in their own transaction. The scheduler is told when that has committed."""
+
+from services.schedules.defaults import Default, seed
+from services.schedules.files import Imported, dump, load
+from services.schedules.history import Execution, executions
+from services.schedules.overview import Status, job_types, preview, status, task_functions
+from services.schedules.spec import ScheduleSpec
+from services.schedules.store import (
+    create,
+    delete,
+    edit,
+    find,
+    get,
+    listed,
+    replace,
+    set_enabled,
+    trigger,
+    versions,
+)
+
+__all__ = [
+    "Default", "Execution", "Imported", "ScheduleSpec", "Status", "create", "delete", "dump", "edit", "executions",
+    "find", "get", "job_types", "listed", "load", "preview", "replace", "seed", "set_enabled", "status",
+    "task_functions", "trigger", "versions",
+]  # fmt: skip

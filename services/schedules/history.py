@@ -1,0 +1,73 @@
+"""What became of the runs of schedules, both kinds."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.models import Job, ScheduledJobExecution
+
+STATUSES = (
+    "waiting", "queued", "running", "paused", "succeeded", "failed", "cancelled", "unknown", "skipped", "shadow",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A planned or asked-for run. `status` is its job's state where there is one; `reason` says why none was made."""
+
+    id: uuid.UUID
+    schedule_id: uuid.UUID
+    schedule: str
+    planned_at: datetime
+    planned_until: datetime | None
+    times: int
+    status: str
+    job_id: uuid.UUID | None
+    triggered_by: str
+    reason: str | None
+    recorded_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    result: Any
+    error: dict[str, Any] | None
+
+
+async def executions(
+    session: AsyncSession,
+    *,
+    schedule_id: uuid.UUID | None = None,
+    status: str | None = None,
+    page: int = 1,
+    per_page: int = 50,
+) -> list[Execution]:
+    """A page of the history, latest planned time first. Of a job that has not ended, as it is right now."""
+    row = ScheduledJobExecution
+    is_live = row.status == "fired"
+    now = case((is_live, func.coalesce(Job.state, "unknown")), else_=row.status).label("now")
+    started = case((is_live, Job.started_at), else_=row.started_at)
+    ended = case((is_live, Job.finished_at), else_=row.ended_at)
+    statement = (
+        select(row, now, started, ended, Job.result, Job.error)
+        .outerjoin(Job, is_live & (Job.id == row.job_id))
+        .order_by(row.planned_at.desc(), row.id.desc())
+        .limit(per_page)
+        .offset((page - 1) * per_page)
+    )
+    if schedule_id is not None:
+        statement = statement.where(row.schedule_id == schedule_id)
+    if status is not None:
+        statement = statement.where(now == status)
+    return [
+        Execution(
+            id=found.id, schedule_id=found.schedule_id, schedule=found.schedule, planned_at=found.planned_at,
+            planned_until=found.planned_until, times=found.times, status=status_now, job_id=found.job_id,
+            triggered_by=found.triggered_by, reason=found.reason, recorded_at=found.recorded_at,
+            started_at=started_at, ended_at=ended_at, result=found.result if result is None else result,
+            error=found.error if error is None else error,
+        )
+        for found, status_now, started_at, ended_at, result, error in await session.execute(statement)
+    ]  # fmt: skip

@@ -1,0 +1,234 @@
+"""Creating, changing and asking for schedules: each change is a version, with its row in the audit.
+
+`who` is a user's name, an API key's, "cli:<login name>", or "code" for the defaults of scheduling/defaults.py.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql import func
+
+from db import schedules
+from db.models import ScheduledJob, ScheduledJobExecution, ScheduledJobVersion
+from errors import Conflict, NotFound
+from runtime import enqueue
+from runtime.ids import uuid7
+from runtime.transport import SCHEDULES, Notice
+from services import audit
+from services.schedules.spec import ScheduleSpec
+
+if TYPE_CHECKING:
+    from runtime.outbox import Outbox
+
+CODE = "code"
+
+
+async def create(session: AsyncSession, spec: ScheduleSpec, *, who: str, path: str = "") -> ScheduledJob:
+    """Raises BadArguments, whose `path` names what is wrong, or Conflict if the name is taken."""
+    spec.check(path)
+    now = await moment(session)
+    anchor = spec.start_at or now
+    due = spec.first_run(anchor, now, path)
+    schedule = ScheduledJob(
+        id=uuid7(), **spec.model_dump(), anchor_at=anchor, next_run_at=due if spec.enabled else None,
+        managed_by="code" if who == CODE else "person", created_by=who, updated_by=who, version=1,
+    )  # fmt: skip
+    session.add(schedule)
+    await _flush(session, spec.name)
+    await _changed(session, schedule, "create", who)
+    return schedule
+
+
+async def edit(
+    session: AsyncSession, schedule_id: uuid.UUID, changes: dict[str, Any], *, who: str, version: int | None = None
+) -> ScheduledJob:
+    """Change some fields. Raises NotFound, BadArguments, or Conflict if it is at another version by now."""
+    schedule = await _held(session, schedule_id, version)
+    return await _set(session, schedule, spec_of(schedule).changed(changes), "edit", who)
+
+
+async def replace(
+    session: AsyncSession, schedule_id: uuid.UUID, spec: ScheduleSpec, *, who: str, version: int | None = None,
+    path: str = "",
+) -> ScheduledJob:  # fmt: skip
+    """Set all fields: those that `spec` leaves out to their defaults. Raises as `edit`."""
+    return await _set(session, await _held(session, schedule_id, version), spec, "edit", who, path)
+
+
+async def set_enabled(session: AsyncSession, schedule_id: uuid.UUID, enabled: bool, *, who: str) -> ScheduledJob:
+    """Runs that were planned while it was disabled are not missed: it goes on with the next one. Raises NotFound."""
+    schedule = await _held(session, schedule_id)
+    if schedule.enabled == enabled:
+        return schedule
+    spec = spec_of(schedule).changed({"enabled": enabled})
+    return await _set(session, schedule, spec, "enable" if enabled else "disable", who)
+
+
+async def delete(session: AsyncSession, schedule_id: uuid.UUID, *, who: str) -> None:
+    """Its history and versions stay. Raises NotFound."""
+    schedule = await _held(session, schedule_id)
+    schedule.version += 1
+    await _drop_waiting(session, schedule, f"the schedule was deleted by {who}")
+    await _changed(session, schedule, "delete", who)
+    await session.delete(schedule)
+    await session.flush()
+
+
+async def trigger(session: AsyncSession, schedule_id: uuid.UUID, *, who: str) -> ScheduledJobExecution:
+    """Run it now, whatever its times say, whether it is enabled or its last run still goes. Raises NotFound, or
+    BadArguments if its actor does not take its arguments any more."""
+    schedule = await get(session, schedule_id)
+    spec = spec_of(schedule)
+    execution = ScheduledJobExecution(
+        id=uuid7(), schedule_id=schedule.id, schedule=schedule.name, triggered_by=who,
+        planned_at=await session.scalar(select(func.clock_timestamp())),
+        status="shadow" if schedule.shadow else "fired",
+    )  # fmt: skip
+    if not schedule.shadow:
+        execution.job_id = (await enqueue.enqueue(session, spec.options(), spec.call())).id
+    session.add(execution)
+    audit.note(session, who, "schedule.trigger", target=schedule.name, job_id=execution.job_id)
+    await session.flush()
+    return execution
+
+
+async def get(session: AsyncSession, schedule_id: uuid.UUID) -> ScheduledJob:
+    """Raises NotFound."""
+    schedule = await session.get(ScheduledJob, schedule_id)
+    if schedule is None:
+        raise NotFound(f"There is no schedule {schedule_id}.")
+    return schedule
+
+
+async def find(session: AsyncSession, name_or_id: str) -> ScheduledJob:
+    """By its name, or its id. Raises NotFound."""
+    schedule: ScheduledJob | None = await session.scalar(select(ScheduledJob).where(ScheduledJob.name == name_or_id))
+    if schedule is not None:
+        return schedule
+    try:
+        return await get(session, uuid.UUID(name_or_id))
+    except ValueError:
+        raise NotFound(f"No schedule is named {name_or_id!r}. `callboard schedules list` shows all.") from None
+
+
+async def listed(
+    session: AsyncSession,
+    *,
+    page: int = 1,
+    per_page: int = 50,
+    enabled: bool | None = None,
+    task_function: str | None = None,
+    kind: str | None = None,
+) -> list[ScheduledJob]:
+    """A page of the schedules, both kinds, by name."""
+    statement = select(ScheduledJob).order_by(ScheduledJob.name).limit(per_page).offset((page - 1) * per_page)
+    wanted = ((ScheduledJob.enabled, enabled), (ScheduledJob.task_function, task_function), (ScheduledJob.kind, kind))
+    for column, value in wanted:
+        if value is not None:
+            statement = statement.where(column == value)
+    return list(await session.scalars(statement))
+
+
+async def versions(session: AsyncSession, schedule_id: uuid.UUID) -> Sequence[ScheduledJobVersion]:
+    """What it has been, and who made it so; latest first, also of a schedule that was deleted."""
+    of_it = ScheduledJobVersion.schedule_id == schedule_id
+    newest_first = ScheduledJobVersion.version.desc()
+    return list(await session.scalars(select(ScheduledJobVersion).where(of_it).order_by(newest_first)))
+
+
+async def moment(session: AsyncSession) -> datetime:
+    """The database's clock."""
+    now: datetime | None = await session.scalar(select(func.now()))
+    assert now is not None
+    return now
+
+
+def spec_of(schedule: ScheduledJob) -> ScheduleSpec:
+    return ScheduleSpec.model_validate(schedule)
+
+
+async def _held(session: AsyncSession, schedule_id: uuid.UUID, version: int | None = None) -> ScheduledJob:
+    """Nobody else changes or fires it until this transaction is over."""
+    schedule = await session.get(ScheduledJob, schedule_id, with_for_update=True, populate_existing=True)
+    if schedule is None:
+        raise NotFound(f"There is no schedule {schedule_id}.")
+    if schedule.kind == "code":
+        raise Conflict(
+            f"{schedule.name} is declared with its actor, and periodiq triggers it. Change `periodic` of the actor."
+        )
+    if version is not None and version != schedule.version:
+        raise Conflict(
+            f"{schedule.name} is at version {schedule.version}, changed by {schedule.updated_by}, not at {version}. "
+            "Look at it again, then send the change with that version."
+        )
+    return schedule
+
+
+async def _set(
+    session: AsyncSession, schedule: ScheduledJob, spec: ScheduleSpec, change: str, who: str, path: str = ""
+) -> ScheduledJob:
+    before = spec_of(schedule)
+    if spec == before:
+        return schedule
+    spec.check(path)
+    if spec.times_differ(before):
+        now = await moment(session)
+        schedule.anchor_at = spec.start_at or now
+        schedule.runs = 0
+        due: datetime | None = spec.first_run(schedule.anchor_at, now, path)
+    elif not spec.enabled:
+        due = None
+    elif before.enabled:
+        due = schedule.next_run_at
+    elif spec.repeat is not None and schedule.runs >= spec.repeat:
+        due = None
+    else:
+        due = spec.first_run(schedule.anchor_at, await moment(session), path)
+    for name, value in spec.model_dump().items():
+        setattr(schedule, name, value)
+    schedule.next_run_at = due if spec.enabled else None
+    schedule.parked_until = schedule.problem = None
+    schedule.version += 1
+    schedule.updated_by, schedule.managed_by = who, "code" if who == CODE else "person"
+    schedule.updated_at = await moment(session)
+    await _flush(session, spec.name)
+    if not spec.enabled:
+        await _drop_waiting(session, schedule, f"the schedule was disabled by {who}")
+    await _changed(session, schedule, change, who)
+    return schedule
+
+
+async def _flush(session: AsyncSession, name: str) -> None:
+    try:
+        async with session.begin_nested():
+            await session.flush()
+    except IntegrityError as error:
+        if "scheduled_jobs_name" not in str(error.orig):
+            raise
+        raise Conflict(f"Another schedule is named {name!r}. Names are unique: choose another.") from None
+
+
+async def _drop_waiting(session: AsyncSession, schedule: ScheduledJob, reason: str) -> None:
+    connection = await session.connection()
+    await connection.exec_driver_sql(schedules.DROP_WAITING, (schedule.id, reason))
+
+
+async def _changed(session: AsyncSession, schedule: ScheduledJob, change: str, who: str) -> None:
+    """The new version, the audit, and a word to the scheduler once it is committed."""
+    document = spec_of(schedule).model_dump(mode="json")
+    session.add(
+        ScheduledJobVersion(
+            schedule_id=schedule.id, version=schedule.version, name=schedule.name, change=change, document=document,
+            changed_by=who,
+        )
+    )  # fmt: skip
+    audit.note(session, who, f"schedule.{change}", target=schedule.name, details={"version": schedule.version})
+    await session.flush()
+    outbox: Outbox | None = session.info.get("outbox")
+    if outbox is not None:  # without one the scheduler looks by itself, every five seconds
+        outbox.post(session, [Notice(SCHEDULES, change)])

@@ -38,7 +38,7 @@ async def page(
     query = parse(q.strip())
     if query.job_id is not None:
         return RedirectResponse(f"/jobs/{query.job_id}", 303)
-    found = await search.page(session, query.filter, limit=size, before=cursor.decode(before) if before else None)
+    found = await search.page(session, query.filter, limit=size, before=search.Position(*cursor.decode(before)) if before else None)
     ids = [job.id for job in found.jobs]
     columns = _columns(request)
     values: dict[str, Any] = {
@@ -52,7 +52,7 @@ async def page(
         "size": size,
         "sizes": SIZES,
         "address": _address(q, size),
-        "next": _address(q, size, before=cursor.encode(found.next)) if found.next else None,
+        "next": _address(q, size, before=cursor.encode(*found.next)) if found.next else None,
         "is_first": before is None,
         "before": before,
         "cap": listing.CAP,

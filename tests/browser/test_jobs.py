@@ -124,7 +124,7 @@ async def test_the_keyboard_is_enough(visit: Visit, client: Client) -> None:
     await expect(page).to_have_url(re.compile("/jobs/[0-9a-f-]{36}$"))
     await page.keyboard.press("g")
     await page.keyboard.press("e")
-    await expect(page.get_by_role("heading", name="Errors")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Errors", exact=True)).to_be_visible()
 
 
 async def test_a_selection_survives_live_updates(visit: Visit, client: Client) -> None:

@@ -68,28 +68,6 @@ async def page(
     return render(request, "job.html", **values)
 
 
-@router.post("/jobs/{job_id}/{verb}")
-async def act(
-    session: Transaction,
-    caller: CurrentCaller,
-    job_id: uuid.UUID,
-    verb: control.Verb,
-    reason: Annotated[str, Form(max_length=500)] = "",
-) -> Response:
-    """Pause, resume, cancel, run now, delete, or retry with the same arguments."""
-    caller.require("operate")
-    here = f"/jobs/{job_id}"
-    try:
-        async with session.begin_nested():
-            if verb is control.Verb.RETRY:
-                again = await control.retry(session, job_id, who=caller.name, reason=reason or None)
-                return flash.redirect(f"/jobs/{again.id}", "It is queued again.")
-            await control.act(session, verb, job_id, who=caller.name, reason=reason or None)
-    except Conflict as error:
-        return flash.redirect(here, str(error), bad=True)
-    return flash.redirect("/jobs" if verb is control.Verb.DELETE else here, _DONE[verb])
-
-
 @router.get("/jobs/{job_id}/edit")
 async def edit(request: Request, session: Transaction, caller: CurrentCaller, job_id: uuid.UUID) -> Response:
     """The form for running it again, or a copy of it, with other arguments."""
@@ -132,6 +110,28 @@ async def edited(
         path = error.path if isinstance(error, BadArguments) else ""
         return _form(request, job, args, kwargs, way=way, reason=reason, wrong=(path, str(error)))
     return flash.redirect(f"/jobs/{retried.id}", "It is queued again with these arguments.")
+
+
+@router.post("/jobs/{job_id}/{verb}")
+async def act(
+    session: Transaction,
+    caller: CurrentCaller,
+    job_id: uuid.UUID,
+    verb: control.Verb,
+    reason: Annotated[str, Form(max_length=500)] = "",
+) -> Response:
+    """Pause, resume, cancel, run now, delete, or retry with the same arguments."""
+    caller.require("operate")
+    here = f"/jobs/{job_id}"
+    try:
+        async with session.begin_nested():
+            if verb is control.Verb.RETRY:
+                again = await control.retry(session, job_id, who=caller.name, reason=reason or None)
+                return flash.redirect(f"/jobs/{again.id}", "It is queued again.")
+            await control.act(session, verb, job_id, who=caller.name, reason=reason or None)
+    except Conflict as error:
+        return flash.redirect(here, str(error), bad=True)
+    return flash.redirect("/jobs" if verb is control.Verb.DELETE else here, _DONE[verb])
 
 
 def _form(

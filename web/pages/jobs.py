@@ -38,7 +38,9 @@ async def page(
     query = parse(q.strip())
     if query.job_id is not None:
         return RedirectResponse(f"/jobs/{query.job_id}", 303)
-    found = await search.page(session, query.filter, limit=size, before=search.Position(*cursor.decode(before)) if before else None)
+    found = await search.page(
+        session, query.filter, limit=size, before=search.Position(*cursor.decode(before)) if before else None
+    )
     ids = [job.id for job in found.jobs]
     columns = _columns(request)
     values: dict[str, Any] = {

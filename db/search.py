@@ -114,6 +114,10 @@ class Count:
     jobs: int
     is_exact: bool
 
+    def __str__(self) -> str:
+        jobs = "1 job" if self.jobs == 1 else f"{self.jobs:,} jobs"
+        return jobs if self.is_exact else f"at least {jobs}"
+
 
 async def page(
     session: AsyncSession,

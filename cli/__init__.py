@@ -18,6 +18,8 @@ NOUNS = (
     "queues",
     "actors",
     "workers",
+    "schedules",
+    "workflows",
     "emails",
     "suppressions",
     "users",

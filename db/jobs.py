@@ -135,12 +135,12 @@ update jobs j set state = 'running', attempt = j.attempt + 1, worker = me.id, st
 from me, unnest($1::uuid[], $2::int[]) as m(id, attempt)
 where j.id = m.id and j.attempt = m.attempt and j.state = 'queued' and j.run_at <= now()
   and (j.expires_at is null or j.expires_at > now() or j.started_at is not null)
-returning j.id, j.max_attempts, j.releases
+returning j.id, j.max_attempts, j.releases, j.workflow_id
 """
 
 # After a claim whose answer was lost: which of them did this worker get? ids, attempts of the messages, worker.
 CLAIMED = """
-select j.id, j.max_attempts, j.releases
+select j.id, j.max_attempts, j.releases, j.workflow_id
 from jobs j join unnest($1::uuid[], $2::int[]) as m(id, attempt) on j.id = m.id and j.attempt = m.attempt + 1
 where j.state = 'running' and j.worker = $3
 """
@@ -253,6 +253,7 @@ returning j.id, j.state
 QUEUE_AGAIN = """
 update jobs set state = 'queued', outcome = null, finished_at = null, worker = null, run_at = now(),
        dispatched_at = null, error = null, expires_at = null,
+       is_reported = case when workflow_id is not null then false end,
        max_attempts = case when max_attempts is not null then attempt + greatest(1, max_attempts - attempt) end
 where id = any($1::uuid[]) and state in ('failed', 'cancelled')
   and (unique_key is null
@@ -340,10 +341,13 @@ delete from unique_windows where key = any(array(
 returning key
 """
 
-# Ended jobs past their retention, oldest first: outcome, seconds, most. Their attempts go with them.
+# Ended jobs past their retention, oldest first: outcome, seconds, most. Their attempts go with them. Those of a
+# workflow that goes on are kept: it may still ask for their results.
 DELETE_ENDED = """
 delete from jobs where id = any(array(
-    select id from jobs where outcome = $1 and finished_at < now() - make_interval(secs => $2)
+    select id from jobs j where outcome = $1 and finished_at < now() - make_interval(secs => $2)
+      and (workflow_id is null
+           or not exists (select from workflows w where w.id = j.workflow_id and w.finished_at is null))
     order by finished_at limit $3 for update skip locked
 ))
 """

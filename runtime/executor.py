@@ -117,6 +117,7 @@ class Executor:
             self.checkpoints,
             self.telemetry,
             self.grants,
+            self.outbox,
             self.broker.broker_id,
         )
         self._recycling = self.loop.create_task(recycle(self.settings, self.settlement))
@@ -261,6 +262,7 @@ class Executor:
                 continue
             row = won.pop(delivery.job_id)  # popped: a second copy in the batch is a duplicate
             delivery.max_attempts, delivery.releases = row["max_attempts"], row["releases"]
+            delivery.workflow_id = row["workflow_id"]
             delivery.attempt += 1
             delivery.claimed_at = self.loop.time()
             claimed.append(delivery)

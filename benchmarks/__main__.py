@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.machine import describe
+from benchmarks.mail import MAIL
 from benchmarks.place import Place
 from benchmarks.report import Report, Results
 from benchmarks.scenarios import SCENARIOS as ENGINE
@@ -19,7 +20,7 @@ from db.migrate import upgrade
 from errors import CallboardError
 from settings import Settings
 
-SCENARIOS = (*ENGINE, WEBHOOKS)
+SCENARIOS = (*ENGINE, MAIL, WEBHOOKS)
 KEYS = ", ".join(scenario.key for scenario in SCENARIOS)
 
 

@@ -1,6 +1,5 @@
 """Workflows for Callboard, in a process of its own: `python -m benchmarks.flow_callboard chord 10000`."""
 
-import asyncio
 import json
 import sys
 import time
@@ -12,8 +11,9 @@ from runtime.client import Client
 from services import jobs
 from services.workflows import chain, chord, group, si, start
 from settings import settings
+from tests.support.waiting import wait_for
 
-_LOOK = 0.01  # seconds
+_LIMIT = 570.0  # seconds
 _STEP = """
 select percentile_cont(0.5) within group (order by ms) from (
     select extract(epoch from finished_at - lag(finished_at) over (order by number)) * 1000 as ms from workflow_steps
@@ -22,9 +22,11 @@ select percentile_cont(0.5) within group (order by ms) from (
 
 
 async def until(client: Client, statement: str) -> None:
-    async with client.database.connection() as connection:
-        while not await connection.fetchval(statement):
-            await asyncio.sleep(_LOOK)
+    async def look() -> bool:
+        async with client.database.connection() as connection:
+            return bool(await connection.fetchval(statement))
+
+    await wait_for(look, _LIMIT, statement)
 
 
 async def timed_jobs(client: Client, count: int) -> dict[str, float]:

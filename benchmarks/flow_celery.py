@@ -13,7 +13,7 @@ def timed_chord(count: int) -> float:
     """From before it is sent until its body's result is there."""
     started = time.perf_counter()
     result = chord(noop.s(number) for number in range(count))(body.s())
-    found = result.get(timeout=170)
+    found = result.get(timeout=570)
     if found != count:
         raise RuntimeError(f"the body was given {found} results of {count}")
     return time.perf_counter() - started

@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     smtp_final_timeout: float = Field(600, gt=0, le=900, description="Seconds the reply to a whole mail may take.")
     smtp_connections: int = Field(20, ge=1, le=1000, description="Connections to the SMTP server per worker process.")
 
+    smtp_rate: str | None = Field(None, description="Bulk mails that SMTP gets at most: 10/s, 300/m, 5000/h.")
+    sendgrid_rate: str | None = Field(None, description="Bulk mails that SendGrid gets at most: 100/s.")
+    ses_rate: str | None = Field(None, description="Bulk mails that SES gets at most: 14/s.")
     sendgrid_api_key: SecretStr | None = Field(None, description="SendGrid's API key.")
     sendgrid_url: str = Field("https://api.sendgrid.com", description="SendGrid's API; https://api.eu.sendgrid.com")
     sendgrid_webhook_key: str | None = Field(None, description="Public key that SendGrid signs its events with.")
@@ -160,6 +163,9 @@ class Settings(BaseSettings):
         "worker_max_jobs",
         "worker_max_memory",
         "email_templates",
+        "smtp_rate",
+        "sendgrid_rate",
+        "ses_rate",
         "sendgrid_api_key",
         "sendgrid_webhook_key",
         "ses_region",
@@ -180,6 +186,13 @@ class Settings(BaseSettings):
     def _are_providers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value or set(value) - _PROVIDERS:
             raise ValueError(f"must be one or more of {', '.join(sorted(_PROVIDERS))}, separated by commas")
+        return value
+
+    @field_validator("smtp_rate", "sendgrid_rate", "ses_rate")
+    @classmethod
+    def _is_rate(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[1-9][0-9]{0,5}/[smhd]", value):
+            raise ValueError("must be a number per second, minute, hour or day: 14/s")
         return value
 
     @field_validator("email_routes")

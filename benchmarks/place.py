@@ -12,14 +12,18 @@ from pathlib import Path
 import asyncpg
 import redis.asyncio
 
-from benchmarks.work import FIRST, LATENCIES, RAN
+from benchmarks.work import CANCELS, FIRST, LATENCIES, RAN
 from local.home import prepare
 from local.servers import running
 from settings import Settings
 from tests.support.databases import clean, create_database, drop_database, empty_redis
 from tests.support.process import ROOT, Process
 
-READY = {"dramatiq": "Worker process is ready for action", "python": "scheduling is ready"}
+READY = {
+    "dramatiq": "Worker process is ready for action",
+    "python": "scheduling is ready",
+    "celery": "the worker is ready",
+}
 
 
 class Place:
@@ -63,7 +67,7 @@ class Place:
         await clean(self.database_url, self.redis_url)
         async with self.database() as connection:
             await connection.execute("checkpoint")
-        for name in (RAN, FIRST, LATENCIES):
+        for name in (RAN, FIRST, LATENCIES, CANCELS):
             (self.home / name).unlink(missing_ok=True)
 
     @asynccontextmanager

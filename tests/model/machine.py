@@ -14,12 +14,13 @@ import asyncpg
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from db import checkpoints, jobs, leases, workers
+from db import checkpoints, control, jobs, leases, workers
 from runtime.ids import uuid7
 
 T = TypeVar("T")
 number = st.integers(0, 50)  # which of those that there are
 HOUR = 3_600.0
+ENDED = ("succeeded", "failed", "cancelled")
 
 
 class Message(NamedTuple):
@@ -214,7 +215,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def an_hour_passes(self) -> None:
-        self.fetch("update jobs set run_at = now() where state = 'queued' and run_at > now()")
+        self.fetch("update jobs set run_at = now() where run_at > now()")
         for row in self.rows.values():
             row.is_due = True
 
@@ -406,6 +407,50 @@ class Machine(RuleBasedStateMachine):
             row.max_attempts = row.attempt + max(1, row.max_attempts - row.attempt)
             row.is_unknown = False
             row.queue(is_due=True)
+
+    @precondition(lambda self: self.rows)
+    @rule(which=number)
+    def cancel_from_outside(self, which: int) -> None:
+        job, row = self._any(which)
+        makes_sense = row.state not in ENDED and row.control != "cancel"
+        assert bool(self.ids(control.CANCEL, [job], "because")) == makes_sense
+        if makes_sense and row.state == "running":
+            row.control = "cancel"
+        elif makes_sense:
+            row.state, row.is_unknown = "cancelled", False
+
+    @precondition(lambda self: self.rows)
+    @rule(which=number)
+    def pause_from_outside(self, which: int) -> None:
+        job, row = self._any(which)
+        makes_sense = row.state in ("queued", "running") and row.control is None
+        assert bool(self.ids(control.PAUSE, [job], "because")) == makes_sense
+        if makes_sense and row.state == "running":
+            row.control = "pause"
+        elif makes_sense:
+            row.state, row.is_dispatched = "paused", False
+
+    @precondition(lambda self: self.rows)
+    @rule(which=number)
+    def resume(self, which: int) -> None:
+        job, row = self._any(which)
+        makes_sense = row.state == "paused" or row.control == "pause"
+        assert bool(self.ids(control.RESUME, [job])) == makes_sense
+        if makes_sense:
+            row.state, row.control = "queued" if row.state == "paused" else row.state, None
+
+    @precondition(lambda self: self.rows)
+    @rule(which=number)
+    def run_now(self, which: int) -> None:
+        job, row = self._any(which)
+        makes_sense = row.state == "queued" and not row.is_due
+        assert bool(self.ids(control.RUN_NOW, [job])) == makes_sense
+        if makes_sense:
+            row.is_due, row.is_dispatched = True, False
+
+    def _any(self, which: int) -> tuple[uuid.UUID, Row]:
+        job = list(self.rows)[which % len(self.rows)]
+        return job, self.rows[job]
 
     @precondition(lambda self: self.rows)
     @rule(which=number, wish=st.sampled_from(["cancel", "pause"]))

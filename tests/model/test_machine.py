@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from db import checkpoints, jobs, leases, workers
+from db import checkpoints, control, jobs, leases, workers
 from settings import Settings
 from tests.model.machine import Machine
 
@@ -38,6 +38,9 @@ GUARDS: dict[tuple[ModuleType, str], list[str]] = {
     (checkpoints, "HOLD"): ["attempt = $2", "state = 'running'", "worker = $3"],
     (jobs, "PUT_OFF"): ["j.attempt = p.attempt", "j.state = 'queued'"],
     (jobs, "QUEUE_AGAIN"): ["state in ('failed', 'cancelled')"],
+    (control, "CANCEL"): ["outcome is null", "control is distinct from 'cancel'"],
+    (control, "PAUSE"): ["state in ('waiting', 'queued', 'running')", "control is null"],
+    (control, "RUN_NOW"): ["state = 'queued'", "run_at > now()"],
     (jobs, "UNDISPATCH"): ["j.attempt = u.attempt", "j.state = 'queued'", "j.dispatched_at is not null"],
     (jobs, "DISPATCH"): ["run_at <= now()", "state = 'queued'", "dispatched_at is null"],
     (workers, "HEARTBEAT"): ["id = any($1::uuid[])"],

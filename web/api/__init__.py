@@ -3,7 +3,21 @@
 from fastapi import APIRouter, Security
 from fastapi.security import HTTPBearer
 
-from web.api import actions, audit, dead_letters, emails, job, jobs, keys, me, scheduler, stats, users, workflows
+from web.api import (
+    actions,
+    audit,
+    dead_letters,
+    emails,
+    job,
+    jobs,
+    keys,
+    me,
+    scheduler,
+    stats,
+    users,
+    webhooks,
+    workflows,
+)
 from web.problem import described
 from web.rules import API
 
@@ -18,5 +32,5 @@ router = APIRouter(
     responses=described(401, 403, 422, 429, 500, 503),
 )
 # Those with fixed words before those with an id in the same place.
-for part in (actions, jobs, job, dead_letters, emails, stats, audit, scheduler, users, keys, me, workflows):
+for part in (actions, jobs, job, dead_letters, emails, stats, audit, scheduler, users, keys, me, workflows, webhooks):
     router.include_router(part.router)

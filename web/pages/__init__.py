@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from web.pages import assets, live, login, overview
+from web.pages import assets, live, login, oidc, overview
 
 router = APIRouter(include_in_schema=False)
-for page in (assets, live, login, overview):
+for page in (assets, live, login, oidc, overview):
     router.include_router(page.router)

@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     smtp_final_timeout: float = Field(600, gt=0, le=900, description="Seconds the reply to a whole mail may take.")
     smtp_connections: int = Field(20, ge=1, le=1000, description="Connections to the SMTP server per worker process.")
 
+    smtp_rate: str | None = Field(None, description="Bulk mails that SMTP gets at most: 10/s, 300/m, 5000/h.")
+    sendgrid_rate: str | None = Field(None, description="Bulk mails that SendGrid gets at most: 100/s.")
+    ses_rate: str | None = Field(None, description="Bulk mails that SES gets at most: 14/s.")
     sendgrid_api_key: SecretStr | None = Field(None, description="SendGrid's API key.")
     sendgrid_url: str = Field("https://api.sendgrid.com", description="SendGrid's API; https://api.eu.sendgrid.com")
     sendgrid_webhook_key: str | None = Field(None, description="Public key that SendGrid signs its events with.")
@@ -129,6 +132,15 @@ class Settings(BaseSettings):
     outgoing_private: Words = Field((), description="Networks they may go to although not public: 10.1.0.0/16, ::1")
     outgoing_proxy: SecretStr | None = Field(None, description="Proxy they leave through: http://user:pw@host:3128")
     outgoing_ca_file: Path | None = Field(None, description="Authorities (PEM) to trust besides the machine's.")
+
+    webhook_event_types: Words = Field((), description="The types of events that may be published: order.paid, ...")
+    webhook_schedule: Words = Field(
+        ("5", "300", "1800", "7200", "18000", "36000", "50400", "72000", "86400"),
+        description="Seconds before a webhook's attempts 2, 3, ...",
+    )
+    webhook_concurrency: int = Field(20, ge=1, le=10_000, description="Requests at once to one endpoint, by all.")
+    webhook_disable_days: float = Field(5, gt=0, description="Days of nothing but failures that disable an endpoint.")
+    webhook_retention_days: float = Field(90, gt=0, description="Days webhooks and their attempts are kept.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
@@ -151,6 +163,9 @@ class Settings(BaseSettings):
         "worker_max_jobs",
         "worker_max_memory",
         "email_templates",
+        "smtp_rate",
+        "sendgrid_rate",
+        "ses_rate",
         "sendgrid_api_key",
         "sendgrid_webhook_key",
         "ses_region",
@@ -171,6 +186,13 @@ class Settings(BaseSettings):
     def _are_providers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value or set(value) - _PROVIDERS:
             raise ValueError(f"must be one or more of {', '.join(sorted(_PROVIDERS))}, separated by commas")
+        return value
+
+    @field_validator("smtp_rate", "sendgrid_rate", "ses_rate")
+    @classmethod
+    def _is_rate(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[1-9][0-9]{0,5}/[smhd]", value):
+            raise ValueError("must be a number per second, minute, hour or day: 14/s")
         return value
 
     @field_validator("email_routes")
@@ -194,6 +216,21 @@ class Settings(BaseSettings):
     def _are_ports(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(port == "*" or (port.isascii() and port.isdecimal() and 0 < int(port) < 65536) for port in value):
             raise ValueError("must be numbers from 1 to 65535, separated by commas, or *")
+        return value
+
+    @field_validator("webhook_schedule")
+    @classmethod
+    def _are_delays(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or not all(0 <= float(step) <= 30 * 86_400 for step in value):
+            raise ValueError("must be seconds, separated by commas, none over 30 days")
+        return value
+
+    @field_validator("webhook_event_types")
+    @classmethod
+    def _are_event_types(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)*", name) or len(name) > 100:
+                raise ValueError(f"{name!r} is no type of event: words joined by full stops, as in order.paid")
         return value
 
     @field_validator("outgoing_private")

@@ -90,6 +90,33 @@ async def send_email(
     return await _deliver(job, job.id)
 
 
+def _bulk(provider: str, rate: str | None) -> dramatiq.Actor[[str], Any]:
+    """The actor of bulk mails that leave by this provider, as many as it is to get: apart from other mail, which does
+    not wait behind them."""
+
+    @dramatiq.actor(
+        actor_name=f"deliver_bulk_{provider}",
+        queue_name="email-bulk",
+        rate_limit=rate,
+        max_retries=3,
+        min_backoff=MINUTE,
+        time_limit=TIME_LIMIT,
+        throws=(Rejected, BadArguments, InDoubt),
+    )
+    async def deliver_bulk(email_id: str) -> dict[str, Any]:
+        return await _deliver(current_job(), uuid.UUID(email_id))
+
+    return deliver_bulk
+
+
+BULK = {
+    "file": _bulk("file", None),
+    "smtp": _bulk("smtp", settings().smtp_rate),
+    "sendgrid": _bulk("sendgrid", settings().sendgrid_rate),
+    "ses": _bulk("ses", settings().ses_rate),
+}
+
+
 async def _deliver(job: Job, email_id: uuid.UUID) -> dict[str, Any]:
     claimed = await _claim(job, email_id)
     if isinstance(claimed, dict):

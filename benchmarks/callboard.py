@@ -1,8 +1,40 @@
 """Callboard as it is deployed, with the benchmarks' actors beside its own: `dramatiq benchmarks.callboard`."""
 
+import asyncio
+from typing import Any
+
+import dramatiq
+
 from actors import broker
-from benchmarks.work import declare
+from benchmarks.work import QUEUES, declare, note
+from runtime import current_job
 
 __all__ = ["actors", "broker"]
 
 actors = declare(broker)
+
+STEPS, STEP = 20, 0.05  # how many, and seconds of each
+
+
+async def run(number: int, verb: str) -> None:
+    """The same small job with one of the handle's verbs, or with none."""
+    note(number)
+    job = current_job()
+    for step in range(STEPS):
+        await asyncio.sleep(STEP)
+        if verb == "telling":
+            await job.progress(step + 1, STEPS, "on its way")
+        elif verb == "logging":
+            job.log.info("a step is done", step=step)
+        elif verb == "keeping" and step % 10 == 9:
+            await job.checkpoint({"step": step})
+
+
+def declare_verb(verb: str) -> dramatiq.Actor[Any, Any]:
+    async def actor(number: int) -> None:
+        await run(number, verb)
+
+    return dramatiq.actor(actor, actor_name=verb, broker=broker, queue_name=QUEUES[verb])  # type: ignore[call-overload,no-any-return]
+
+
+actors |= {verb: declare_verb(verb) for verb in ("silent", "telling", "logging", "keeping")}

@@ -90,6 +90,26 @@ class Drain(Scenario):
 
 
 @dataclass(frozen=True)
+class Long(Drain):
+    """A drain of longer jobs: some are claimed ahead and given back before they start, which counts as an attempt."""
+
+    def _require_each_once(self, ran: list[int], details: dict[str, Any]) -> None:
+        super()._require_each_once(ran, {})
+
+
+@dataclass(frozen=True)
+class Verb(Long):
+    """A drain of jobs that use one of the handle's verbs, just behind one of the same jobs that do not."""
+
+    async def measure(self, place: Place, system: System) -> Measured:
+        silent = Long(self.key, self.title, self.count, self.systems, self.goals, "silent")
+        without = await silent.measure(place, system)
+        measured = await super().measure(place, system)
+        measured.figures["of the speed without"] = measured.figures["jobs/s"] / without.figures["jobs/s"]
+        return measured
+
+
+@dataclass(frozen=True)
 class Latency(Scenario):
     """Single jobs for a worker that has nothing to do, 100 to 700 ms apart: from just before the call that enqueues
     (Callboard: before its transaction) to the actor's first line."""
@@ -148,4 +168,16 @@ SCENARIOS: tuple[Scenario, ...] = (
     Latency("latency", "start on an idle worker", 100, (STOCK, CALLBOARD), {"ms p50": "≤ 6 ms", "ms p99": "≤ 30 ms"}),
     Enqueue("enqueue", "enqueue 5,000 one by one", 5_000, (STOCK, CALLBOARD), {"jobs/s": "≥ 1,200/s"}, "one"),
     Enqueue("bulk", "enqueue 10,000 in bulk", 10_000, (STOCK, CALLBOARD), {"jobs/s": "≥ 30,000/s"}, "many"),
+    Verb(
+        "progress", "2,000 jobs with 20 words each", 2_000, (CALLBOARD,), {"of the speed without": "≥ 0.9"}, "telling"
+    ),
+    Verb("logs", "2,000 jobs with 20 lines each", 2_000, (CALLBOARD,), {"of the speed without": ""}, "logging"),
+    Verb(
+        "checkpoints",
+        "2,000 jobs with 2 checkpoints each",
+        2_000,
+        (CALLBOARD,),
+        {"of the speed without": ""},
+        "keeping",
+    ),
 )

@@ -13,12 +13,17 @@ from dramatiq import Broker, Middleware, Worker
 FOLDER = Path(os.environ.get("BENCHMARK_FOLDER", "."))
 RAN, FIRST, LATENCIES = "ran.json", "first", "latencies"  # the files that the worker leaves in the folder
 STOCK_NAMESPACE = "stock"  # its keys in Redis, beside Callboard's
-QUEUES = {"noop": "bench_async", "wait": "bench_async", "latency": "bench_async", "sync_noop": "bench_sync"}
+QUEUES = {
+    "noop": "bench_async",
+    "wait": "bench_async",
+    "latency": "bench_async",
+    "sync_noop": "bench_sync",
+} | dict.fromkeys(("silent", "telling", "logging", "keeping"), "bench_async")
 
 _ran: list[int] = []
 
 
-def _note(number: int) -> None:
+def note(number: int) -> None:
     """What each job of a drain does besides its work; some 50 ns, the first one some 100 µs."""
     if number == 0:
         (FOLDER / FIRST).write_text(str(time.time()))
@@ -26,16 +31,16 @@ def _note(number: int) -> None:
 
 
 async def noop(number: int) -> None:
-    _note(number)
+    note(number)
 
 
 async def wait(number: int) -> None:
-    _note(number)
+    note(number)
     await asyncio.sleep(0.05)
 
 
 def sync_noop(number: int) -> None:
-    _note(number)
+    note(number)
 
 
 async def latency(enqueued_at: float) -> None:

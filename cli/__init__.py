@@ -1,25 +1,61 @@
 """`callboard …`: the commands, for production as for anywhere else. One file per noun; they call services only."""
 
+import importlib
 import sys
+from typing import Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
-from cli import emails, keys, migrate, settings, suppressions, users
 from errors import CallboardError
 
+# Each is a module of this folder that has an `app`, or a function of its own name.
+NOUNS = (
+    "enqueue",
+    "jobs",
+    "dead",
+    "queues",
+    "actors",
+    "workers",
+    "schedules",
+    "emails",
+    "suppressions",
+    "users",
+    "keys",
+    "migrate",
+    "settings",
+)
+
+
+class Nouns(TyperGroup):
+    """Loads a command when it is called: `callboard settings` must work where the settings are so wrong that the actors
+    cannot be loaded, and none has to wait for what another needs."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(NOUNS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in NOUNS:
+            return None
+        module = importlib.import_module(f"cli.{cmd_name}")
+        if hasattr(module, "app"):
+            command: Any = typer.main.get_group(module.app)
+        else:
+            alone = typer.Typer(add_completion=False)
+            alone.command()(getattr(module, cmd_name))
+            command = typer.main.get_command(alone)
+        command.name = cmd_name
+        return command
+
+
 app = typer.Typer(
+    cls=Nouns,
     help="A durable, async job runtime on Dramatiq.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # they show the values of variables, secrets among them
 )
-app.command("migrate")(migrate.migrate)
-app.command("settings")(settings.settings)
-app.add_typer(users.app, name="users")
-app.add_typer(keys.app, name="keys")
-app.add_typer(emails.app, name="emails")
-app.add_typer(suppressions.app, name="suppressions")
 
 
 @app.callback()

@@ -99,7 +99,7 @@ def resend(
 
     enqueued = run(command)
     if as_json:
-        print_json({"job_id": enqueued.id})
+        print_json({"job_id": str(enqueued.id)})
     else:
         typer.echo(f"It is sent again, by job {enqueued.id}. Who has it already gets no second one.")
 
@@ -137,4 +137,4 @@ def _data(text: str) -> dict[str, Any]:
 
 
 def _document(mail: Email) -> dict[str, Any]:
-    return {name: getattr(mail, name) for name in _COLUMNS}
+    return {name: getattr(mail, name) for name in _COLUMNS} | {"id": str(mail.id), "job_id": str(mail.job_id)}

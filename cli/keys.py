@@ -1,7 +1,5 @@
 """`callboard keys …`: programs' keys for the API."""
 
-import re
-from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -11,9 +9,9 @@ from rich.table import Table
 
 from cli.output import AsJson, print_json
 from cli.session import run
+from cli.times import duration
 from cli.who import who
 from db.models import ApiKey
-from errors import BadArguments
 from runtime.client import Client
 from services import keys
 from services.keys import NewKey
@@ -35,7 +33,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """A new key. It is printed alone, and never shown again."""
-    lives = None if expires_in is None else _duration(expires_in, "expires-in")
+    lives = None if expires_in is None else duration(expires_in, "expires-in")
 
     async def command(client: Client) -> NewKey:
         async with client.session() as session:
@@ -79,7 +77,7 @@ def rotate(
     as_json: AsJson = False,
 ) -> None:
     """A new secret for a key. It is printed alone, and never shown again."""
-    overlap = _duration(grace, "grace")
+    overlap = duration(grace, "grace")
 
     async def command(client: Client) -> NewKey:
         async with client.session() as session:
@@ -112,14 +110,6 @@ def _show(made: NewKey, as_json: bool) -> None:
 
 def _split(names: str | None) -> list[str] | None:
     return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
-
-
-def _duration(text: str, option: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,9})([smhdw])", text.strip())
-    if not found:
-        raise BadArguments(f"--{option} {text!r} is no duration. Write a number and s, m, h, d or w: 90d.", option)
-    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-    return timedelta(**{units[found[2]]: int(found[1])})
 
 
 def _state(key: ApiKey) -> str:

@@ -1,6 +1,7 @@
 """How commands answer: a table for people, JSON for programs."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 import orjson
 import typer
@@ -10,4 +11,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 def print_json(value: Any) -> None:
     """Indented, with dates in ISO 8601 and UUIDs as text."""
-    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+    typer.echo(orjson.dumps(value, _plain, orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+
+
+def _plain(value: Any) -> str:
+    """asyncpg's ids are of a class of their own."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(type(value).__name__)

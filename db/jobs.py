@@ -135,12 +135,12 @@ update jobs j set state = 'running', attempt = j.attempt + 1, worker = me.id, st
 from me, unnest($1::uuid[], $2::int[]) as m(id, attempt)
 where j.id = m.id and j.attempt = m.attempt and j.state = 'queued' and j.run_at <= now()
   and (j.expires_at is null or j.expires_at > now() or j.started_at is not null)
-returning j.id, j.max_attempts, j.releases
+returning j.id, j.max_attempts, j.releases, j.workflow_id
 """
 
 # After a claim whose answer was lost: which of them did this worker get? ids, attempts of the messages, worker.
 CLAIMED = """
-select j.id, j.max_attempts, j.releases
+select j.id, j.max_attempts, j.releases, j.workflow_id
 from jobs j join unnest($1::uuid[], $2::int[]) as m(id, attempt) on j.id = m.id and j.attempt = m.attempt + 1
 where j.state = 'running' and j.worker = $3
 """
@@ -253,6 +253,7 @@ returning j.id, j.state
 QUEUE_AGAIN = """
 update jobs set state = 'queued', outcome = null, finished_at = null, worker = null, run_at = now(),
        dispatched_at = null, error = null, expires_at = null,
+       is_reported = case when workflow_id is not null then false end,
        max_attempts = case when max_attempts is not null then attempt + greatest(1, max_attempts - attempt) end
 where id = any($1::uuid[]) and state in ('failed', 'cancelled')
   and (unique_key is null
@@ -275,8 +276,8 @@ where j.id = u.id and j.attempt = u.attempt and j.state = 'queued' and j.dispatc
 returning j.id
 """
 
-# Which (queue, priority) pairs have live jobs, and when the next job that nobody has sent yet is due. A loose index
-# scan: its cost grows with the number of pairs, not of jobs.
+# Which (queue, priority) pairs have live jobs, when the next job that nobody has sent yet is due, and whether the queue
+# is paused. A loose index scan: its cost grows with the number of pairs, not of jobs.
 LEVELS = """
 with recursive levels as (
     (select queue, priority from jobs where outcome is null order by queue, priority limit 1)
@@ -287,7 +288,8 @@ with recursive levels as (
         order by j.queue, j.priority limit 1
     ) n
 )
-select l.queue, l.priority, extract(epoch from d.run_at - now())::float8 as due_in
+select l.queue, l.priority, extract(epoch from d.run_at - now())::float8 as due_in,
+       exists (select from pauses p where p.kind = 'queue' and p.name = l.queue) as is_paused
 from levels l left join lateral (
     select j.run_at from jobs j
     where j.outcome is null and j.queue = l.queue and j.priority = l.priority
@@ -339,10 +341,13 @@ delete from unique_windows where key = any(array(
 returning key
 """
 
-# Ended jobs past their retention, oldest first: outcome, seconds, most. Their attempts go with them.
+# Ended jobs past their retention, oldest first: outcome, seconds, most. Their attempts go with them. Those of a
+# workflow that goes on are kept: it may still ask for their results.
 DELETE_ENDED = """
 delete from jobs where id = any(array(
-    select id from jobs where outcome = $1 and finished_at < now() - make_interval(secs => $2)
+    select id from jobs j where outcome = $1 and finished_at < now() - make_interval(secs => $2)
+      and (workflow_id is null
+           or not exists (select from workflows w where w.id = j.workflow_id and w.finished_at is null))
     order by finished_at limit $3 for update skip locked
 ))
 """

@@ -112,7 +112,7 @@ with clock as materialized (
     update jobs j set state = 'running', attempt = j.attempt + 1, worker = $5::uuid, started_at = clock.at,
            unique_key = case when j.unique_until_start then null else j.unique_key end
     from clock, ranked r where r.has_come and r.wins and j.id = r.id
-    returning j.id, r.key, j.attempt, j.max_attempts, j.releases
+    returning j.id, r.key, j.attempt, j.max_attempts, j.releases, j.workflow_id
 ), released as (
     update jobs j set state = 'queued', blocked_by = null, run_at = clock.at, dispatched_at = clock.at
     from clock, ranked r where not r.has_come and r.wins and j.id = r.id

@@ -18,14 +18,28 @@ from typing import Annotated, Any, Literal, NamedTuple
 import asyncpg
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, literal, literal_column, or_, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    cast,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, defer
 
 from db.database import cause
 from db.jobs import Outcome
-from db.models import Job, Worker
+from db.models import Job, JobAttempt, Worker
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 
@@ -63,6 +77,7 @@ class Filter(BaseModel):
     unique_key: Word | None = None
     error_type: Word | None = Field(None, description="The class of its latest error, e.g. `ValueError`.")
     error: Word | None = Field(None, description="Text within its latest error's message, in any case.")
+    error_group: Word | None = Field(None, description="Its latest attempt failed with an error of this group.")
     arguments: Word | None = Field(None, description="Text within its arguments as JSON, in any case.")
     created_after: AwareDatetime | None = None
     created_before: AwareDatetime | None = None
@@ -98,6 +113,10 @@ class Count:
 
     jobs: int
     is_exact: bool
+
+    def __str__(self) -> str:
+        jobs = "1 job" if self.jobs == 1 else f"{self.jobs:,} jobs"
+        return jobs if self.is_exact else f"at least {jobs}"
 
 
 async def page(
@@ -301,12 +320,18 @@ def _conditions(only: Filter) -> list[ColumnElement[bool]]:
         conditions += _of_state(only.state)
     if only.tags:
         conditions.append(Job.tags.contains(list(only.tags)))
+    return [*conditions, *_of_error(only), *([_has_argument(only.arguments)] if only.arguments else [])]
+
+
+def _of_error(only: Filter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
     if only.error_type is not None:
         conditions.append(literal_column("jobs.error->>'type'", Text) == only.error_type)  # as the index has it
     if only.error is not None:
         conditions.append(Job.error["message"].as_string().icontains(only.error, autoescape=True))
-    if only.arguments is not None:
-        conditions.append(_has_argument(only.arguments))
+    if only.error_group is not None:
+        latest = and_(JobAttempt.job_id == Job.id, JobAttempt.attempt == Job.attempt)
+        conditions.append(exists().where(latest, JobAttempt.fingerprint == only.error_group))
     return conditions
 
 

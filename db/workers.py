@@ -57,3 +57,13 @@ returning j.id, j.state
         error="json_build_object('type', 'WorkerDied', 'message', 'The worker that ran it died, or was cut off.')",
     ),
 )
+
+# Who lives, and how many jobs each has in hand. The live jobs are looked through once.
+LIVING = """
+select w.id, w.host, w.pid, w.queues, w.async_slots, w.threads, w.version, w.started_at, w.heartbeat_at,
+       coalesce(j.running, 0) as running
+from workers w
+left join (select worker, count(*) as running from jobs where outcome is null and state = 'running' group by worker) j
+       on j.worker = w.id
+order by w.host, w.pid
+"""

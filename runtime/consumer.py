@@ -28,6 +28,7 @@ _DELAYED_AT_ONCE = 500
 _AHEAD = 0.05  # seconds
 _MOST_AHEAD = 2  # times as many as there are slots
 _MOST_HELD = 0.25  # seconds that a message is held for a slot of this worker's
+_PAUSED_LOOK = 1.0  # seconds between looks whether a paused queue goes on, which it is told too
 _HELD_LOOK = 0.05  # seconds between looks at Redis while messages are held
 
 
@@ -62,6 +63,8 @@ class JobConsumer(Consumer):
                     time.sleep(0.01)
                 elif self._delayed:
                     self._adopt_delayed()
+                elif self._queue in self._executor.pauses.queues:
+                    self._rest()
                 else:
                     self._take()
                 self._patience.succeeded()
@@ -148,6 +151,14 @@ class JobConsumer(Consumer):
             self._most_held = 2 * self._slots.capacity[Kind.THREAD]
         self._allowance = (self._most_held or 1) if back else min(self._allowance * 2, MOST)
         return fits
+
+    def _rest(self) -> None:
+        """The queue is paused: what was fetched and not claimed goes back."""
+        self._return([delivery for held in self._held.values() for delivery in held])
+        for held in self._held.values():
+            held.clear()
+        self._executor.pauses.wait(self._queue, _PAUSED_LOOK)
+        self._maintain()  # this worker lives
 
     def _claim_held(self) -> None:
         batch: list[Delivery] = []

@@ -43,6 +43,7 @@ class Delivery(MessageProxy):
         self.attempt: int = message.options.get("attempt", 0)  # the claim makes it the number of this run
         self.max_attempts: int | None = None
         self.releases = 0
+        self.workflow_id: uuid.UUID | None = None
         self.time_limit = self.deadline = float("inf")  # seconds; on the event loop's clock
         self.soft_deadline = float("inf")
         self.held_since = 0.0  # on time.monotonic()'s clock
@@ -51,6 +52,7 @@ class Delivery(MessageProxy):
         self.committed = False
         self.ending: Ending | None = None
         self.result: str | None = None
+        self.has_result = False  # its actor has said what it returns, before it did
         self.failure: Failure | None = None
         self.interrupted = ""  # why its task is cancelled
         self.reason = ""

@@ -155,7 +155,7 @@ def _rows(outbox: Outbox | None, calls: Sequence[Call], options: Options) -> lis
     of_message = options.of_message()
     message_options = payload.encode(of_message) if of_message else None
     now = int(time.time() * 1000)
-    places = [_place(bound.actor, options) for bound in calls]
+    places = [place(bound.actor, options) for bound in calls]
     texts = [payload.encode_arguments(bound.args, bound.kwargs) for bound in calls]  # before any room is taken
     for bound in calls:
         _broker(bound.actor).limits.check(bound.actor, bound.args, bound.kwargs)
@@ -187,7 +187,7 @@ def _broker(actor: Actor[Any, Any]) -> "Broker":
     return cast("Broker", actor.broker)
 
 
-def _place(actor: Actor[Any, Any], options: Options) -> tuple[str, int]:
+def place(actor: Actor[Any, Any], options: Options) -> tuple[str, int]:
     """The queue and the priority of a job."""
     queue = actor.queue_name if options.queue is None else _declared(_broker(actor), options.queue)
     return queue, actor.priority if options.priority is None else options.priority

@@ -17,7 +17,7 @@ from dramatiq.common import iter_queue
 from dramatiq.middleware import SkipMessage
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
-from db import jobs
+from db import jobs, pauses
 from db.database import Database
 from runtime import catalogue
 from runtime.adoption import Adoption
@@ -30,6 +30,7 @@ from runtime.interrupts import Cancelled, Interruption, SoftTimeLimitExceeded
 from runtime.lease import WorkerLease
 from runtime.outbox import Outbox
 from runtime.patience import Seldom, patiently
+from runtime.pauses import Pauses
 from runtime.recycling import recycle
 from runtime.settlement import Settlement
 from runtime.slots import Kind, Slots
@@ -105,6 +106,7 @@ class Executor:
             self._engine, self.settings, sorted(self.broker.queues), self._dramatiq.worker_threads
         )
         self.checkpoints = Checkpoints(self._engine, self._lease)
+        self.pauses = Pauses(self._engine)
         self.telemetry = Telemetry(self.settings, self._engine, self.redis, self._lease)
         self.telemetry.start()
         self.grants = Grants(self._engine, self.redis, self.outbox)
@@ -115,10 +117,15 @@ class Executor:
             self.checkpoints,
             self.telemetry,
             self.grants,
+            self.outbox,
             self.broker.broker_id,
         )
         self._recycling = self.loop.create_task(recycle(self.settings, self.settlement))
-        looks: list[Callable[[], Awaitable[None]]] = [self._look_at_wishes, self.telemetry.changes.look]
+        looks: list[Callable[[], Awaitable[None]]] = [
+            self._look_at_pauses,
+            self._look_at_wishes,
+            self.telemetry.changes.look,
+        ]
         self._control = self.loop.create_task(Control(self.redis, looks).run())
         self._watch = self.loop.create_task(self._watch_jobs())
         self._heartbeat = self.loop.create_task(self._lease.keep(self._drop_runs))
@@ -235,6 +242,7 @@ class Executor:
             await self._put_off(unknown)
             deliveries = [delivery for delivery in deliveries if delivery not in unknown]
         await self._lease.registered.wait()
+        deliveries = await self._hold_back(list(deliveries))
         for delivery in deliveries:
             delivery.limit = self.broker.limits.of(delivery.actor_name, delivery.args, delivery.kwargs)
         plain = [delivery for delivery in deliveries if delivery.limit is None]
@@ -254,6 +262,7 @@ class Executor:
                 continue
             row = won.pop(delivery.job_id)  # popped: a second copy in the batch is a duplicate
             delivery.max_attempts, delivery.releases = row["max_attempts"], row["releases"]
+            delivery.workflow_id = row["workflow_id"]
             delivery.attempt += 1
             delivery.claimed_at = self.loop.time()
             claimed.append(delivery)
@@ -367,6 +376,30 @@ class Executor:
     def set_soft_deadline(self, delivery: Delivery) -> None:
         limit = self.broker.time_limit.soft_seconds(self.broker.actors[delivery.actor_name], delivery)
         delivery.soft_deadline = self.loop.time() + limit
+
+    async def _look_at_pauses(self) -> None:
+        """What was claimed and has not been started goes back, when something is paused; it may be of that."""
+        if await self.pauses.look():
+            self.give_back()
+
+    async def _hold_back(self, deliveries: list[Delivery]) -> list[Delivery]:
+        """Jobs of paused queues go back, those of paused actors wait. Returns the others."""
+        await self.pauses.known.wait()
+        back = [delivery for delivery in deliveries if delivery.source in self.pauses.queues]
+        of_paused = [d for d in deliveries if d.actor_name in self.pauses.actors and d not in back]
+        if not back and not of_paused:
+            return deliveries
+
+        async def hold(statement: str, held: list[Delivery]) -> set[uuid.UUID]:
+            async with self._engine.connection() as connection:
+                rows = await connection.fetch(statement, [d.job_id for d in held], [d.attempt for d in held])
+                return {row["id"] for row in rows}
+
+        await patiently("giving back jobs of a paused queue", lambda: hold(jobs.UNDISPATCH, back))
+        ids = await patiently("holding jobs of a paused actor", lambda: hold(pauses.BLOCK, of_paused))
+        held = [*back, *(delivery for delivery in of_paused if delivery.job_id in ids)]
+        self.settlement.drop(held)
+        return [delivery for delivery in deliveries if delivery not in held]
 
     async def _look_at_wishes(self) -> None:
         """Do what somebody wants of the jobs that run here."""

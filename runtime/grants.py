@@ -1,6 +1,7 @@
 """Hands out the runs that limits allow (db/limits.py says how): to jobs that came, and to those that wait."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple
@@ -85,6 +86,11 @@ class Grants:
             await patiently("handing on what limited jobs leave", attempt)
         except Exception:  # the limiter does it some seconds later
             log.exception("what limited jobs left could not be handed on", keys=len(keys))
+
+    async def wake_relays(self) -> None:
+        """Tell the relays that jobs are queued again."""
+        with contextlib.suppress(RedisError):  # they look by themselves every second
+            await self._redis.publish(WAKE, "queued again")
 
     async def _pass_on(self, rows: Sequence[asyncpg.Record]) -> None:
         """Send those that are queued now; tell the limiter that some wait."""

@@ -13,7 +13,7 @@ import structlog
 from dramatiq import Actor
 
 from db.database import Database
-from runtime import enqueue
+from runtime import enqueue, payload
 from runtime.checkpoint import Checkpoint
 from runtime.delivery import Delivery
 from runtime.each import Each
@@ -32,7 +32,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 LOGGER = "callboard.job"  # what `job.log` is called among the loggers
-_HOLD = 0.01  # seconds that a job which reports may keep the loop to itself
+_HOLD = 0.05  # seconds that a job which reports may keep the loop to itself
 _UNCHANGED: Any = object()
 
 _current: ContextVar["Job | None"] = ContextVar("current_job", default=None)
@@ -188,6 +188,14 @@ class Job:
         kept.data = data
         await self._executor.checkpoints.save(self._delivery, kept)
         pause_if_wanted(self._delivery)
+
+    def set_result(self, value: Any) -> None:
+        """What the job returns, said before it returns. In a workflow a job that ends in its own `transaction()`
+        thereby releases its successors in that very transaction; else they are released once the actor has returned.
+
+        Raises BadArguments or TooLarge.
+        """
+        self._delivery.result, self._delivery.has_result = payload.encode_result(value), True
 
     def pause_point(self) -> Awaitable[None]:
         """Where the job may be paused, when somebody wants that: it then goes on from its last checkpoint."""

@@ -116,7 +116,8 @@ class Tracking(Middleware):
 
     def _succeeded(self, message: Delivery, result: Any) -> None:
         try:
-            message.result = payload.encode_result(result)
+            if not (message.has_result and result is None):
+                message.result = payload.encode_result(result)
         except BadRequest as error:
             message.ending, message.failure = Ending.FAILED, Failure.of(error)
             message.fail()  # running it again would give the same
@@ -130,6 +131,8 @@ class Tracking(Middleware):
             log.error(
                 "a job raised after its transaction had ended it as succeeded", job=str(message), exc_info=exception
             )
+            return
+        if message.has_result and result is None:
             return
         try:
             message.result = payload.encode_result(result)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from db import checkpoints, jobs
 from db.database import UNAVAILABLE, cause
 from errors import LeaseLost
+from runtime.advance import Advance
 from runtime.blocking import BlockingSession
 from runtime.checkpoint import Checkpoint
 from runtime.delivery import Delivery
@@ -61,8 +62,8 @@ class JobTransaction:
     async def _commit(self, session: AsyncSession) -> None:
         raise NotImplementedError
 
-    async def _require(self, connection: AsyncConnection, statement: str) -> None:
-        if (await connection.exec_driver_sql(statement, self._run)).first() is None:
+    async def _require(self, connection: AsyncConnection, statement: str, *more: Any) -> None:
+        if (await connection.exec_driver_sql(statement, (*self._run, *more))).first() is None:
             raise LeaseLost(f"Run {self._delivery.attempt} of job {self._delivery.job_id} was given up.")
 
     def _wait(self, coroutine: Coroutine[Any, Any, R]) -> R:
@@ -74,8 +75,23 @@ class SuccessTransaction(JobTransaction):
     """Ends the job as succeeded."""
 
     async def _fence(self, connection: AsyncConnection) -> None:
+        """A workflow is told here, too, if the job's result is known already (`job.set_result`); else once the actor
+        has returned it."""
         await self._executor.telemetry.write_last([self._delivery])
-        await self._require(connection, jobs.SUCCEED_WITH_WORK)
+        if self._delivery.workflow_id is None or not self._delivery.has_result:
+            await self._require(connection, jobs.SUCCEED_WITH_WORK)
+            return
+        await connection.exec_driver_sql("select")  # SQLAlchemy begins its transaction with the first statement
+        bare = (await connection.get_raw_connection()).driver_connection
+        advance = Advance(bare, self._executor.outbox)
+        try:
+            await advance.lock([self._delivery.workflow_id])
+            await self._require(connection, jobs.SUCCEED_WITH_WORK)
+            await self._require(connection, jobs.STORE_RESULT, self._delivery.result)
+            await advance.report([self._delivery.job_id])
+            await advance.settle()
+        finally:
+            self._executor.outbox.post(self._session, advance.envelopes)
 
     async def _commit(self, session: AsyncSession) -> None:
         """If the answer is lost, what became of it is read, not guessed."""

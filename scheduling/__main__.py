@@ -33,6 +33,7 @@ from scheduling.rescuer import Rescuer
 from scheduling.settler import Settler
 from scheduling.statistics import Statistics
 from scheduling.sweeper import Sweeper
+from scheduling.workflows import Workflows
 from services.schedules import seed
 from settings import Settings, settings
 
@@ -53,6 +54,7 @@ async def run(settings: Settings) -> None:
         counting = Statistics(client.database, leader)
         limiter = Limiter(client.database, Grants(client.database, client.redis, client.outbox))
         sweeper = Sweeper(client.database)
+        workflows = Workflows(client.database, client.redis, client.outbox)
         tasks = [
             asyncio.create_task(keep_running("relay", relay.run_once, due)),
             asyncio.create_task(keep_running("reconciler", reconciler.run_once, asyncio.Event())),
@@ -63,6 +65,7 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(keep_running("statistics", counting.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("limiter", limiter.run_once, limits_due)),
             asyncio.create_task(keep_running("sweeper", sweeper.run_once, asyncio.Event())),
+            asyncio.create_task(keep_running("workflows", workflows.run_once, asyncio.Event())),
             asyncio.create_task(listen(client.redis, {WAKE: [due, limits_due], SCHEDULES: [changed]})),
             asyncio.create_task(prepare(client, settings, leader)),
         ]

@@ -29,10 +29,12 @@ class Relay:
             levels = await connection.fetch(jobs.LEVELS)
         due: defaultdict[str, list[int]] = defaultdict(list)
         wait = _POLL
-        for queue, priority, due_in in levels:
-            if due_in is not None and due_in <= 0:
+        for queue, priority, due_in, is_paused in levels:
+            if due_in is None or is_paused:
+                continue
+            if due_in <= 0:
                 due[queue].append(priority)
-            elif due_in is not None:
+            else:
                 wait = min(wait, due_in)
         for queue, priorities in due.items():
             wait = min(wait, await self._fill(queue, priorities))

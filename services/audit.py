@@ -29,6 +29,13 @@ def note(
     )
 
 
+async def of_job(session: AsyncSession, job_id: uuid.UUID, most: int = 50) -> list[Audit]:
+    """What people did to a job, the latest first."""
+    return list(
+        await session.scalars(select(Audit).where(Audit.job_id == job_id).order_by(Audit.id.desc()).limit(most))
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Filter:
     """Which rows; all that is given must be true of them."""

@@ -200,6 +200,11 @@ async def _refusal(session: AsyncSession, verb: Verb, job_id: uuid.UUID) -> str:
     return f"Job {job_id} is {job.state} and cannot be {_TO_BE[verb]}. {_ADVICE[job.state]}"
 
 
+def check_arguments(job: Job, arguments: Arguments) -> None:
+    """Raises BadArguments, TooLarge or UnknownActor unless the job could be run with these."""
+    _texts(job, arguments)
+
+
 def _texts(job: Job, arguments: Arguments) -> tuple[str, str]:
     """The arguments as JSON, if they fit the job's actor."""
     intake.bind(_actor(job), tuple(arguments.args), arguments.kwargs)

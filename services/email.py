@@ -7,15 +7,16 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from dramatiq import Actor
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
-from actors.email import deliver_email
+from actors.email import BULK, deliver_email
 from db import emails
 from db.models import Email, EmailEvent
 from errors import BadArguments, Conflict, NotFound
-from providers.email import Draft, Message, asked_for, read_draft
+from providers.email import Draft, Message, asked_for, read_draft, route
 from providers.email.rows import row_of
 from runtime import payload
 from runtime.ids import uuid7
@@ -109,6 +110,9 @@ async def send_bulk(
 ) -> list[Enqueued]:
     """One mail, and one job, for each of up to 10,000 recipients, in two statements. What they mean: `send`.
 
+    They have a queue of their own, so that other mail does not wait behind them, and leave no faster than their
+    provider is to get them (SMTP_RATE, SENDGRID_RATE, SES_RATE).
+
     All of them are checked before anything is written. Raises BadArguments: `to[17].address` is that recipient's.
     """
     options = options or Options()
@@ -141,7 +145,8 @@ async def send_bulk(
                 idempotency_key=key,
             )
         )
-    return await _write(session, rows, options)
+    first = (providers or route(settings(), None, options.tags))[0]
+    return await _write(session, rows, options, BULK[first])
 
 
 def preview(
@@ -217,14 +222,16 @@ def _checked_key(key: str | None) -> str | None:
     return key
 
 
-async def _write(session: AsyncSession, rows: list[dict[str, Any]], options: Options) -> list[Enqueued]:
+async def _write(
+    session: AsyncSession, rows: list[dict[str, Any]], options: Options, actor: Actor[[str], Any] = deliver_email
+) -> list[Enqueued]:
     """The mails that are new, each with its job; the ids of the others' jobs."""
     if options.unique_key is not None:
         raise BadArguments("E-mails have an idempotency_key, which holds for good. Give that one.", "options")
     connection = await session.connection()
     made = await connection.exec_driver_sql(emails.INSERT, (orjson.dumps(rows).decode(),))
     new = {row[0] for row in made}
-    calls = [replace(jobs.call(deliver_email, row["id"]), id=uuid.UUID(row["id"])) for row in rows
+    calls = [replace(jobs.call(actor, row["id"]), id=uuid.UUID(row["id"])) for row in rows
              if uuid.UUID(row["id"]) in new]  # fmt: skip
     await jobs.enqueue_many(session, calls, options)
     keys = [row["idempotency_key"] for row in rows if uuid.UUID(row["id"]) not in new]

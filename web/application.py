@@ -20,6 +20,7 @@ from web.failures import Failures
 from web.headers import SecurityHeaders
 from web.live import Live
 from web.origin import SameOrigin
+from web.pages.refused import Readable
 from web.refusals import HANDLERS
 from web.shared import Shared
 
@@ -49,6 +50,7 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
         exception_handlers=HANDLERS,
         middleware=[
             Middleware(SecurityHeaders),  # first, so that refusals and failures carry them too
+            Middleware(Readable),
             Middleware(Failures),
             Middleware(Access, settings=settings),
             Middleware(SameOrigin),

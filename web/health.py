@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable
+from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
@@ -13,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from db.database import UNAVAILABLE, Database
 from db.migrate import current_revision
 from runtime.client import Client
+from services import schedules
 
 PATIENCE = 2  # seconds for each server
 
@@ -31,6 +34,18 @@ class Check(BaseModel):
 class Readiness(BaseModel):
     status: Literal["ready", "not ready"]
     checks: dict[str, Check]
+
+
+class ScheduledJob(BaseModel):
+    id: UUID
+    name: str
+    next_run_time: datetime | None
+    trigger: str
+
+
+class SchedulerHealth(BaseModel):
+    running: bool
+    jobs: list[ScheduledJob]
 
 
 @router.get("/health")
@@ -52,6 +67,20 @@ async def ready(request: Request, response: Response) -> Readiness:
     all_ok = all(check.state == "ok" for check in checks.values())
     response.status_code = 200 if all_ok else 503
     return Readiness(status="ready" if all_ok else "not ready", checks=checks)
+
+
+@router.get("/health/scheduler", responses={503: {"model": SchedulerHealth}})
+async def scheduler(request: Request, response: Response) -> SchedulerHealth:
+    """A scheduler leads; the schedules that are due next. 503 while none leads: nothing is fired then."""
+    client: Client = request.app.state.client
+    async with asyncio.timeout(PATIENCE), client.session() as session:
+        status = await schedules.status(session)
+    response.status_code = 200 if status.running else 503
+    jobs = [
+        ScheduledJob(id=job.id, name=job.name, next_run_time=job.next_run_at, trigger=schedules.trigger_text(job))
+        for job in status.next_runs
+    ]
+    return SchedulerHealth(running=status.running, jobs=jobs)
 
 
 async def _within(check: Awaitable[Check], advice: str) -> Check:

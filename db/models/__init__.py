@@ -16,7 +16,9 @@ from db.models.schedules import (
 )
 from db.models.statistics import ErrorGroup, ErrorStatistic, JobStatistic, StatisticsProgress
 from db.models.submissions import IdempotencyKey, JobMetadata
+from db.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookMessage
 from db.models.workers import Lease, Worker
+from db.models.workflows import Workflow, WorkflowEdge, WorkflowEvent, WorkflowItems, WorkflowStep
 
 __all__ = [
     "Alert",
@@ -52,5 +54,14 @@ __all__ = [
     "UniqueWindow",
     "User",
     "UserSession",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookMessage",
     "Worker",
+    "Workflow",
+    "WorkflowEdge",
+    "WorkflowEvent",
+    "WorkflowItems",
+    "WorkflowStep",
 ]

@@ -50,6 +50,11 @@ class Job(Base):
     blocked_by: Mapped[str | None]  # why it waits: "limit:<key>", "actor:<name>"; then `run_at` is infinity
     unique_until_start: Mapped[bool | None]  # its unique key is free again once it has started
 
+    workflow_id: Mapped[uuid.UUID | None]
+    step_run: Mapped[uuid.UUID | None]  # which run of which step it belongs to (workflow_steps.run)
+    item: Mapped[int | None]  # its place among that step's jobs
+    is_reported: Mapped[bool | None]  # its end has reached its workflow
+
     __table_args__ = (
         CheckConstraint(
             "state in ('waiting', 'queued', 'running', 'paused', 'succeeded', 'failed', 'cancelled')", name="jobs_state"
@@ -85,6 +90,8 @@ class Job(Base):
         Index("jobs_waiting", "blocked_by", "priority", "id", postgresql_where=text("blocked_by is not null")),
         Index("jobs_owner", "owner", "created_at", postgresql_where=text("owner is not null")),
         Index("jobs_tags", "tags", postgresql_using="gin", postgresql_where=text("tags is not null")),
+        Index("jobs_workflow", "workflow_id", "step_run", "item", postgresql_where=text("workflow_id is not null")),
+        Index("jobs_unreported", "workflow_id", postgresql_where=text("is_reported = false and outcome is not null")),
         Index("jobs_error", text("(error->>'type')"), "finished_at", postgresql_where=text("outcome = 2")),
         {"postgresql_with": {"fillfactor": 50, "autovacuum_vacuum_scale_factor": 0.05}},
     )

@@ -29,6 +29,7 @@ from sendgrid.helpers.mail import (
     Header,
     Mail,
     Personalization,
+    ReplyTo,
     To,
 )
 
@@ -122,7 +123,7 @@ def request_of(message: Message, recipients: Sequence[str]) -> dict[str, Any]:
         personalization.add_email(To(message.sender.addr_spec))
     mail.add_personalization(personalization)
     if message.reply_to:
-        mail.reply_to_list = [_email(address) for address in message.reply_to]
+        mail.reply_to_list = [ReplyTo(a.addr_spec, a.display_name or None) for a in message.reply_to]
     mail.add_content(Content("text/plain", message.text or " "))  # the text must be the first
     if message.html is not None:
         mail.add_content(Content("text/html", message.html))

@@ -48,7 +48,7 @@ class SesProvider:
     @cached_property
     def _client(self) -> Any:
         """Made by the first mail, in a thread: reading its description takes a while."""
-        return boto3.client(
+        return boto3.session.Session().client(
             "sesv2",
             region_name=self.region,
             endpoint_url=self.url,
@@ -65,7 +65,7 @@ class SesProvider:
         request = self._request(message, recipients)
         loop = asyncio.get_running_loop()
         own_id = await loop.run_in_executor(self._threads, self._send, request)
-        return Receipt(self.name, message.message_id, tuple(recipients), {}, own_id, own_id)
+        return Receipt(self.name, message.message_id, tuple(recipients), {}, own_id, own_id or None)
 
     def _request(self, message: Message, recipients: Sequence[str]) -> dict[str, Any]:
         """SES writes a Message-ID of its own; ours goes in a header and in the tags, which events bring back."""
@@ -82,7 +82,7 @@ class SesProvider:
 
     def _send(self, request: dict[str, Any]) -> str:
         try:
-            return str(self._client.send_email(**request)["MessageId"])
+            return str(self._client.send_email(**request).get("MessageId", ""))
         except ClientError as error:
             raise _refused(error) from error
         except (ReadTimeoutError, ConnectionClosedError) as error:

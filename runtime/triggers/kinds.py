@@ -43,7 +43,7 @@ def build(job_type: str, config: Config, zone: ZoneInfo, anchor: datetime, path:
     """The trigger of a configuration. Raises BadArguments, whose `path` names what is wrong with it."""
     kind = JOB_TYPES.get(job_type)
     if kind is None:
-        raise BadArguments(f"There is no job type {job_type!r}. There are: {', '.join(sorted(JOB_TYPES))}.", "job_type")
+        raise BadArguments(f"job_type {job_type!r} is none of {', '.join(sorted(JOB_TYPES))}.", "job_type")
     properties = kind.config_schema["properties"]
     for key in config:
         if key not in properties:

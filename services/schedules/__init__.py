@@ -3,7 +3,7 @@
 from services.schedules.defaults import Default, seed
 from services.schedules.files import Imported, dump, load
 from services.schedules.history import Execution, executions
-from services.schedules.overview import Status, job_types, preview, status, task_functions
+from services.schedules.overview import Status, job_types, preview, status, task_functions, trigger_text
 from services.schedules.spec import ScheduleSpec
 from services.schedules.store import (
     create,
@@ -21,5 +21,5 @@ from services.schedules.store import (
 __all__ = [
     "Default", "Execution", "Imported", "ScheduleSpec", "Status", "create", "delete", "dump", "edit", "executions",
     "find", "get", "job_types", "listed", "load", "preview", "replace", "seed", "set_enabled", "status",
-    "task_functions", "trigger", "versions",
+    "task_functions", "trigger", "trigger_text", "versions",
 ]  # fmt: skip

@@ -41,6 +41,7 @@ async def executions(
     *,
     schedule_id: uuid.UUID | None = None,
     status: str | None = None,
+    execution_id: uuid.UUID | None = None,
     page: int = 1,
     per_page: int = 50,
 ) -> list[Execution]:
@@ -59,6 +60,8 @@ async def executions(
     )
     if schedule_id is not None:
         statement = statement.where(row.schedule_id == schedule_id)
+    if execution_id is not None:
+        statement = statement.where(row.id == execution_id)
     if status is not None:
         statement = statement.where(now == status)
     return [

@@ -1,5 +1,6 @@
 """What schedules can be made of, when they will run, and how the scheduler does."""
 
+import asyncio
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,7 +32,7 @@ class Kind:
 class Status:
     """How the scheduler does. `lag`: seconds by which the schedule that is due longest is late."""
 
-    running: bool
+    running: bool  # somebody leads
     leader: uuid.UUID | None
     term: int | None
     since: datetime | None
@@ -77,7 +78,18 @@ async def preview(
     """The next runs of a configuration that need not be a schedule's. Raises BadArguments."""
     zone, now = zone_of(time_zone), await moment(session)
     trigger = build(job_type, schedule_config, zone, anchor_at or start_at or now)
-    return next_runs(trigger, number, zone, max(now, start_at - _TICK) if start_at else now)
+    after = max(now, start_at - _TICK) if start_at else now
+    return await asyncio.to_thread(next_runs, trigger, number, zone, after)  # a combination may have to look for long
+
+
+def trigger_text(schedule: ScheduledJob) -> str:
+    """`cron: 0 9 * * mon-fri (Europe/Berlin)`, `interval: 30 seconds`, for people."""
+    config = schedule.schedule_config
+    if schedule.job_type == "interval":
+        return "interval: " + ", ".join(f"{number} {unit}" for unit, number in config.items())
+    if schedule.job_type in ("cron", "date"):
+        return f"{schedule.job_type}: {' '.join(map(str, config.values()))} ({schedule.time_zone})"
+    return f"{schedule.job_type}: {config} ({schedule.time_zone})"
 
 
 async def status(session: AsyncSession) -> Status:

@@ -59,7 +59,7 @@ class ScheduleSpec(BaseModel):
             return cls.model_validate(fields)
         except ValidationError as error:
             first = error.errors()[0]
-            at = _join(path, first["loc"])
+            at = _join(path, first["loc"][:1])
             raise BadArguments(f"{at or 'The schedule'}: {first['msg']}.", at) from None
 
     def changed(self, changes: dict[str, Any]) -> Self:
@@ -72,6 +72,7 @@ class ScheduleSpec(BaseModel):
 
     def check(self, path: str = "") -> None:
         """Raises BadArguments for what no schedule can have; whether it is ever due, `first_run` says."""
+        payload.check(self.schedule_config, _join(path, ["schedule_config"]))
         self.call(path)
         if self.queue is not None and self.queue not in broker.queues:
             known = ", ".join(sorted(broker.queues))
@@ -80,7 +81,6 @@ class ScheduleSpec(BaseModel):
         if self.start_at and self.end_at and self.end_at <= self.start_at:
             at = _join(path, ["end_at"])
             raise BadArguments(f"{at} {self.end_at.isoformat()} is not after start_at.", at)
-        payload.check(self.schedule_config, _join(path, ["schedule_config"]))
 
     def call(self, path: str = "") -> Call:
         """The actor with its arguments. Raises BadArguments."""

@@ -176,8 +176,8 @@ async def _set(
     if spec == before:
         return schedule
     spec.check(path)
+    now = await moment(session)
     if spec.times_differ(before):
-        now = await moment(session)
         schedule.anchor_at = spec.start_at or now
         schedule.runs = 0
         due: datetime | None = spec.first_run(schedule.anchor_at, now, path)
@@ -188,14 +188,14 @@ async def _set(
     elif spec.repeat is not None and schedule.runs >= spec.repeat:
         due = None
     else:
-        due = spec.first_run(schedule.anchor_at, await moment(session), path)
+        due = spec.first_run(schedule.anchor_at, now, path)
     for name, value in spec.model_dump().items():
         setattr(schedule, name, value)
     schedule.next_run_at = due if spec.enabled else None
     schedule.parked_until = schedule.problem = None
     schedule.version += 1
     schedule.updated_by, schedule.managed_by = who, "code" if who == CODE else "person"
-    schedule.updated_at = await moment(session)
+    schedule.updated_at = now
     await _flush(session, spec.name)
     if not spec.enabled:
         await _drop_waiting(session, schedule, f"the schedule was disabled by {who}")
@@ -205,8 +205,7 @@ async def _set(
 
 async def _flush(session: AsyncSession, name: str) -> None:
     try:
-        async with session.begin_nested():
-            await session.flush()
+        await session.flush()
     except IntegrityError as error:
         if "scheduled_jobs_name" not in str(error.orig):
             raise

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest_asyncio
 
-from db import checkpoints, jobs, limits, workers
+from db import checkpoints, jobs, limits, pauses, workers
 from runtime.client import Client
 
 SOME_ID, ME = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -33,6 +33,11 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "TIDY": (limits.TIDY, [["a"]]),
     "GRANT": (limits.GRANT, [["a", "b"], [SOME_ID] * 50, [0] * 50, ["a", "b"] * 25, ME]),
     "LOOK_AGAIN": (limits.LOOK_AGAIN, [[SOME_ID]]),
+    "BLOCK": (pauses.BLOCK, [[SOME_ID] * 50, [0] * 50]),
+    "GOING_ON": (pauses.GOING_ON, []),
+    "GO_ON": (pauses.GO_ON, ["a", 1_000]),
+    "QUEUES": (pauses.QUEUES, [["q1"], 200]),
+    "ACTORS": (pauses.ACTORS, [["a"], 200]),
     "FORGET": (limits.FORGET, ["", 1_000]),
     "LIVE_BY_UNIQUE_KEY": (jobs.LIVE_BY_UNIQUE_KEY, ["key-1"]),
 }

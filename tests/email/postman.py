@@ -43,7 +43,9 @@ class Postman:
 
     port: int = 0
     answers: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    holds: dict[str, asyncio.Event] = field(default_factory=dict)  # by step: answered once the event is set
+    holds: dict[str, asyncio.Event] = field(
+        default_factory=dict
+    )  # by step, DATA also by recipient: not answered before
     received: list[Received] = field(default_factory=list)
     connections: int = 0
     logins: int = 0
@@ -77,6 +79,9 @@ class Postman:
         self.received.append(
             Received(envelope.mail_from, envelope.rcpt_tos, envelope.content, secure, login and login.login)
         )
+        for recipient in envelope.rcpt_tos:
+            if f"DATA {recipient}" in self.holds:
+                await self.holds[f"DATA {recipient}"].wait()
         return await self._answer(server, "DATA")
 
     def authenticate(

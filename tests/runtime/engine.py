@@ -12,7 +12,12 @@ from settings import Settings
 from tests.support.process import Process
 from tests.support.waiting import wait_for
 
-ACTORS = ["tests.runtime.some_actors", "tests.runtime.control_actors", "tests.runtime.telemetry_actors"]
+ACTORS = [
+    "tests.runtime.some_actors",
+    "tests.runtime.control_actors",
+    "tests.runtime.telemetry_actors",
+    "tests.workflows.flow_actors",
+]
 WORKER = ["dramatiq", *ACTORS, "--processes", "1", "--threads", "4"]
 SCHEDULER = ["python", "-m", "scheduling"]
 

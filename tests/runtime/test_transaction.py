@@ -42,7 +42,7 @@ async def test_the_work_and_the_success_are_one_commit(client: Client, engine: E
 
     await wait_for(committed)
     assert (await row(client, job_id)).state == "succeeded"  # from the moment the effect can be seen
-    at = await value(client, "select e.at = j.finished_at from stage.effects e join jobs j on j.id = e.job")
+    at = await value(client, "select e.xmin = j.xmin from stage.effects e join jobs j on j.id = e.job")
     assert at, "both hold the time of their transaction's start"
 
 

@@ -15,6 +15,16 @@ from settings import Settings
 from tests.support.databases import create_database, drop_database, empty_redis
 from tests.support.process import ROOT
 
+# Of every process of the run: `actors` reads its settings once, when it is imported.
+SETTINGS = {
+    "SECRET_KEY": "of-the-tests-0123456789abcdefghijklmnop",
+    "OUTGOING_SCHEMES": "http,https",
+    "OUTGOING_PORTS": "*",
+    "OUTGOING_PRIVATE": "127.0.0.0/8",
+    "WEBHOOK_EVENT_TYPES": "order.paid,order.shipped",
+    "WEBHOOK_SCHEDULE": "0.05,0.05,0.05",
+}
+
 
 class Run:
     """Started before the tests are collected: importing `actors` makes the broker, which must know its Redis."""
@@ -35,6 +45,8 @@ class Run:
         patch.chdir(self.home)
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("CALLBOARD_HOME", str(self.home))
+        for name, value in SETTINGS.items():
+            patch.setenv(name, value)
 
         urls = self._end.enter_context(running(self.home, given))
         database_url = asyncio.run(create_database(urls["DATABASE_URL"]))

@@ -129,25 +129,32 @@ async def events(job_id: UUID, request: Request, session: Transaction, caller: C
 
 async def _events(client: Client, caller: CurrentCaller, job_id: UUID) -> AsyncIterator[str]:
     """Looks when it is told to, and every two seconds; says something only when there is something new."""
-    said, silent = "", 0.0
+    said, has_ended = await _look(client, caller, job_id)
+    yield said
+    if has_ended:
+        return
+    silent = 0.0
     async with _streams, client.watcher.watch(job_id) as watch:
-        while True:
-            try:
-                async with client.session() as session:
-                    job = await visible(session, caller, job_id)
-                    told = await progress.get(session, job_id)
-            except NotFound:
-                yield "event: deleted\ndata: {}\n\n"
-                return
-            now = Event(job=JobDocument.of(job), progress=told and ProgressDocument.of(told)).model_dump_json()
-            has_ended = job.outcome is not None
-            if now != said or has_ended:
+        while not has_ended:
+            now, has_ended = await _look(client, caller, job_id)
+            if now != said:
                 said, silent = now, 0.0
-                yield f"event: {'ended' if has_ended else 'changed'}\ndata: {now}\n\n"
-            if has_ended:
-                return
-            if not await watch.changed(within=LOOK):
-                silent += LOOK
-            if silent >= SILENCE:
+                yield now
+            elif silent >= SILENCE:
                 silent = 0.0
                 yield ": still here\n\n"
+            if not has_ended and not await watch.changed(within=LOOK):
+                silent += LOOK
+
+
+async def _look(client: Client, caller: CurrentCaller, job_id: UUID) -> tuple[str, bool]:
+    """The event that tells how the job is now, and whether it is the last one."""
+    try:
+        async with client.session() as session:
+            job = await visible(session, caller, job_id)
+            told = await progress.get(session, job_id)
+    except NotFound:
+        return "event: deleted\ndata: {}\n\n", True
+    has_ended = job.outcome is not None
+    now = Event(job=JobDocument.of(job), progress=told and ProgressDocument.of(told)).model_dump_json()
+    return f"event: {'ended' if has_ended else 'changed'}\ndata: {now}\n\n", has_ended

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from web.pages import assets, live, login, oidc, overview
+from web.pages import assets, errors, job, jobs, live, login, many, oidc, overview
 
 router = APIRouter(include_in_schema=False)
-for page in (assets, live, login, oidc, overview):
+for page in (assets, live, login, oidc, overview, jobs, many, job, errors):
     router.include_router(page.router)

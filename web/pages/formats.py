@@ -1,11 +1,14 @@
 """How values look on a page. Whatever returns Markup has escaped what it was given."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
+from db.models import Job
+from services.masking import masking
 from web.pages.tree import tree
 
 _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
@@ -111,12 +114,57 @@ def strip(outcomes: Iterable[str], label: str) -> Markup:
     )
 
 
+def waited(job: Job) -> float | None:
+    """Seconds that its last run waited from when it was due, or that it has waited until now."""
+    due = max(job.run_at, job.created_at)
+    if job.started_at is not None and job.started_at >= due:
+        return (job.started_at - due).total_seconds()
+    if job.started_at is None and job.finished_at is None and due <= datetime.now(UTC):
+        return (datetime.now(UTC) - due).total_seconds()
+    return None
+
+
+def ran(job: Job) -> float | None:
+    """Seconds of its last run, or of the one that goes on."""
+    if job.started_at is None or job.state in ("queued", "waiting", "paused"):
+        return None
+    return ((job.finished_at or datetime.now(UTC)) - job.started_at).total_seconds()
+
+
+def query(values: Mapping[str, object]) -> str:
+    """As the part of an address after its question mark; what is empty is left out."""
+    return urlencode({name: str(value) for name, value in values.items() if value not in ("", None)})
+
+
+def masked(text: str | None) -> str:
+    """Text that may hold secrets."""
+    return masking().text(text or "")
+
+
 def plural(count: int, one: str, many: str | None = None) -> str:
     """`1 job`, `12 jobs`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 FILTERS = {
-    "badge": badge, "capped": capped, "clip": clip, "duration": duration, "instant": instant, "number": number,
-    "plural": plural, "since": since, "size": size, "spark": spark, "strip": strip, "tree": tree, "when": when,
-}  # fmt: skip
+    function.__name__: function
+    for function in (
+        badge,
+        capped,
+        clip,
+        duration,
+        instant,
+        masked,
+        number,
+        plural,
+        query,
+        ran,
+        since,
+        size,
+        spark,
+        strip,
+        tree,
+        waited,
+        when,
+    )
+}

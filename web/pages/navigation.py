@@ -10,4 +10,8 @@ class Page(NamedTuple):
     key: str  # `g` and this letter go there
 
 
-PAGES = (Page("/", "Overview", "overview", "o"),)
+PAGES = (
+    Page("/", "Overview", "overview", "o"),
+    Page("/jobs", "Jobs", "jobs", "j"),
+    Page("/errors", "Errors", "errors", "e"),
+)

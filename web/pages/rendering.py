@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from web.csrf import csrf_token
 from web.headers import PAGES as PAGES_TRUST
+from web.pages import flash
 from web.pages.assets import asset
 from web.pages.formats import FILTERS
 from web.pages.navigation import PAGES
@@ -52,7 +53,9 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
     }
     block = wanted(request)
     if block is not None and block in found.blocks:
-        text = "".join(found.blocks[block](found.new_context(values)))
-    else:
-        text = found.render(values)
-    return HTMLResponse(text, status, HEADERS)
+        return HTMLResponse("".join(found.blocks[block](found.new_context(values))), status, HEADERS)
+    values["flash"] = flash.take(request)
+    response = HTMLResponse(found.render(values), status, HEADERS)
+    if values["flash"]:
+        flash.forget(response)
+    return response

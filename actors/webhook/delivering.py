@@ -1,0 +1,233 @@
+"""One delivery: claim it, send it, write down what came back, and say when to try again."""
+
+import uuid
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import asyncpg
+import dramatiq
+import orjson
+
+from actors.webhook import routing
+from actors.webhook.disabling import disable
+from actors.webhook.sealed import open_json, open_secrets
+from db import webhooks
+from errors import BadArguments, DeliveryError, LeaseLost, NotFound, Rejected
+from providers.http import Response, client
+from providers.webhooks.signing import sign
+from providers.webhooks.verdict import MOST_FREE, Verdict, judge, next_delay
+from runtime import Job, current_job
+from settings import settings
+
+KEPT = 16 * 1024  # bytes of a response's body
+_HEADERS_KEPT = 8 * 1024  # characters of a response's headers
+_FLUSH = 0.2  # the share of a pause by which those that waited for its end are spread
+_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class _Claimed:
+    """A delivery that this run has, and what its request takes."""
+
+    row: asyncpg.Record
+    secrets: list[str]
+    headers: dict[str, str]
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> "_Claimed":
+        """Raises ConfigurationError when its secrets were sealed with another key."""
+        if row["endpoint_id"] is None:
+            alone = open_json(settings(), row["message_id"], row["sealed"])
+            return cls(row, alone.get("secrets", []), alone.get("headers", {}))
+        endpoint: uuid.UUID = row["endpoint_id"]
+        secrets = open_secrets(settings(), endpoint, orjson.loads(row["secrets"]), row["now"])
+        return cls(row, secrets, open_json(settings(), endpoint, row["headers"]))
+
+    def request_headers(self) -> dict[str, str]:
+        """Whatever attempt it is, `webhook-id` stays; the timestamp is this attempt's."""
+        message = message_name(self.row["message_id"])
+        timestamp = int(self.row["now"].timestamp())
+        own = {
+            "content-type": "application/json",
+            "user-agent": "Callboard-Webhooks",
+            "webhook-id": message,
+            "webhook-timestamp": str(timestamp),
+        }
+        if self.secrets:
+            own["webhook-signature"] = sign(self.secrets, message, timestamp, self.row["body"])
+        return {**self.headers, **own}
+
+    def shown_headers(self, sent: dict[str, str]) -> dict[str, str]:
+        """The request's headers as they are kept: custom ones may hold a token."""
+        return {name: "********" if name in self.headers else value for name, value in sent.items()}
+
+
+def message_name(message_id: uuid.UUID) -> str:
+    """What the receiver knows the message by, over all attempts and replays."""
+    return f"msg_{message_id.hex}"
+
+
+@dramatiq.actor(
+    queue_name="webhooks",
+    concurrency=settings().webhook_concurrency,
+    key="endpoint",
+    max_retries=None,  # the schedule ends it, not a number of runs: those that were put off do not count
+    time_limit=180_000,
+    throws=(Rejected, BadArguments, NotFound),
+)
+async def deliver_webhook(*, delivery: str, endpoint: str) -> dict[str, Any]:
+    """Send one delivery; better enqueued by `services.webhook`. `endpoint` is what its concurrency
+    is counted by: an endpoint that hangs holds so many places and no more.
+
+    A failed attempt is run again as WEBHOOK_SCHEDULE says; when that is over the job fails, and the delivery is kept as
+    exhausted. Delivery is at least once: when the worker dies while the request is under way it is sent again, with the
+    same `webhook-id`.
+    """
+    job = current_job()
+    row = await _claim(job, uuid.UUID(delivery))
+    if row is None:
+        return await _ended_before(job, uuid.UUID(delivery))
+    claimed = _Claimed.of(row)
+    sent = claimed.request_headers()
+    answer = await _request(claimed, sent)
+    verdict = judge(answer, row["now"])
+    return await _conclude(job, claimed, sent, answer, verdict)
+
+
+async def _claim(job: Job, delivery: uuid.UUID) -> asyncpg.Record | None:
+    """The delivery, if this run has it now. None: it has ended, or another run has it. Raises Snooze until it may be
+    sent, and ends it if it may not."""
+    async with job.database.connection() as connection:
+        row = await connection.fetchrow(webhooks.CLAIM, delivery, job.id, job.attempt)
+        if row is None or row["number"] is not None:
+            return row
+        if row["is_disabled"]:
+            await connection.fetchval(webhooks.END, delivery, job.attempt, "skipped")
+            raise job.Cancel("Its endpoint is disabled. Enable it, then replay what was skipped.")
+        if row["quiet_for"] is not None and row["quiet_for"] > 0:
+            raise job.Snooze(row["quiet_for"] * (1 + _FLUSH * (job.id.int % 997) / 997))
+        wait = row["slot_in"]
+        if wait is None:
+            wait = await connection.fetchval(webhooks.TAKE_SLOT, delivery, row["endpoint_id"])
+    if wait is not None and wait > 0:
+        raise job.Snooze(wait)
+    return await _claim(job, delivery)
+
+
+async def _ended_before(job: Job, delivery: uuid.UUID) -> dict[str, Any]:
+    """An earlier run of this job has ended it, or it is being replayed by hand."""
+    async with job.database.connection() as connection:
+        outcome = await connection.fetchval(webhooks.OUTCOME, delivery)
+    if outcome is None:
+        raise NotFound(f"There is no delivery {delivery} for this job. It may have been deleted.")
+    if outcome == "succeeded":
+        return {"outcome": outcome}
+    raise Rejected(f"The delivery has ended: {outcome}. `callboard webhooks replay {delivery}` sends it again.")
+
+
+async def _request(claimed: _Claimed, headers: dict[str, str]) -> Response | DeliveryError:
+    row = claimed.row
+    try:
+        return await client(settings()).request(
+            "POST", row["url"], headers=headers, body=row["body"], deadline=row["timeout"], most=KEPT
+        )
+    except DeliveryError as error:
+        return error
+    except BadArguments as error:  # the settings allow less than when it was written
+        return Rejected(str(error), code="refused_url")
+
+
+async def _conclude(
+    job: Job, claimed: _Claimed, sent: dict[str, str], answer: Response | DeliveryError, verdict: Verdict
+) -> dict[str, Any]:
+    """Write the attempt down, and end the run as it deserves."""
+    row = claimed.row
+    counts = verdict.counts or row["number"] - row["failures"] > MOST_FREE
+    failures = row["failures"] + (1 if counts and verdict.ending is None else 0)
+    delay = None if verdict.ending else next_delay(_schedule(), failures, verdict.hint)
+    outcome = verdict.ending or ("exhausted" if delay is None else None)
+    attempt = _attempt(job, claimed, sent, answer, verdict, outcome, failures - row["failures"], delay)
+    reason = verdict.disable or _fails_too_long(row, outcome)
+    if outcome and (row["ordered"] or reason):
+        await _record_and_more(job, row, attempt, reason)
+    else:
+        await _record(job, attempt)
+        if reason:
+            await _disable(job, row, reason)
+    if outcome == "succeeded":
+        return {"outcome": outcome, "attempts": row["number"]}
+    if outcome:
+        raise Rejected(f"{outcome}: {_told(answer)}")
+    raise job.Retry(delay, _told(answer))
+
+
+async def _record(job: Job, attempt: tuple[Any, ...]) -> None:
+    async with job.database.connection() as connection:
+        if await connection.fetchval(webhooks.RECORD, *attempt) is None:
+            raise LeaseLost(f"Run {job.attempt} of job {job.id} was given up.")
+
+
+async def _record_and_more(job: Job, row: asyncpg.Record, attempt: tuple[Any, ...], reason: str | None) -> None:
+    """The attempt, together with the next of an ordered endpoint and the end of an endpoint."""
+    async with job.transaction(checkpoint=None) as session:
+        if not await routing.fetch(session, webhooks.RECORD, *attempt):
+            raise LeaseLost(f"Run {job.attempt} of job {job.id} was given up.")
+        if reason and row["endpoint_id"]:
+            await disable(session, row["endpoint_id"], reason)
+        if row["ordered"]:
+            await routing.hand_on(session, row["endpoint_id"])
+
+
+async def _disable(job: Job, row: asyncpg.Record, reason: str) -> None:
+    async with job.transaction(checkpoint=None) as session:
+        await disable(session, row["endpoint_id"], reason)
+
+
+def _fails_too_long(row: asyncpg.Record, outcome: str | None) -> str | None:
+    days = settings().webhook_disable_days
+    if row["failing_for"] is None or row["failing_for"] < days * _DAY or outcome == "succeeded":
+        return None
+    return f"Every attempt has failed for {days:g} days."
+
+
+def _attempt(
+    job: Job,
+    claimed: _Claimed,
+    sent: dict[str, str],
+    answer: Response | DeliveryError,
+    verdict: Verdict,
+    outcome: str | None,
+    failures: int,
+    delay: float | None,
+) -> tuple[Any, ...]:
+    """The parameters of RECORD."""
+    row = claimed.row
+    quiet = verdict.quiet if outcome is None else None
+    first = (row["id"], job.attempt, outcome, failures, delay, row["now"], row["url"])
+    headers = orjson.dumps(claimed.shown_headers(sent)).decode()
+    if isinstance(answer, DeliveryError):
+        return (*first, headers, None, answer.code, str(answer)[:1000], None, None, False, None, None, quiet)
+    return (
+        *first, headers, answer.status, None, None, _kept_headers(answer), answer.text, answer.truncated,
+        answer.address, orjson.dumps(answer.timings.as_json()).decode(), quiet,
+    )  # fmt: skip
+
+
+def _kept_headers(answer: Response) -> str:
+    kept, size = [], 0
+    for name, value in answer.headers:
+        size += len(name) + len(value)
+        if size > _HEADERS_KEPT:
+            break
+        kept.append([name, value.replace("\0", "")])
+    return orjson.dumps(kept).decode()
+
+
+def _told(answer: Response | DeliveryError) -> str:
+    return str(answer) if isinstance(answer, DeliveryError) else f"The receiver answered {answer.status}."
+
+
+@cache
+def _schedule() -> list[float]:
+    return [float(step) for step in settings().webhook_schedule]

@@ -1,0 +1,69 @@
+"""`callboard actors …`: what is declared, and pausing it."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cli.output import AsJson, print_json
+from cli.session import run
+from cli.who import who
+from runtime.client import Client
+from services import actors
+from services.actors import DeclaredActor
+
+app = typer.Typer(help="Actors: what is declared; pause and resume.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The actor's name.", show_default=False)]
+Reason = Annotated[str, typer.Option("--reason", help="Why: others read it while they wait.", show_default=False)]
+Note = Annotated[str | None, typer.Option("--reason", help="Why, for the audit.")]
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """What is declared, with its limits, and whether it is paused."""
+
+    async def command(client: Client) -> list[DeclaredActor]:
+        async with client.session() as session:
+            return await actors.listed(session)
+
+    found = run(command)
+    if as_json:
+        print_json(found)
+        return
+    table = Table("actor", "queue", "priority", "at once", "rate", "by", "state", box=None)
+    for actor in found:
+        state = f"paused by {actor.paused_by}: {actor.reason} ({actor.held} held)" if actor.is_paused else ""
+        table.add_row(
+            escape(actor.name), escape(actor.queue), str(actor.priority), str(actor.concurrency or ""),
+            actor.rate_limit or "", escape(actor.key or ""), escape(state),
+        )  # fmt: skip
+    Console().print(table)
+
+
+@app.command()
+def pause(name: Name, reason: Reason) -> None:
+    """Start none of its jobs, on any worker; what runs goes on."""
+
+    async def command(client: Client) -> None:
+        async with client.session() as session:
+            await actors.pause(session, name, who=who(), reason=reason)
+            await session.commit()
+
+    run(command)
+    typer.echo(f"The actor {name} is paused. What runs goes on.")
+
+
+@app.command()
+def resume(name: Name, reason: Note = None) -> None:
+    """Start its jobs again."""
+
+    async def command(client: Client) -> None:
+        async with client.session() as session:
+            await actors.resume(session, name, who=who(), reason=reason)
+            await session.commit()
+
+    run(command)
+    typer.echo(f"The actor {name} goes on.")

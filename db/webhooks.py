@@ -1,0 +1,220 @@
+"""The SQL of webhooks: one job carries one delivery; the delivery's row says what became of it.
+
+                    claim                  attempt failed, schedule goes on
+    (waiting) ──────────────▶ (under way) ──────────────────────────────▶ (waiting)
+                                  │
+                                  ├──▶ succeeded    2xx
+                                  ├──▶ exhausted    the schedule is over; kept, and can be replayed
+                                  ├──▶ gone         410: the endpoint is disabled
+                                  └──▶ aborted      the receiver wants no more of this message
+    (waiting) ──▶ skipped      its endpoint is disabled: kept, and can be replayed
+    (waiting) ──▶ cancelled    somebody cancelled its job
+
+The claim is committed before the request, and names the run by the attempt of its job, which only grows: a run that was
+given up cannot write. A run that finds another's request under way notes it as an attempt whose answer was lost.
+All times are the database's. Parameters are asyncpg's.
+"""
+
+# A message: id, event type, body, idempotency key. No row: there is one with that key.
+INSERT_MESSAGE = """
+insert into webhook_messages (id, event_type, body, idempotency_key) values ($1, $2, $3, $4)
+on conflict (idempotency_key) where idempotency_key is not null do nothing
+returning id
+"""
+
+MESSAGE_BY_KEY = "select id, event_type, body from webhook_messages where idempotency_key = $1"
+
+# Who is told of an event: event type.
+MATCHING = """
+select id, ordered, disabled_at is not null as is_disabled from webhook_endpoints
+where event_types is null or $1 = any(event_types)
+order by id
+"""
+
+# Ordered endpoints are held until the end of the transaction, so that nobody hands on meanwhile; those that have
+# nothing under way or waiting are returned: their next delivery may start at once: ids.
+HOLD_IDLE = """
+with held as materialized (select id from webhook_endpoints where id = any($1::uuid[]) order by id for update)
+select id from held
+where not exists (select from webhook_deliveries d where d.endpoint_id = held.id and d.outcome is null)
+"""
+
+# Deliveries, as arrays: ids, messages, endpoints, URLs, sealed, replays of, jobs, outcomes.
+INSERT_DELIVERIES = """
+insert into webhook_deliveries (id, message_id, endpoint_id, url, sealed, replay_of, job_id, outcome, ended_at)
+select id, message_id, endpoint_id, url, sealed, replay_of, job_id, outcome,
+       case when outcome is not null then now() end
+from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[])
+     as t(id, message_id, endpoint_id, url, sealed, replay_of, job_id, outcome)
+"""
+
+# A run takes its delivery, if nothing speaks against it now: id, job, attempt of the job. `number` is that of the
+# attempt, null where something does. No row: it has ended, or a later run has it.
+CLAIM = """
+with mine as materialized (
+    select d.id, d.attempts, d.started_at, d.slot_at, d.failures, d.message_id, d.endpoint_id, d.sealed,
+           coalesce(e.url, d.url) as url, e.headers, e.secrets::text, coalesce(e.timeout, 15) as timeout, e.rate,
+           coalesce(e.ordered, false) as ordered, e.disabled_at is not null as is_disabled,
+           extract(epoch from e.throttled_until - now())::float8 as quiet_for,
+           extract(epoch from d.slot_at - now())::float8 as slot_in,
+           extract(epoch from now() - e.failing_since)::float8 as failing_for
+    from webhook_deliveries d left join webhook_endpoints e on e.id = d.endpoint_id
+    where d.id = $1 and d.job_id = $2 and d.run < $3 and d.outcome is null
+    for update of d
+), lost as (
+    insert into webhook_attempts (delivery_id, number, started_at, url, code, error)
+    select id, attempts, started_at, url, 'lost', 'The worker ended while the request was under way.'
+    from mine where started_at is not null
+), claimed as (
+    update webhook_deliveries d
+    set run = $3, attempts = d.attempts + 1, started_at = now(), next_attempt_at = null
+    from mine where d.id = mine.id and not mine.is_disabled and coalesce(mine.quiet_for, 0) <= 0
+      and (mine.rate is null or mine.slot_in <= 0)
+    returning d.id, d.attempts as number
+), left_alone as (
+    update webhook_deliveries d set started_at = null
+    from mine where d.id = mine.id and mine.started_at is not null
+      and (mine.is_disabled or mine.quiet_for > 0 or mine.rate is not null and coalesce(mine.slot_in, 1) > 0)
+)
+select mine.*, c.number, now() as now, m.event_type, m.body
+from mine join webhook_messages m on m.id = mine.message_id left join claimed c on c.id = mine.id
+"""
+
+# What is known of a delivery that cannot be claimed.
+OUTCOME = "select outcome from webhook_deliveries where id = $1"
+
+# The next place within an endpoint's rate, taken for a delivery that has none yet: delivery, endpoint. Returns the
+# seconds until it.
+TAKE_SLOT = """
+with slot as (
+    update webhook_endpoints set next_slot_at = greatest(now(), next_slot_at) + make_interval(secs => 1 / rate)
+    where id = $2 and rate is not null
+    returning next_slot_at - make_interval(secs => 1 / rate) as at
+)
+update webhook_deliveries d set slot_at = slot.at from slot where d.id = $1
+returning extract(epoch from slot.at - now())::float8
+"""
+
+# What an attempt came to: delivery, attempt of the job, outcome or null, does it count as a failure, seconds until the
+# next one or null, when it started, URL, request headers, status, code, error, response headers, response body, was it
+# truncated, address, timings, seconds of quiet for the endpoint or null. An endpoint's row is only written where that
+# says something new. No row: the run was given up.
+RECORD = """
+with delivery as (
+    update webhook_deliveries
+    set started_at = null, slot_at = null, failures = failures + $4::int, outcome = $3::text,
+        ended_at = case when $3::text is not null then now() end,
+        next_attempt_at = now() + make_interval(secs => $5::float8)
+    where id = $1 and run = $2 and outcome is null and started_at is not null
+    returning id, attempts, endpoint_id, next_attempt_at
+), attempt as (
+    insert into webhook_attempts (delivery_id, number, started_at, url, request_headers, status, code, error,
+                                  response_headers, response_body, truncated, address, timings, next_attempt_at)
+    select id, attempts, $6, $7, $8::json, $9, $10, $11, $12::json, $13, $14, $15, $16::json, next_attempt_at
+    from delivery
+), endpoint as (
+    update webhook_endpoints e
+    set failing_since = case when $3::text = 'succeeded' then null else coalesce(e.failing_since, now()) end,
+        throttled_until = greatest(e.throttled_until, now() + make_interval(secs => $17::float8))
+    from delivery d
+    where e.id = d.endpoint_id
+      and (($3::text is not distinct from 'succeeded') = (e.failing_since is not null) or $17::float8 is not null)
+)
+select id from delivery
+"""
+
+# Ended without an attempt: id, attempt of the job, outcome.
+END = """
+update webhook_deliveries set outcome = $3, ended_at = now(), run = $2, next_attempt_at = null
+where id = $1 and run <= $2 and outcome is null
+returning id
+"""
+
+# The first of an ordered endpoint's deliveries that waits for its turn; the endpoint is held meanwhile: endpoint.
+NEXT_IN_ORDER = """
+with held as materialized (select id from webhook_endpoints where id = $1 for update)
+select d.id from webhook_deliveries d join held on held.id = d.endpoint_id
+where d.outcome is null
+  and not exists (select from webhook_deliveries o where o.endpoint_id = held.id and o.outcome is null
+                                                    and o.job_id is not null)
+order by d.id limit 1
+"""
+
+# All that wait for their turn, of an endpoint that is not ordered any more: endpoint.
+WAITING_IN_ORDER = """
+select id from webhook_deliveries where endpoint_id = $1 and outcome is null and job_id is null order by id for update
+"""
+
+# deliveries, jobs.
+SET_JOBS = """
+update webhook_deliveries d set job_id = t.job_id
+from unnest($1::uuid[], $2::uuid[]) as t(id, job_id) where d.id = t.id
+"""
+
+# Nothing more is sent to an endpoint: id, reason. What waits for its turn there is skipped at once, what has a job when
+# that runs. No row: it was disabled already.
+DISABLE = """
+with disabled as (
+    update webhook_endpoints set disabled_at = now(), disabled_reason = $2
+    where id = $1 and disabled_at is null
+    returning id, url, description, owner_email, disabled_at
+), skipped as (
+    update webhook_deliveries d set outcome = 'skipped', ended_at = now()
+    from disabled where d.endpoint_id = disabled.id and d.outcome is null and d.job_id is null
+)
+select * from disabled
+"""
+
+ENABLE = """
+update webhook_endpoints
+set disabled_at = null, disabled_reason = null, failing_since = null, throttled_until = null
+where id = $1 and disabled_at is not null
+returning id
+"""
+
+# What to send again, oldest first, of each message and endpoint the newest delivery only: after this id, endpoint or
+# null, outcomes, since or null, until or null, event types or null, the job that asks (what was made after it is left
+# alone), most.
+TO_REPLAY = """
+select d.id, d.message_id, d.endpoint_id, d.url, d.sealed,
+       coalesce(e.ordered, false) as ordered, coalesce(e.disabled_at is not null, false) as is_disabled
+from webhook_deliveries d
+join webhook_messages m on m.id = d.message_id
+left join webhook_endpoints e on e.id = d.endpoint_id
+where d.id > $1 and ($2::uuid is null or d.endpoint_id = $2) and d.outcome = any($3::text[])
+  and ($4::timestamptz is null or d.created_at >= $4) and ($5::timestamptz is null or d.created_at < $5)
+  and ($6::text[] is null or m.event_type = any($6))
+  and d.created_at < (select created_at from jobs where id = $7)
+  and not exists (select from webhook_deliveries later
+                  where later.message_id = d.message_id and later.endpoint_id is not distinct from d.endpoint_id
+                    and later.url is not distinct from d.url and later.id > d.id)
+order by d.id limit $8
+"""
+
+# One delivery, to be sent again: id.
+ONE_TO_REPLAY = """
+select d.id, d.message_id, d.endpoint_id, d.url, d.sealed, d.outcome,
+       coalesce(e.ordered, false) as ordered, coalesce(e.disabled_at is not null, false) as is_disabled
+from webhook_deliveries d left join webhook_endpoints e on e.id = d.endpoint_id
+where d.id = $1
+"""
+
+# Deliveries whose jobs were cancelled, or failed without a word from their actor: seconds since then at most.
+SETTLE_ENDED = """
+update webhook_deliveries d set outcome = 'cancelled', ended_at = now(), started_at = null
+from jobs j
+where j.outcome in (2, 3) and j.finished_at > now() - make_interval(secs => $1)
+  and d.job_id = j.id and d.outcome is null and j.actor = 'deliver_webhook'
+returning d.id, d.endpoint_id,
+          coalesce((select e.ordered from webhook_endpoints e where e.id = d.endpoint_id), false) as ordered
+"""
+
+# Messages past their retention of which nothing is under way, with all that belongs to them: seconds, most.
+DELETE_OLD = """
+delete from webhook_messages where id = any(array(
+    select m.id from webhook_messages m
+    where m.created_at < now() - make_interval(secs => $1)
+      and not exists (select from webhook_deliveries d where d.message_id = m.id and d.outcome is null)
+    order by m.created_at limit $2 for update skip locked
+))
+"""

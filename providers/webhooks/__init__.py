@@ -1,0 +1,1 @@
+"""What webhooks are by their specification (standardwebhooks.com): signatures, the schedule, what an answer means."""

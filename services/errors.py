@@ -1,0 +1,99 @@
+"""Errors as groups: what fails, how often, since when; and what people say of it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db import errors
+from db.models import ErrorGroup, JobAttempt
+from errors import NotFound
+from services import audit
+
+Show = Literal["open", "muted", "resolved", "all"]
+
+
+@dataclass(frozen=True)
+class Group:
+    fingerprint: str
+    error_type: str
+    pattern: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    total: int
+    occurrences: int  # within the period
+    actors: list[str]
+    muted_at: datetime | None
+    resolved_at: datetime | None
+    state: str  # "new", "ongoing", "returned", "muted", "resolved"
+    trend: list[float]  # occurrences by hour
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A group and where it was seen last."""
+
+    group: ErrorGroup
+    attempt: JobAttempt | None  # None where that job has been deleted
+    trend: list[float]
+    actors: list[tuple[str, int]]
+    latest: list[Any]
+
+
+async def groups(
+    session: AsyncSession,
+    hours: int,
+    *,
+    actor: str | None = None,
+    show: Show = "open",
+    text: str | None = None,
+    most: int = 100,
+) -> list[Group]:
+    """Those seen within the last hours, the most frequent first."""
+    connection = await session.connection()
+    rows = list(await connection.exec_driver_sql(errors.GROUPS, (float(hours), actor, show, text, most)))
+    trends = await _trends(session, [row.fingerprint for row in rows], hours)
+    return [Group(**row._asdict(), trend=trends[row.fingerprint]) for row in rows]
+
+
+async def sample(session: AsyncSession, fingerprint: str, hours: int) -> Sample:
+    """One group, with the attempt seen last. Raises NotFound."""
+    group = await session.get(ErrorGroup, fingerprint)
+    if group is None:
+        raise NotFound("There is no such group of errors. It may not have been seen for so long that it was forgotten.")
+    connection = await session.connection()
+    trend = (await _trends(session, [fingerprint], hours))[fingerprint]
+    actors = [tuple(row) for row in await connection.exec_driver_sql(errors.ACTORS, (fingerprint, float(hours)))]
+    latest = list(await connection.exec_driver_sql(errors.LATEST, (fingerprint, 20)))
+    attempt = await session.get(JobAttempt, (group.sample_job, group.sample_attempt))
+    return Sample(group, attempt, trend, actors, latest)
+
+
+async def mute(session: AsyncSession, fingerprint: str, *, who: str, on: bool) -> None:
+    """It is not shown among the open ones, or is again. Raises NotFound."""
+    await _change(session, errors.MUTE, fingerprint, who, on)
+    audit.note(session, who, "error.mute" if on else "error.unmute", target=fingerprint)
+
+
+async def resolve(session: AsyncSession, fingerprint: str, *, who: str, on: bool) -> None:
+    """It is done with; should it be seen again it has returned. Raises NotFound."""
+    await _change(session, errors.RESOLVE, fingerprint, who, on)
+    audit.note(session, who, "error.resolve" if on else "error.reopen", target=fingerprint)
+
+
+async def _change(session: AsyncSession, statement: str, fingerprint: str, who: str, on: bool) -> None:
+    connection = await session.connection()
+    if (await connection.exec_driver_sql(statement, (fingerprint, who if on else None))).first() is None:
+        raise NotFound("There is no such group of errors.")
+
+
+async def _trends(session: AsyncSession, fingerprints: list[str], hours: int) -> dict[str, list[float]]:
+    last = int(datetime.now(UTC).timestamp()) // 3600
+    trends = {fingerprint: [0.0] * hours for fingerprint in fingerprints}
+    connection = await session.connection()
+    for row in await connection.exec_driver_sql(errors.TRENDS, (fingerprints, float(hours))):
+        place = hours - 1 - (last - int(row.starts_at.timestamp()) // 3600)
+        if 0 <= place < hours:
+            trends[row.fingerprint][place] += row.occurrences
+    return trends

@@ -1,0 +1,142 @@
+"""Tests of the pages of jobs and errors, as an operator uses them."""
+
+import json
+import re
+import uuid
+
+import pytest
+from playwright.async_api import expect
+
+from runtime.client import Client
+from services import jobs
+from tests.browser.axe import violations
+from tests.browser.conftest import DESK, PHONE, Visit
+from tests.conftest import StartProcess
+from tests.support.waiting import wait_for
+
+MANY = """
+insert into jobs (id, actor, queue, args, kwargs, state, outcome, attempt, started_at, finished_at, error)
+select gen_random_uuid(), 'send_email', 'email', '[]', json_build_object('to', 'user' || n || '@example.com'),
+       'failed', 2, 1, now() - interval '2 min', now() - interval '1 min',
+       json_build_object('type', 'ValueError', 'message', 'order ' || n)
+from generate_series(1, $1::int) n
+returning id
+"""
+
+
+async def failed(client: Client, count: int) -> list[uuid.UUID]:
+    async with client.database.connection() as connection:
+        return [row["id"] for row in await connection.fetch(MANY, count)]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_lists_and_details_can_be_used_by_everybody(visit: Visit, client: Client, dark: bool) -> None:
+    """Given jobs with attempts, logs, progress and children, then axe finds no violation on their pages."""
+    (job, *_) = await failed(client, 30)
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "insert into job_attempts (job_id, attempt, worker, started_at, error_type, error_message, traceback)"
+            " values ($1, 1, gen_random_uuid(), now() - interval '2 min', 'ValueError', 'order 1', $2)",
+            job,
+            'Traceback (most recent call last):\n  File "/x/site-packages/a.py", line 1, in a\n    b()\n'
+            '  File "/app/b.py", line 2, in b\n    raise ValueError\nValueError: order 1\n',
+        )
+        await connection.execute("update jobs set parent_id = $1, state = 'cancelled', outcome = 3 where id <> $1", job)
+        await connection.execute(
+            "insert into job_logs (job_id, attempt, line, level, logged_at, message)"
+            " values ($1, 1, 1, 30, now(), 'hm')",
+            job,
+        )
+    for viewport in (DESK, PHONE):
+        for path in ("/jobs", f"/jobs/{job}", f"/jobs/{job}/edit", "/jobs/bulk?q=state:failed"):
+            page = await visit(path, viewport=viewport, dark=dark)
+            assert await violations(page) == [], path
+            assert await page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], path
+
+
+async def test_an_operator_finds_a_failure_mends_its_arguments_and_sees_it_succeed(
+    visit: Visit, client: Client, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given a mail to no address that has failed among others, when an operator searches for the text of its error,
+    reads its traceback, corrects the address and runs it again, then it succeeds before their eyes."""
+    await failed(client, 20)
+    async with client.session() as session:
+        wrong = {"to": "nobody", "subject": "Hello", "text": "Hello."}
+        made = await jobs.enqueue_by_name(session, "send_email", [], wrong)
+        await session.commit()
+    await scheduler()
+    await worker("actors")
+    await wait_for(lambda: is_in(client, made.id, "failed"))
+
+    page = await visit("/jobs")
+    await page.get_by_role("searchbox").fill("state:failed type:BadArguments")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("table").get_by_role("link", name="send_email").click()
+    await expect(page.get_by_role("region", name="Traceback of attempt 1")).to_contain_text("BadArguments")
+    await page.get_by_role("link", name="Edit and run…").click()
+    await page.get_by_label("Keyword arguments").fill(json.dumps({**wrong, "to": "ada@example.com"}))
+    await page.get_by_role("button", name="Show what changes").click()
+    await expect(page.get_by_text('+  "to": "ada@example.com"')).to_be_visible()
+    await page.get_by_role("button", name="Run it again").click()
+    await expect(page.get_by_role("status")).to_contain_text("queued again")
+    await expect(page.locator("#life .badge").first).to_contain_text("succeeded", timeout=60_000)
+
+
+async def is_in(client: Client, job: uuid.UUID, state: str) -> bool:
+    async with client.session() as session:
+        return (await jobs.get(session, job)).state == state
+
+
+async def test_selected_jobs_are_cancelled_after_a_question(visit: Visit, client: Client) -> None:
+    """Given three jobs for later, when two are selected and cancelled with a reason, then the question names the
+    number, these two are cancelled, and the audit says who and why."""
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "insert into jobs (id, actor, queue, args, kwargs, run_at)"
+            " select gen_random_uuid(), 'send_email', 'email', '[]', '{}', now() + interval '1 day'"
+            " from generate_series(1, 3)"
+        )
+    page = await visit("/jobs?q=state:scheduled")
+    boxes = page.locator("tbody input[type=checkbox]")
+    await expect(boxes).to_have_count(3)
+    await boxes.nth(0).check()
+    await boxes.nth(2).check()
+    await page.get_by_role("button", name="Cancel", exact=True).click()
+    await page.get_by_label("Reason").fill("the customer is gone")
+    await page.get_by_role("button", name="Cancel 2 jobs").click()
+    await expect(page.get_by_role("status")).to_contain_text("2 of 2 jobs were cancelled")
+    async with client.database.connection() as connection:
+        notes = await connection.fetch("select action, reason from audit where job_id is not null")
+        states = await connection.fetch("select state, count(*)::int from jobs group by state order by state")
+    assert [tuple(note) for note in notes] == [("job.cancel", "the customer is gone")] * 2
+    assert [tuple(state) for state in states] == [("cancelled", 2), ("queued", 1)]
+
+
+async def test_the_keyboard_is_enough(visit: Visit, client: Client) -> None:
+    """Given a list, when j, x, and Enter are pressed, then a row is selected and opened."""
+    await failed(client, 3)
+    page = await visit("/jobs")
+    await page.keyboard.press("j")
+    await page.keyboard.press("j")
+    await page.keyboard.press("x")
+    await expect(page.locator("[data-selection]")).to_contain_text("1 selected")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(re.compile("/jobs/[0-9a-f-]{36}$"))
+    await page.keyboard.press("g")
+    await page.keyboard.press("e")
+    await expect(page.get_by_role("heading", name="Errors", exact=True)).to_be_visible()
+
+
+async def test_a_selection_survives_live_updates(visit: Visit, client: Client) -> None:
+    """Given a selected row, when a job comes in above it, then the row is still selected."""
+    await failed(client, 2)
+    page = await visit("/jobs")
+    first = page.locator("tbody tr").first
+    name = await first.get_attribute("id")
+    await first.locator("input[type=checkbox]").check()
+    async with client.session() as session:
+        await jobs.enqueue_by_name(session, "send_email", [], {"subject": "Hello", "text": "Hello."})
+        await session.commit()
+    await client.redis.publish("dramatiq:changed", "jobs")
+    await expect(page.locator("tbody tr")).to_have_count(3, timeout=20_000)
+    await expect(page.locator(f"#{name} input[type=checkbox]")).to_be_checked()

@@ -1,0 +1,123 @@
+"""Amazon SES: against moto's server, and against servers that fail as they like; each mail is one request."""
+
+import base64
+import email
+import json
+import uuid
+from collections.abc import Iterator
+from email.policy import default
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.backends import get_backend
+
+from errors import Ambiguous, ChannelRefused, NotSent, Rejected
+from providers.email import Message, Receipt, read_message
+from providers.email.ses import SesProvider
+from tests.http.hostile import answer, receiver
+
+
+def mail(**changes: Any) -> Message:
+    arguments = {"sender": "Stage <stage@example.org>", "to": "ada@example.com", "subject": "Hello", "text": "Curtain."}
+    return read_message(uuid.uuid4(), **(arguments | changes))
+
+
+@pytest.fixture(autouse=True)
+def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way boto3 finds them."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def amazon() -> Iterator[Any]:
+    """Moto's SES, in which stage@example.org is verified."""
+    with mock_aws():
+        boto3.client("sesv2", region_name="eu-central-1").create_email_identity(EmailIdentity="stage@example.org")
+        yield get_backend("ses")["123456789012"]["eu-central-1"]
+
+
+async def send(url: str | None, message: Message | None = None, **options: Any) -> Receipt:
+    message = message or mail()
+    return await SesProvider("eu-central-1", url, **options).send(message, message.recipients)
+
+
+async def test_a_mail_arrives_whole(amazon: Any) -> None:
+    """Given a verified sender, when a mail is sent, then SES has it, everybody in the envelope, our id in a header."""
+    message = mail(cc="bob@example.com", bcc="hidden@example.com")
+    receipt = await send(None, message)
+    [sent] = amazon.sent_messages
+    assert sent.id == receipt.provider_id
+    assert receipt.accepted == ("ada@example.com", "bob@example.com", "hidden@example.com")
+    assert set(sent.destinations) == set(receipt.accepted)
+    assert f"X-Callboard-Email: {message.id}" in sent.raw_data
+
+
+async def test_an_unverified_sender_is_refused_for_good(amazon: Any) -> None:
+    with pytest.raises(Rejected, match=r"MessageRejected|not verified"):
+        await send(None, mail(sender="stranger@example.net"))
+    assert amazon.sent_messages == []
+
+
+async def test_the_request_names_the_mail_and_its_envelope() -> None:
+    message = mail(bcc="hidden@example.com")
+    async with receiver() as here:
+        here.answers = [answer(200, "Content-Type: application/json\r\n", b'{"MessageId": "ses-1"}')]
+        receipt = await send(here.url("/scripted"), message, configuration_set="events")
+    [request] = here.received
+    body = json.loads(request.body)
+    assert body["EmailTags"] == [{"Name": "email_id", "Value": str(message.id)}]
+    assert body["ConfigurationSetName"] == "events"
+    assert body["Destination"] == {"ToAddresses": ["ada@example.com", "hidden@example.com"]}
+    sent = email.message_from_bytes(base64.b64decode(body["Content"]["Raw"]["Data"]), policy=default)
+    assert sent["X-Callboard-Email"] == str(message.id)
+    assert b"hidden" not in sent.as_bytes()
+    assert receipt.provider_id == "ses-1"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (400, "MessageRejected", Rejected), (400, "BadRequestException", Rejected),
+        (429, "TooManyRequestsException", NotSent), (400, "LimitExceededException", NotSent),
+        (400, "SendingPausedException", ChannelRefused), (400, "AccountSuspendedException", ChannelRefused),
+        (403, "InvalidClientTokenId", ChannelRefused), (400, "MailFromDomainNotVerifiedException", ChannelRefused),
+        (500, "InternalFailure", NotSent), (503, "ServiceUnavailable", NotSent), (504, "GatewayTimeout", Ambiguous),
+    ],
+)  # fmt: skip
+async def test_what_each_answer_means_and_that_it_is_asked_for_once(
+    status: int, code: str, error: type[Exception]
+) -> None:
+    async with receiver() as here:
+        headers = f"x-amzn-ErrorType: {code}\r\nContent-Type: application/json\r\n"
+        here.answers = [answer(status, headers, b'{"message": "no"}')]
+        with pytest.raises(error) as caught:
+            await send(here.url("/scripted"))
+        assert type(caught.value) is error
+        assert len(here.received) == 1
+
+
+async def test_a_lost_answer_is_ambiguous_and_asked_for_once() -> None:
+    async with receiver() as here:
+        with pytest.raises(Ambiguous):
+            await send(here.url("/reset"))
+        assert len(here.received) == 1
+
+
+async def test_nobody_there_is_not_sent() -> None:
+    async with receiver() as gone:
+        pass
+    with pytest.raises(NotSent):
+        await send(gone.url("/"))
+
+
+async def test_without_keys_the_channel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    async with receiver() as here:
+        with pytest.raises(ChannelRefused):
+            await send(here.url("/scripted"))
+    assert here.received == []

@@ -1,0 +1,121 @@
+"""Paused queues and actors: nothing of them starts, what was fetched goes back, what runs goes on."""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+
+from runtime.client import Client
+from services import actors, queues
+from services.jobs import call
+from tests.conftest import StartProcess
+from tests.runtime.limited_actors import QUEUE, broker
+from tests.runtime.observing import (
+    all_ended,
+    ended,
+    enqueue,
+    enqueue_all,
+    fetch,
+    go,
+    noted,
+    notes,
+    reaches,
+    value,
+)  # fmt: skip
+from tests.runtime.some_actors import job_of
+from tests.support.waiting import wait_for
+
+ACTORS = "tests.runtime.limited_actors"
+WHY = {"who": "ada", "reason": "a deploy"}
+
+Verb = Callable[..., Awaitable[None]]
+
+
+async def do(client: Client, verb: Verb, name: str, **why: str) -> None:
+    async with client.session() as session:
+        await verb(session, name, **why)
+        await session.commit()
+
+
+async def paused(client: Client, pause: Verb, name: str) -> None:
+    """Pause it, and let the second pass in which all workers must have heard of it."""
+    await do(client, pause, name, **WHY)
+
+    async def look() -> bool:
+        return bool(await value(client, "select now() > max(paused_at) + interval '1 s' from pauses"))
+
+    await wait_for(look, what="a second to pass")
+
+
+async def free(client: Client, number: int) -> list[uuid.UUID]:
+    return await enqueue_all(client, [call(broker.actors["limits_free"], str(n)) for n in range(number)])
+
+
+async def elsewhere(client: Client) -> None:
+    """A job of another queue runs: the workers are at work."""
+    await ended(client, await enqueue(client, job_of("async", "echo")))
+
+
+async def test_a_paused_queue_starts_nothing_until_it_goes_on(
+    client: Client, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given two workers, when a queue is paused, then a second later nothing of it starts; other queues go on; when it
+    is resumed all of it runs."""
+    await asyncio.gather(scheduler(), worker(ACTORS), worker(ACTORS))
+    await paused(client, queues.pause, QUEUE)
+    await free(client, 20)
+    await elsewhere(client)
+    await worker(ACTORS)  # nor does a worker that comes now
+    await elsewhere(client)
+    assert await value(client, "select count(*) from jobs where queue = $1 and state = 'queued'", QUEUE) == 20
+    await do(client, queues.resume, QUEUE, who="ada")
+    await all_ended(client, 22)
+
+
+async def test_what_was_fetched_goes_back_and_what_runs_goes_on(
+    client: Client, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given a worker with one slot in use and more jobs in hand, when their queue is paused, then the one that runs
+    goes on to its end, and the others are all queued, unstarted."""
+    await scheduler()
+    await worker(ACTORS, ASYNC_CONCURRENCY="1")
+    running = await enqueue(client, broker.actors["limits_single"], "first")
+    await noted(client, "first starts")
+    others = await free(client, 10)
+    await paused(client, queues.pause, QUEUE)
+    await go(client, "all")
+    assert (await ended(client, running)).state == "succeeded"
+    await elsewhere(client)
+    assert {(await reaches(client, job_id, "queued", "running")).state for job_id in others} == {"queued"}
+    assert await notes(client) == ["first starts", "first ends"]
+    await do(client, queues.resume, QUEUE, who="ada")
+    await all_ended(client, 12)
+
+
+async def test_a_paused_actors_jobs_wait_and_their_queue_goes_on(
+    client: Client, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given a paused actor, then its jobs wait without attempt or message, those of others in the same queue run, and
+    when it is resumed they run too."""
+    await asyncio.gather(scheduler(), worker(ACTORS), worker(ACTORS))
+    await paused(client, actors.pause, "limits_free")
+    held = await free(client, 5)
+    await go(client, "all")
+    await ended(client, await enqueue(client, broker.actors["limits_single"], "other"))
+    for job_id in held:
+        job = await reaches(client, job_id, "waiting", "running", "succeeded")
+        assert (job.state, job.blocked_by, job.attempt) == ("waiting", "actor:limits_free", 0)
+    await do(client, actors.resume, "limits_free", who="ada")
+    await all_ended(client, 6)
+    assert await value(client, "select max(attempt) from jobs") == 1
+
+
+async def test_a_pause_is_found_without_being_told(client: Client, worker: StartProcess) -> None:
+    """Given that Redis does not pass it on, then the workers find by themselves what is paused."""
+    await worker(ACTORS)
+    await fetch(client, "insert into pauses (kind, name, reason, paused_by) values ('actor', 'limits_free', 'x', 'y')")
+
+    async def is_held() -> bool:
+        (job_id,) = await free(client, 1)
+        return (await reaches(client, job_id, "waiting", "succeeded")).state == "waiting"
+
+    await wait_for(is_held, what="a job that is held")

@@ -1,0 +1,137 @@
+"""Real schedulers: changes act within a second, and leaders that are killed miss nothing and double nothing."""
+
+import asyncio
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from runtime.client import Client
+from services import schedules
+from tests.conftest import StartProcess
+from tests.runtime.observing import fetch, value
+from tests.scheduling.stage import a_schedule, history
+from tests.support.process import Process
+from tests.support.waiting import wait_for
+
+ACTORS = "tests.runtime.some_actors"
+LEADS = "this process leads"
+SECOND: dict[str, Any] = {"schedule_config": {"seconds": 1}, "overlap": "allow"}
+
+
+async def fired(client: Client, schedule: uuid.UUID, number: int, timeout: float = 60) -> None:
+    """Wait until so many runs of it are in the history."""
+
+    async def look() -> bool:
+        return len(await history(client, schedule)) >= number
+
+    await wait_for(look, timeout, f"{number} runs of {schedule}")
+
+
+async def now(client: Client) -> datetime:
+    found: datetime = await value(client, "select clock_timestamp()")
+    return found
+
+
+async def test_a_schedule_runs_and_what_becomes_of_it_is_seen(
+    client: Client, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given a schedule of a second, then its jobs run, and the history has their results."""
+    await worker(ACTORS)
+    await scheduler(ACTORS)
+    schedule = await a_schedule(client, **SECOND)
+
+    async def succeeded() -> bool:
+        return [(e.status, e.result) for e in await history(client, schedule)][:2] == [("succeeded", "tick")] * 2
+
+    await wait_for(succeeded)
+
+
+async def test_changes_take_effect_within_a_second(client: Client, scheduler: StartProcess) -> None:
+    """Given a running scheduler that has nothing to do for an hour, when a schedule is created, edited, disabled and
+    enabled, then each takes effect within a second of the commit."""
+    await (await scheduler(ACTORS)).says(LEADS)
+    schedule = await a_schedule(client)
+    at = await now(client)
+    async with client.session() as session:
+        await schedules.edit(session, schedule, {"schedule_config": {"seconds": 1}, "overlap": "allow"}, who="ada")
+        await session.commit()
+    await fired(client, schedule, 3)
+    (first, *_) = await history(client, schedule)
+    assert first.recorded_at - first.planned_at < timedelta(seconds=1)
+    assert first.planned_at - at < timedelta(seconds=2)
+
+    async with client.session() as session:
+        await schedules.set_enabled(session, schedule, enabled=False, who="ada")
+        await session.commit()
+    disabled = await now(client)
+    witness = await a_schedule(client, **SECOND)
+    await fired(client, witness, 3)
+    assert all(run.planned_at <= disabled for run in await history(client, schedule))
+    (first, *_) = await history(client, witness)
+    assert first.recorded_at - first.planned_at < timedelta(seconds=1)
+
+
+async def test_the_standby_goes_on_when_the_leader_stops(client: Client, scheduler: StartProcess) -> None:
+    first = await scheduler(ACTORS)
+    await first.says(LEADS)
+    second = await scheduler(ACTORS)
+    schedule = await a_schedule(client, **SECOND)
+    await fired(client, schedule, 2)
+    first.stop()
+    await second.says(LEADS)
+    await fired(client, schedule, len(await history(client, schedule)) + 2)
+    await assert_complete(client, schedule)
+
+
+async def assert_complete(client: Client, schedule: uuid.UUID) -> None:
+    """From the first planned time to the last each is made, once, or has the reason why it was not."""
+    found = await history(client, schedule)
+    first, last = found[0].planned_at, found[-1].planned_until or found[-1].planned_at
+    assert sum(run.times for run in found) == (last - first).total_seconds() + 1
+    assert all(run.job_id or run.reason for run in found)
+    jobs = [run.job_id for run in found if run.job_id]
+    assert await value(client, "select count(*) from jobs") == len(jobs) == len(set(jobs))
+
+
+async def leaders_are_killed(client: Client, start: StartProcess, seconds: float) -> int:
+    """Two schedulers; the one that leads is killed three seconds after it began to, and another started. Returns how
+    many were killed."""
+    lease = {"LEADER_LEASE": "5"}
+    schedule = await a_schedule(client, **SECOND)
+    processes: list[Process] = [await start(ACTORS, **lease), await start(ACTORS, **lease)]
+    loop = asyncio.get_running_loop()
+    end, killed = loop.time() + seconds, 0
+    while loop.time() < end:
+        leader = await wait_for(lambda: next((each for each in processes if LEADS in each.output), None))
+        await asyncio.sleep(3)  # it leads for so long
+        leader.kill()
+        killed += 1
+        processes.remove(leader)
+        processes.append(await start(ACTORS, **lease))
+    await wait_for(lambda: any(LEADS in each.output for each in processes))
+    await fired(client, schedule, len(await history(client, schedule)) + 2)
+    await assert_complete(client, schedule)
+    return killed
+
+
+async def test_leaders_that_are_killed_miss_nothing_and_double_nothing(client: Client, scheduler: StartProcess) -> None:
+    assert await leaders_are_killed(client, scheduler, 10) >= 2
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+async def test_leaders_that_are_killed_for_two_minutes(client: Client, scheduler: StartProcess) -> None:
+    assert await leaders_are_killed(client, scheduler, 120) >= 12
+
+
+async def test_it_registers_what_schedules_are_made_of(client: Client, scheduler: StartProcess) -> None:
+    process = await scheduler(ACTORS)
+    await process.says(LEADS)
+
+    async def registered() -> bool:
+        return bool(await fetch(client, "select from task_functions where name = 'echo_async'"))
+
+    await wait_for(registered)
+    assert await value(client, "select count(*) from scheduler_job_types") == 4

@@ -1,0 +1,310 @@
+"""Webhooks end to end: a real worker, a real scheduler for the retries, real receivers that behave as they like."""
+
+import asyncio
+import json
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from db.models import Job
+from errors import Conflict
+from providers.webhooks.signing import public_key, verify
+from runtime.client import Client
+from services import jobs, webhook
+from tests.http.hostile import Receiver, answer, receiver
+from tests.support.waiting import wait_for
+from tests.webhooks.conftest import Carriers
+from tests.webhooks.sending import (
+    WHO,
+    add_endpoint,
+    attempts_of,
+    deliveries_of,
+    ended,
+    endpoint_now,
+    publish,
+)
+
+
+async def test_an_event_reaches_whoever_wants_it_signed(carriers: Carriers, client: Client, here: Receiver) -> None:
+    """Given endpoints with and without filters, when an event is published, then those that want it have it, once,
+    with a signature over the very bytes."""
+    wants, secret = await add_endpoint(client, here.url("/wants"), event_types=["order.paid"])
+    takes_all, other_secret = await add_endpoint(client, here.url("/all"), headers={"Authorization": "Bearer t0ken"})
+    await add_endpoint(client, here.url("/other"), event_types=["order.shipped"])
+
+    message = await publish(client, {"order": 7, "name": "Zoë"})
+    await ended(client, 2)
+
+    got = {request.path: request for request in here.received}
+    assert sorted(got) == ["/all", "/wants"]
+    assert len(here.received) == 2
+    for path, key in (("/wants", secret), ("/all", other_secret)):
+        headers, body = got[path].headers, got[path].body
+        assert headers["webhook-id"] == webhook.message_name(message)
+        timestamp = int(headers["webhook-timestamp"])
+        assert verify(key, headers["webhook-id"], timestamp, body, headers["webhook-signature"], time.time())
+        assert json.loads(body)["data"] == {"order": 7, "name": "Zoë"}
+        assert json.loads(body)["type"] == "order.paid"
+    assert got["/all"].headers["authorization"] == "Bearer t0ken"
+
+    # And the record shows the request, without what may be secret
+    [delivery] = await deliveries_of(client, endpoint_id=takes_all)
+    [attempt] = await attempts_of(client, delivery)
+    assert (attempt.status, attempt.code, attempt.address) == (200, None, "127.0.0.1")
+    assert attempt.request_headers is not None
+    assert attempt.request_headers["Authorization"] == "********"
+    assert attempt.timings is not None
+    assert attempt.timings["total"] > 0
+    assert wants != takes_all
+
+
+async def test_a_failed_attempt_is_tried_again_with_the_same_id(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given a receiver that fails twice, then the third attempt succeeds, and each one is on record."""
+    here.answers[:] = [answer(500, body=b"a\0b"), answer(404), answer(204)]
+    endpoint, _ = await add_endpoint(client, here.url("/scripted"))
+    await publish(client)
+    [delivery] = await ended(client)
+
+    assert (delivery.outcome, delivery.attempts) == ("succeeded", 3)
+    attempts = await attempts_of(client, delivery)
+    assert [attempt.status for attempt in attempts] == [500, 404, 204]
+    assert attempts[0].response_body == "a\N{REPLACEMENT CHARACTER}b"
+    assert attempts[0].next_attempt_at is not None
+    assert len({request.headers["webhook-id"] for request in here.received}) == 1
+    assert len({request.body for request in here.received}) == 1
+    assert (await endpoint_now(client, endpoint)).failing_since is None
+
+
+async def test_what_never_succeeds_is_exhausted_kept_and_replayed(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given a receiver that fails until the schedule is over, then the delivery is kept; replayed, it arrives."""
+    here.answers[:] = [answer(500)] * 4
+    await add_endpoint(client, here.url("/scripted"))
+    await publish(client)
+    [delivery] = await ended(client)
+    assert (delivery.outcome, delivery.attempts) == ("exhausted", 4)
+    assert delivery.job_id is not None
+    job = await wait_for(lambda: _ended_job(client, delivery.job_id))
+    assert job.state == "failed"
+
+    async with client.session() as session:
+        replayed = await webhook.replay(session, WHO, delivery.id)
+        await session.commit()
+    first, second = await ended(client, 2)
+    assert (first.id, second.id, second.replay_of) == (delivery.id, replayed, delivery.id)
+    assert second.outcome == "succeeded"
+    assert len({request.headers["webhook-id"] for request in here.received}) == 1
+
+
+async def _ended_job(client: Client, job_id: uuid.UUID | None) -> Job | None:
+    assert job_id is not None
+    async with client.session() as session:
+        job = await jobs.get(session, job_id)
+    return job if job.finished_at else None
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("reset", "reset"),
+        ("silence", "timeout_total"),
+        ("drip-headers", "timeout_total"),
+        ("huge-headers", "protocol"),
+        ("nonsense", "protocol"),
+        ("redirect", None),
+    ],
+)
+async def test_a_hostile_receiver_costs_an_attempt_and_no_more(
+    carriers: Carriers, client: Client, here: Receiver, path: str, code: str | None
+) -> None:
+    """Given a receiver that means no good, then every attempt ends in time, with its reason on record."""
+    await add_endpoint(client, here.url(f"/{path}"), timeout=0.3)
+    await publish(client)
+    [delivery] = await ended(client)
+    assert delivery.outcome == "exhausted"
+    attempts = await attempts_of(client, delivery)
+    assert [attempt.code for attempt in attempts] == [code] * 4
+    assert len(here.received) == 4
+    assert {request.path for request in here.received} == {f"/{path}"}
+
+
+@pytest.mark.parametrize("path", ["bomb", "endless", "drip-body", "not-utf8", "early-hints"])
+async def test_a_2xx_counts_whatever_its_body_is(carriers: Carriers, client: Client, here: Receiver, path: str) -> None:
+    await add_endpoint(client, here.url(f"/{path}"), timeout=1)
+    await publish(client)
+    [delivery] = await ended(client)
+    [attempt] = await attempts_of(client, delivery)
+    assert (delivery.outcome, attempt.status) == ("succeeded", 200)
+    assert len(attempt.response_body or "") <= 16_384
+    assert attempt.truncated is (path in ("bomb", "endless", "drip-body"))
+
+
+async def test_gone_disables_the_endpoint_and_tells_others_and_its_owner(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given a receiver that says 410, then it gets nothing more; others get an event, its owner a mail; what is
+    published meanwhile is kept, and recovered once it is enabled."""
+    gone, _ = await add_endpoint(
+        client, here.url("/scripted"), event_types=["order.paid"], owner_email="owner@example.com"
+    )
+    await add_endpoint(client, here.url("/watching"), event_types=["webhook.endpoint.disabled"])
+    here.answers[:] = [answer(410)]
+    began = datetime.now(UTC) - timedelta(minutes=1)
+    await publish(client)
+    await ended(client, 2)
+
+    found = await endpoint_now(client, gone)
+    assert found.disabled_at is not None
+    assert "410" in (found.disabled_reason or "")
+    [event] = [request for request in here.received if request.path == "/watching"]
+    assert json.loads(event.body)["data"]["endpoint_id"] == str(gone)
+    async with client.session() as session:
+        mails = (await session.execute(text("select count(*) from jobs where actor = 'send_email'"))).scalar()
+    assert mails == 1
+
+    await publish(client, {"order": 8})
+    [_, skipped] = await ended(client, 2, endpoint_id=gone)
+    assert skipped.outcome == "skipped"
+    async with client.session() as session:
+        with pytest.raises(Conflict):
+            await webhook.recover(session, WHO, gone, began)
+    async with client.session() as session:
+        await webhook.enable_endpoint(session, WHO, gone)
+        await webhook.recover(session, WHO, gone, began, rate=1000)
+        await session.commit()
+    outcomes = [delivery.outcome for delivery in await ended(client, 4, endpoint_id=gone)]
+    assert outcomes == ["gone", "skipped", "succeeded", "succeeded"]
+
+
+async def test_days_of_nothing_but_failures_disable_an_endpoint(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given an endpoint that has failed for five days, when it fails once more, then it is disabled."""
+    endpoint, _ = await add_endpoint(client, here.url("/500"))
+    async with client.session() as session:
+        await session.execute(text("update webhook_endpoints set failing_since = now() - interval '5 days 1 minute'"))
+        await session.commit()
+    await publish(client)
+    await ended(client, endpoint_id=endpoint)
+    found = await endpoint_now(client, endpoint)
+    assert found.disabled_at is not None
+    assert len(here.received) == 1
+
+
+async def test_retry_after_quiets_the_whole_endpoint_and_costs_no_attempt(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given a receiver that says 429 and for how long, then nothing reaches it before, and the attempt is free."""
+    here.answers[:] = [answer(429, "Retry-After: 2\r\n")]
+    await add_endpoint(client, here.url("/scripted"))
+    await publish(client)
+    await wait_for(lambda: bool(here.received))
+    told = time.monotonic()
+    await wait_for(lambda: _is_throttled(client))
+    await publish(client)
+    second = asyncio.create_task(_second_request(here))
+    first, other = await ended(client, 2)
+    assert await second - told >= 1.8
+    assert (first.attempts, first.failures, other.attempts) == (2, 0, 1)
+
+
+async def _is_throttled(client: Client) -> bool:
+    async with client.session() as session:
+        found = await session.execute(text("select 1 from webhook_endpoints where throttled_until > now()"))
+        return found.first() is not None
+
+
+async def _second_request(here: Receiver) -> float:
+    await wait_for(lambda: len(here.received) >= 2)
+    return time.monotonic()
+
+
+async def test_the_receivers_wish_ends_a_message(carriers: Carriers, client: Client, here: Receiver) -> None:
+    here.answers[:] = [answer(500, "webhook-delivery: abort-message\r\n")]
+    endpoint, _ = await add_endpoint(client, here.url("/scripted"))
+    await publish(client)
+    [delivery] = await ended(client)
+    assert (delivery.outcome, delivery.attempts) == ("aborted", 1)
+    assert (await endpoint_now(client, endpoint)).disabled_at is None
+
+
+async def test_an_ordered_endpoint_gets_one_after_the_other(carriers: Carriers, client: Client, here: Receiver) -> None:
+    """Given an ordered endpoint that fails at first, when five events are published, then they come in their order."""
+    here.answers[:] = [answer(500), answer(500)]
+    await add_endpoint(client, here.url("/scripted"), ordered=True)
+    for number in range(5):
+        await publish(client, {"number": number})
+    await ended(client, 5)
+    assert [json.loads(request.body)["data"]["number"] for request in here.received] == [0, 0, 0, 1, 2, 3, 4]
+
+
+async def test_a_rate_spreads_what_an_endpoint_gets(carriers: Carriers, client: Client, here: Receiver) -> None:
+    """Given an endpoint of ten a second, when five events are published at once, then they take their time."""
+    await add_endpoint(client, here.url("/"), rate=10)
+    for number in range(5):
+        await publish(client, {"number": number})
+    found = await ended(client, 5)
+    starts = sorted([(await attempts_of(client, delivery))[0].started_at for delivery in found])
+    assert starts[-1] - starts[0] >= timedelta(seconds=0.35)
+    assert all(delivery.attempts == 1 for delivery in found)
+
+
+async def test_while_secrets_rotate_old_and_new_sign(carriers: Carriers, client: Client, here: Receiver) -> None:
+    endpoint, old = await add_endpoint(client, here.url("/"))
+    async with client.session() as session:
+        new = await webhook.rotate_secret(session, WHO, endpoint, asymmetric=True)
+        await session.commit()
+    await publish(client)
+    await ended(client)
+    [request] = here.received
+    public = public_key(new)
+    assert public is not None
+    for key in (old, public):
+        headers = request.headers
+        assert verify(
+            key, headers["webhook-id"], int(headers["webhook-timestamp"]), request.body,
+            headers["webhook-signature"], time.time(),
+        )  # fmt: skip
+
+
+async def test_one_address_needs_no_endpoint(carriers: Carriers, client: Client, here: Receiver) -> None:
+    """Given no endpoint, when a payload is sent to an address, then it has just that, signed with the secret."""
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    async with client.session() as session:
+        sent = await webhook.send(session, here.url("/in"), {"hello": 1}, secret=secret, headers={"X-Key": "k"})
+        await session.commit()
+    [delivery] = await ended(client, message_id=sent.message_id)
+    [request] = here.received
+    assert (delivery.outcome, request.body, request.headers["x-key"]) == ("succeeded", b'{"hello":1}', "k")
+    async with client.session() as session:
+        await webhook.replay(session, WHO, delivery.id)
+        await session.commit()
+    await ended(client, 2, message_id=sent.message_id)
+    again = here.received[1]
+    assert verify(
+        secret, again.headers["webhook-id"], int(again.headers["webhook-timestamp"]), again.body,
+        again.headers["webhook-signature"], time.time(),
+    )  # fmt: skip
+
+
+async def test_one_that_hangs_slows_no_other(carriers: Carriers, client: Client, here: Receiver) -> None:
+    """Given an endpoint that holds every request, when events go to it and to others, then the others have theirs
+    while all of its own are still held."""
+    async with receiver() as hanging:
+        held, _ = await add_endpoint(client, hanging.url("/held"), timeout=60, event_types=["order.shipped"])
+        healthy, _ = await add_endpoint(client, here.url("/"), event_types=["order.paid"])
+        for _ in range(60):
+            await publish(client, event_type="order.shipped")
+        await wait_for(lambda: bool(hanging.received))
+        for _ in range(60):
+            await publish(client)
+        await ended(client, 60, endpoint_id=healthy)
+        assert all(delivery.outcome is None for delivery in await deliveries_of(client, endpoint_id=held))
+        hanging.released.set()
+        await ended(client, 60, endpoint_id=held)

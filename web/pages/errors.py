@@ -1,0 +1,62 @@
+"""/errors: what fails, as groups; /errors/FINGERPRINT: one of them."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Path, Query, Request, Response
+
+from services import errors
+from web.caller import CurrentCaller
+from web.pages import flash, traceback
+from web.pages.rendering import render
+from web.transaction import Transaction
+
+router = APIRouter()
+
+HOURS = {"24h": 24, "7d": 168, "30d": 720}
+Period = Literal["24h", "7d", "30d"]
+Fingerprint = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+
+
+@router.get("/errors")
+async def page(
+    request: Request,
+    session: Transaction,
+    period: Annotated[Period, Query()] = "24h",
+    show: Annotated[errors.Show, Query()] = "open",
+    actor: Annotated[str, Query(max_length=500)] = "",
+    text: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    found = await errors.groups(session, HOURS[period], actor=actor or None, show=show, text=text or None)
+    return render(
+        request, "errors.html", groups=found, period=period, periods=list(HOURS), show=show, actor=actor, text=text
+    )
+
+
+@router.get("/errors/{fingerprint}")
+async def one(
+    request: Request, session: Transaction, fingerprint: Fingerprint, period: Annotated[Period, Query()] = "7d"
+) -> Response:
+    sample = await errors.sample(session, fingerprint, HOURS[period])
+    return render(
+        request, "error_group.html", sample=sample, group=sample.group, period=period, periods=list(HOURS),
+        parts=traceback.parts,
+    )  # fmt: skip
+
+
+@router.post("/errors/{fingerprint}/{verb}")
+async def act(
+    session: Transaction,
+    caller: CurrentCaller,
+    fingerprint: Fingerprint,
+    verb: Literal["mute", "resolve"],
+    on: Annotated[bool, Form()],
+) -> Response:
+    caller.require("operate")
+    change = errors.mute if verb == "mute" else errors.resolve
+    await change(session, fingerprint, who=caller.name, on=on)
+    said = {
+        ("mute", True): "It is muted.", ("mute", False): "It is shown again.",
+        ("resolve", True): "It is resolved. Should it be seen again, it has returned.",
+        ("resolve", False): "It is open again.",
+    }  # fmt: skip
+    return flash.redirect(f"/errors/{fingerprint}", said[verb, on])

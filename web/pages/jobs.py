@@ -1,0 +1,83 @@
+"""/jobs: which jobs there are, searched, a page at a time, and what can be done to many of them."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import RedirectResponse
+
+from runtime.client import Client
+from services import listing, progress, search
+from web.api import cursor
+from web.pages.query import parse
+from web.pages.rendering import render, wanted
+from web.shared import Shared
+from web.transaction import Transaction
+
+router = APIRouter()
+
+STATES = ("running", "queued", "scheduled", "retrying", "waiting", "paused", "succeeded", "failed", "cancelled")
+COLUMNS = {
+    "arguments": "Arguments", "queue": "Queue", "attempt": "Attempt", "wait": "Waited", "ran": "Ran", "when": "When",
+    "priority": "Priority", "owner": "Owner", "tags": "Tags", "error": "Error", "worker": "Worker", "id": "Id",
+}  # fmt: skip
+DEFAULT_COLUMNS = ("arguments", "queue", "attempt", "wait", "ran", "when")
+SIZES = (50, 100, 200)
+
+_counts: Shared[listing.Counts] = Shared(seconds=3)
+
+
+@router.get("/jobs")
+async def page(
+    request: Request,
+    session: Transaction,
+    q: Annotated[str, Query(max_length=1_000)] = "",
+    before: Annotated[str | None, Query(max_length=200)] = None,
+    size: Annotated[int, Query(ge=10, le=200)] = SIZES[0],
+) -> Response:
+    query = parse(q.strip())
+    if query.job_id is not None:
+        return RedirectResponse(f"/jobs/{query.job_id}", 303)
+    found = await search.page(
+        session, query.filter, limit=size, before=search.Position(*cursor.decode(before)) if before else None
+    )
+    ids = [job.id for job in found.jobs]
+    columns = _columns(request)
+    values: dict[str, Any] = {
+        "query": query,
+        "found": found,
+        "shown_state": search.shown_state,
+        "arguments": await listing.summaries(session, ids) if "arguments" in columns else {},
+        "progress": await progress.of_jobs(session, [job.id for job in found.jobs if job.state == "running"]),
+        "columns": columns,
+        "all_columns": COLUMNS,
+        "size": size,
+        "sizes": SIZES,
+        "address": _address(q, size),
+        "next": _address(q, size, before=cursor.encode(*found.next)) if found.next else None,
+        "is_first": before is None,
+        "before": before,
+        "cap": listing.CAP,
+        "states": STATES,
+    }
+    if wanted(request) in (None, "states"):
+        client: Client = request.app.state.client
+        values["counts"] = await _counts.get("states", lambda: _count(client))
+    return render(request, "jobs.html", **values)
+
+
+async def _count(client: Client) -> listing.Counts:
+    async with client.session() as session:
+        return await listing.counts(session)
+
+
+def _columns(request: Request) -> tuple[str, ...]:
+    """Those that this browser wants to see."""
+    chosen = request.cookies.get("columns", "").split(".")
+    return tuple(name for name in COLUMNS if name in chosen) or DEFAULT_COLUMNS
+
+
+def _address(q: str, size: int, before: str | None = None) -> str:
+    values = {"q": q, "size": "" if size == SIZES[0] else str(size), "before": before or ""}
+    text = urlencode({name: value for name, value in values.items() if value})
+    return f"/jobs?{text}" if text else "/jobs"

@@ -18,9 +18,15 @@ WINDOW = 500  # jobs that are looked at, and perhaps changed, in one transaction
 
 @dramatiq.actor(queue_name="maintenance", max_retries=20, max_backoff=60_000, time_limit=86_400_000)
 async def change_jobs(
-    verb: str, only: dict[str, Any], who: str, reason: str | None = None, from_start: bool = False
+    verb: str,
+    only: dict[str, Any],
+    who: str,
+    reason: str | None = None,
+    from_start: bool = False,
+    total: int | None = None,
 ) -> dict[str, Any]:
-    """Pause, resume, cancel, retry, make due or delete all jobs that fit, newest first; `only` is a db.search.Filter.
+    """Pause, resume, cancel, retry, make due or delete all jobs that fit, newest first; `only` is a db.search.Filter,
+    `total` how many that were when they were counted.
 
     Each window's changes, their rows in the audit and how far it has come are committed together: a crash, a pause or a
     deploy neither repeats nor leaves out anything. Jobs made after its start are left alone, and itself. Returns how
@@ -40,6 +46,7 @@ async def change_jobs(
             state["position"] = None if end is None else _written(end)
             state["changed"] += len(changed)
             state["left"] = dict(Counter(state["left"]) + await _left(session, set(ids) - changed.keys()))
+        await job.progress(state["changed"] + sum(state["left"].values()), total, verb)
         await job.pause_point()
     return {"changed": state["changed"], "left": state["left"]}
 

@@ -10,13 +10,16 @@ import typer
 from rich.console import Console
 
 from benchmarks.machine import describe
+from benchmarks.mail import MAIL
 from benchmarks.place import Place
 from benchmarks.report import Report, Results
-from benchmarks.scenarios import SCENARIOS, Scenario
+from benchmarks.scenarios import SCENARIOS as ENGINE
+from benchmarks.scenarios import Scenario
 from db.migrate import upgrade
 from errors import CallboardError
 from settings import Settings
 
+SCENARIOS = (*ENGINE, MAIL)
 KEYS = ", ".join(scenario.key for scenario in SCENARIOS)
 
 

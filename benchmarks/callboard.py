@@ -1,12 +1,13 @@
 """Callboard as it is deployed, with the benchmarks' actors beside its own: `dramatiq benchmarks.callboard`."""
 
 import asyncio
+import time
 from typing import Any
 
 import dramatiq
 
 from actors import broker
-from benchmarks.work import QUEUES, declare, note
+from benchmarks.work import FOLDER, LATENCIES, QUEUES, declare, note
 from runtime import current_job
 
 __all__ = ["actors", "broker"]
@@ -38,3 +39,15 @@ def declare_verb(verb: str) -> dramatiq.Actor[Any, Any]:
 
 
 actors |= {verb: declare_verb(verb) for verb in ("silent", "telling", "logging", "keeping")}
+
+
+async def doze(number: int) -> None:
+    """Wait to be cancelled, and note when that was."""
+    try:
+        await asyncio.sleep(60)
+    finally:
+        with (FOLDER / LATENCIES).open("a") as file:
+            file.write(f"{time.time()}\n")
+
+
+actors["doze"] = dramatiq.actor(doze, broker=broker, queue_name=QUEUES["doze"], max_retries=0)  # type: ignore[call-overload]

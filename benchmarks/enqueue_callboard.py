@@ -1,16 +1,22 @@
 """Enqueues for Callboard, in a process of its own: `python -m benchmarks.enqueue_callboard many noop 10000`."""
 
 import asyncio
+import contextlib
 import random
 import sys
 import time
+import uuid
+from functools import partial
 
 import uvloop
 
 from benchmarks.callboard import actors
+from benchmarks.work import CANCELS, FOLDER
+from errors import JobCancelled
 from runtime.client import Client
-from services import jobs
+from services import control, jobs
 from settings import settings
+from tests.support.waiting import wait_for
 
 
 async def many(client: Client, actor: str, count: int) -> None:
@@ -38,13 +44,36 @@ async def idle(client: Client, actor: str, count: int) -> None:
             await session.commit()
 
 
+async def cancel(client: Client, actor: str, count: int) -> None:
+    """One after the other: cancelled in the middle of a run, and waited for. Notes when each was asked for."""
+    asked = []
+    for number in range(count):
+        async with client.session() as session:
+            job_id = (await jobs.enqueue(session, actors[actor], number)).id
+            await session.commit()
+        await wait_for(partial(_runs, client, job_id), what="the job to run")
+        async with client.session() as session:
+            await session.connection()  # connecting is not cancelling
+            asked.append(time.time())
+            await control.cancel(session, job_id, who="benchmark")
+            await session.commit()
+        with contextlib.suppress(JobCancelled):
+            await jobs.wait(client, job_id, 60)
+    (FOLDER / CANCELS).write_text("\n".join(map(str, asked)))
+
+
+async def _runs(client: Client, job_id: uuid.UUID) -> bool:
+    async with client.session() as session:
+        return (await jobs.get(session, job_id)).state == "running"
+
+
 async def main(way: str, actor: str, count: int) -> float:
     """Seconds until the last commit has returned; the last messages leave behind that."""
     async with Client.open(settings()) as client:
         async with client.session() as session:
             await session.connection()  # connecting is not enqueueing
         started = time.perf_counter()
-        await {"many": many, "one": one_by_one, "idle": idle}[way](client, actor, count)
+        await {"many": many, "one": one_by_one, "idle": idle, "cancel": cancel}[way](client, actor, count)
         return time.perf_counter() - started
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 import redis.asyncio
 
-from benchmarks.work import FIRST, LATENCIES, RAN
+from benchmarks.work import CANCELS, FIRST, LATENCIES, RAN
 from local.home import prepare
 from local.servers import running
 from settings import Settings
@@ -63,7 +63,7 @@ class Place:
         await clean(self.database_url, self.redis_url)
         async with self.database() as connection:
             await connection.execute("checkpoint")
-        for name in (RAN, FIRST, LATENCIES):
+        for name in (RAN, FIRST, LATENCIES, CANCELS):
             (self.home / name).unlink(missing_ok=True)
 
     @asynccontextmanager

@@ -13,7 +13,7 @@ from benchmarks import memory
 from benchmarks.memory import Memory
 from benchmarks.place import Place
 from benchmarks.systems import Callboard, Stock, System
-from benchmarks.work import LATENCIES, RAN
+from benchmarks.work import CANCELS, LATENCIES, RAN
 from tests.support.process import Process
 from tests.support.waiting import wait_for
 
@@ -152,6 +152,23 @@ class Enqueue(Scenario):
             raise RuntimeError(f"{self.title}: {written} of {self.count} jobs were enqueued by {system.name}.")
 
 
+@dataclass(frozen=True)
+class Cancel(Scenario):
+    """Async jobs that wait, cancelled one after the other: from just before the call to the job's `finally`."""
+
+    async def measure(self, place: Place, system: System) -> Measured:
+        await place.clean()
+        async with system.running(place):
+            await system.enqueue(place, "cancel", "doze", self.count)
+            asked, ended = ([float(line) for line in (place.home / name).read_text().split()]
+                            for name in (CANCELS, LATENCIES))  # fmt: skip
+        if len(asked) != len(ended) or len(asked) != self.count:
+            raise RuntimeError(f"{self.title}: {len(asked)} were cancelled and {len(ended)} ended.")
+        took = [(end - call) * 1000 for call, end in zip(asked, ended, strict=True)]
+        centiles = statistics.quantiles(took, n=100, method="inclusive")
+        return Measured({"ms p50": centiles[49], "ms p99": centiles[98]}, details={"ms": sorted(took)})
+
+
 STOCK, STOCK_256, CALLBOARD = Stock(8), Stock(256), Callboard(8)
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -168,6 +185,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Latency("latency", "start on an idle worker", 100, (STOCK, CALLBOARD), {"ms p50": "≤ 6 ms", "ms p99": "≤ 30 ms"}),
     Enqueue("enqueue", "enqueue 5,000 one by one", 5_000, (STOCK, CALLBOARD), {"jobs/s": "≥ 1,200/s"}, "one"),
     Enqueue("bulk", "enqueue 10,000 in bulk", 10_000, (STOCK, CALLBOARD), {"jobs/s": "≥ 30,000/s"}, "many"),
+    Cancel("cancel", "cancel a running job", 100, (CALLBOARD,), {"ms p99": "≤ 200 ms"}),
     Verb(
         "progress", "2,000 jobs with 20 words each", 2_000, (CALLBOARD,), {"of the speed without": "≥ 0.9"}, "telling"
     ),

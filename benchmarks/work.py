@@ -12,13 +12,14 @@ from dramatiq import Broker, Middleware, Worker
 
 FOLDER = Path(os.environ.get("BENCHMARK_FOLDER", "."))
 RAN, FIRST, LATENCIES = "ran.json", "first", "latencies"  # the files that the worker leaves in the folder
+CANCELS = "cancels"  # and one that who enqueues leaves there
 STOCK_NAMESPACE = "stock"  # its keys in Redis, beside Callboard's
 QUEUES = {
     "noop": "bench_async",
     "wait": "bench_async",
     "latency": "bench_async",
     "sync_noop": "bench_sync",
-} | dict.fromkeys(("silent", "telling", "logging", "keeping"), "bench_async")
+} | dict.fromkeys(("silent", "telling", "logging", "keeping", "doze"), "bench_async")
 
 _ran: list[int] = []
 

@@ -19,6 +19,7 @@ NOUNS = (
     "actors",
     "workers",
     "schedules",
+    "workflows",
     "emails",
     "suppressions",
     "users",

@@ -1,4 +1,5 @@
-"""`callboard jobs …`: find jobs, look at them, wait for them. What is done to them: cli/verbs.py."""
+"""`callboard jobs …`: find jobs, look at them, wait for them. What is done to them: cli/verbs.py;
+what is seen of them while they run: cli/live.py."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,14 +10,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli import verbs
+from cli import live, verbs
 from cli.filters import describe, filtered, position, word
 from cli.output import AsJson, print_json
 from cli.session import run
 from cli.times import distance, span
 from db.models import Job, JobAttempt
 from runtime.client import Client
-from services import jobs, search
+from services import jobs, progress, search
+from services.progress import Progress
 from services.search import Count, Filter, Page, shown_state
 
 app = typer.Typer(help="Jobs: find them, look at them, act on them.", no_args_is_help=True)
@@ -64,11 +66,15 @@ async def _count(client: Client, only: Filter) -> Count:
 def show(job_id: JobId, as_json: AsJson = False) -> None:
     """Everything of one job: arguments, result, every failed attempt."""
 
-    async def command(client: Client) -> tuple[Job, list[JobAttempt]]:
+    async def command(client: Client) -> tuple[Job, list[JobAttempt], Progress | None]:
         async with client.session() as session:
-            return await jobs.get(session, job_id), await jobs.attempts(session, job_id)
+            return (
+                await jobs.get(session, job_id),
+                await jobs.attempts(session, job_id),
+                await progress.get(session, job_id),
+            )
 
-    job, attempts = run(command)
+    job, attempts, come = run(command)
     if as_json:
         print_json(
             {
@@ -76,11 +82,12 @@ def show(job_id: JobId, as_json: AsJson = False) -> None:
                 "args": job.args,
                 "kwargs": job.kwargs,
                 "result": job.result,
+                "progress": come,
                 "attempts": [_attempt(attempt) for attempt in attempts],
             }
         )
     else:
-        _print_job(job, attempts)
+        _print_job(job, attempts, come)
 
 
 @app.command()
@@ -94,13 +101,14 @@ def wait(
 
 
 verbs.add_to(app)
+live.add_to(app)
 
 
 def _print_count(count: Count, as_json: bool) -> None:
     if as_json:
         print_json({"jobs": count.jobs, "is_exact": count.is_exact})
     else:
-        typer.echo(str(count))
+        typer.echo(verbs.said(count))
 
 
 def _print_page(found: Page, only: Filter, as_json: bool) -> None:
@@ -174,7 +182,7 @@ def _attempt(attempt: JobAttempt) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print_job(job: Job, attempts: list[JobAttempt]) -> None:
+def _print_job(job: Job, attempts: list[JobAttempt], come: Progress | None) -> None:
     console = Console(highlight=False)
     table = Table(box=None, show_header=False)
     state = shown_state(job)
@@ -185,6 +193,8 @@ def _print_job(job: Job, attempts: list[JobAttempt]) -> None:
     for name, value in (("args", job.args), ("kwargs", job.kwargs), ("result", job.result)):
         if value:
             table.add_row(f"[bold]{name}[/]", escape(_text(value)))
+    if come is not None:
+        table.add_row("[bold]progress[/]", escape(live.said(come)))
     console.print(table)
     for attempt in attempts:
         took = span((attempt.ended_at - attempt.started_at).total_seconds())

@@ -209,14 +209,16 @@ def act_on_all(
     """Count, ask, start the job that does it."""
     count = run(lambda client: _preview(client, only))
     if dry_run:
-        print_json({"jobs": count.jobs, "is_exact": count.is_exact}) if as_json else typer.echo(f"{count} fit.")
+        print_json({"jobs": count.jobs, "is_exact": count.is_exact}) if as_json else typer.echo(f"{said(count)} fit.")
         return
     if not yes:
-        typer.confirm(f"{verb.replace('_', ' ').capitalize()}: {describe(only)}. {count} fit. Go on?", abort=True)
+        typer.confirm(f"{verb.replace('_', ' ').capitalize()}: {describe(only)}. {said(count)} fit. Go on?", abort=True)
 
     async def command(client: Client) -> tuple[UUID, object]:
         async with client.session() as session:
-            made = await bulk.start(session, verb, only, who=who(), reason=reason, from_start=from_start)
+            made = await bulk.start(
+                session, verb, only, who=who(), reason=reason, from_start=from_start, total=count.jobs
+            )
             await session.commit()
         return made.id, (await jobs.wait(client, made.id) if wait else None)
 
@@ -226,7 +228,13 @@ def act_on_all(
     elif wait:
         typer.echo(orjson.dumps(result))
     else:
-        typer.echo(f"Job {job_id} does it. `callboard jobs wait {job_id}` waits for it; it can be paused or cancelled.")
+        typer.echo(f"Job {job_id} does it. Watch it: callboard jobs watch {job_id}")
+
+
+def said(count: Count) -> str:
+    """`5 jobs`, `at least 1,000,000 jobs`."""
+    jobs_ = "1 job" if count.jobs == 1 else f"{count.jobs:,} jobs"
+    return jobs_ if count.is_exact else f"at least {jobs_}"
 
 
 async def _preview(client: Client, only: Filter) -> Count:

@@ -1,7 +1,7 @@
 """Alerts: what operators should hear of, by e-mail and by webhook, and not again and again."""
 
 import hashlib
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db import alerts
 from errors import BadArguments
 from providers.email.address import read_address
-from services import email
+from services import email, webhook
 from services.jobs import Options
 from settings import settings
 
@@ -49,7 +49,17 @@ async def notify(session: AsyncSession, level: Level, title: str, body: str, *, 
             policy="at_least_once",
             options=Options(priority=-10, tags=["alert"]),
         )
+    for url in settings().alert_webhooks:
+        await _post(session, url, {"type": "alert", "level": level, "title": title, "body": body,
+                                   "held_back": data["held_back"]})  # fmt: skip
     return True
+
+
+async def _post(session: AsyncSession, url: str, payload: dict[str, Any]) -> None:
+    try:
+        await webhook.send(session, url, payload)
+    except BadArguments as error:
+        log.error("an alert's webhook is left out", error=str(error))  # noqa: TRY400 (its trace says no more)
 
 
 def _is_address(text: str) -> bool:

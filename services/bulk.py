@@ -37,14 +37,16 @@ async def start(
     who: str,
     reason: str | None = None,
     from_start: bool = False,
+    total: int | None = None,
 ) -> Enqueued:
-    """Enqueue the job that does it. `from_start` is for retries. Raises BadRequest if the filter says nothing."""
+    """Enqueue the job that does it. `from_start` is for retries; `total` is what `preview` has counted, for the job's
+    progress. Raises BadRequest if the filter says nothing."""
     _require(only)
     control.check_reason(reason)
     filtered: dict[str, Any] = only.model_dump(mode="json", exclude_defaults=True)
     options = Options(owner=who, tags=["bulk", verb.value])
-    enqueued = await enqueue_with(session, options, change_jobs, verb.value, filtered, who, reason, from_start)
-    details = {"from_start": True} if from_start else None
+    enqueued = await enqueue_with(session, options, change_jobs, verb.value, filtered, who, reason, from_start, total)
+    details = {"from_start": from_start, "total": total}
     audit.note(
         session, who, f"jobs.{verb}", job_id=enqueued.id, target=payload.encode(filtered), reason=reason,
         details=details,

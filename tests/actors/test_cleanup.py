@@ -54,14 +54,14 @@ async def test_each_state_has_its_own_retention(client: Client, cleaner: Clean) 
     for state, days in (("succeeded", 7), ("cancelled", 5), ("failed", 30)):
         await insert(client, state, days + 0.1, number=3)
         await insert(client, state, days - 0.1, number=2)
-    assert await cleaner() == {"succeeded": 3, "cancelled": 3, "failed": 3}
+    assert await cleaner() == {"succeeded": 3, "cancelled": 3, "failed": 3, "workflows": 0}
     assert await left(client) == {"succeeded": 2, "cancelled": 2, "failed": 2}
 
 
 async def test_what_has_not_ended_stays_however_old(client: Client, cleaner: Clean) -> None:
     for state in ("queued", "running", "waiting", "paused"):
         await insert(client, state, days_ago=1_000)
-    assert await cleaner() == {"succeeded": 0, "cancelled": 0, "failed": 0}
+    assert await cleaner() == {"succeeded": 0, "cancelled": 0, "failed": 0, "workflows": 0}
     assert await left(client) == {"queued": 1, "running": 1, "waiting": 1, "paused": 1}
 
 

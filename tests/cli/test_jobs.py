@@ -2,14 +2,16 @@
 
 import asyncio
 import getpass
+import json
 import uuid
 
 import pytest
 
 from runtime.client import Client
 from tests.cli.callboard import callboard, callboard_process
+from tests.runtime.control_actors import broker
 from tests.runtime.engine import Engine
-from tests.runtime.observing import ended, fetch, row, value
+from tests.runtime.observing import ended, enqueue, fetch, row, value
 
 LATER = ("enqueue", "cleanup_completed_jobs", "--in", "1h")
 
@@ -159,3 +161,20 @@ async def test_several_commands_at_once_do_one_thing_once(client: Client) -> Non
     both = await asyncio.gather(*(callboard_process("jobs", "cancel", job_id) for _ in range(2)))
     assert sorted(done.code for done in both) == [0, 4]
     assert await value(client, "select count(*) from audit") == 1
+
+
+async def test_what_a_job_logs_and_how_far_it_comes(client: Client, engine: Engine) -> None:
+    """Given a job that logs, then its lines are shown, followed to its end, and read by programs; `watch` shows its
+    progress until it has ended."""
+    described = await enqueue(client, broker.actors["describe_async"])
+    followed = await callboard("jobs", "logs", described, "-f")
+    assert "described" in followed.out
+    assert "answer=42" in followed.out
+    read = await callboard("jobs", "logs", described, "--json")
+    assert json.loads(read.out.splitlines()[0])["fields"]["answer"] == 42
+    assert "It has logged nothing that fits" in (await callboard("jobs", "logs", described, "--level", "error")).err
+    assert (await callboard("jobs", "logs", uuid.uuid4())).code == 3
+    looped = await enqueue(client, broker.actors["loop_async"], 100, 0.01)
+    watched = await callboard("jobs", "watch", looped)
+    assert "100 of 100 (100 %)" in watched.out
+    assert (await callboard("jobs", "show", looped, "--json")).json["progress"]["percent"] == 100.0

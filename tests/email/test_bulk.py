@@ -215,8 +215,10 @@ async def test_a_mailbox_that_does_not_exist_is_suppressed(client: Client, worke
 
 
 async def test_the_same_alert_is_sent_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given two recipients, when the same alert is raised thrice at once and another once, then each gets two mails."""
+    """Given two recipients and a webhook, and one of each that is nonsense, when the same alert is raised thrice
+    at once and another once, then each is told of both, and an hour later how many were held back."""
     monkeypatch.setenv("ALERT_RECIPIENTS", "ops@example.com, nonsense, ada@example.com")
+    monkeypatch.setenv("ALERT_WEBHOOKS", "https://hooks.example.com/alerts, ftp://nonsense")
     settings_of_process.cache_clear()
 
     async def alert(title: str) -> bool:
@@ -237,6 +239,9 @@ async def test_the_same_alert_is_sent_once(client: Client, monkeypatch: pytest.M
     async with client.session() as session:
         mails = list(await session.scalars(select(Email).order_by(Email.created_at, Email.id)))
     assert sorted(mail.addresses[0] for mail in mails) == ["ada@example.com"] * 3 + ["ops@example.com"] * 3
+    async with client.session() as session:
+        posted = await session.scalar(select(func.count()).select_from(Job).where(Job.queue != "email-bulk"))
+    assert posted == 3
     assert mails[-1].content is not None
     assert mails[-1].content["data"]["held_back"] == 2
 

@@ -4,13 +4,14 @@ import asyncio
 import ssl
 import time
 import uuid
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from errors import Ambiguous, ConfigurationError, NotSent, Rejected
+from errors import Ambiguous, ConfigurationError, DeliveryError, NotSent, Rejected
 from providers.email import Message, Receipt, provider, read_message
 from providers.email.smtp import SmtpProvider
 from settings import Settings
@@ -319,6 +320,58 @@ async def test_connections_are_limited() -> None:
             server.holds["RCPT ada@example.com"].set()
         await smtp.close()
     assert len(server.received) == 5 + 1
+
+
+async def test_one_connection_carries_one_mail_after_the_other() -> None:
+    async with postman() as server:
+        smtp = SmtpProvider("127.0.0.1", server.port, "none")
+        for message in [mail() for _ in range(5)]:
+            await smtp.send(message, message.recipients)
+        await smtp.close()
+    assert (len(server.received), server.connections) == (5, 1)
+
+
+@pytest.mark.parametrize("answer", [DROP, "421 4.4.2 idle for too long"])
+async def test_a_connection_that_the_server_closed_meanwhile_is_replaced(answer: str) -> None:
+    """Given a server that hangs up on a connection that waited, when the next mail is sent, then it goes over a new one
+    and arrives once."""
+    async with postman() as server:
+        smtp = SmtpProvider("127.0.0.1", server.port, "none")
+        first, second = mail(), mail()
+        await smtp.send(first, first.recipients)
+        server.answers["MAIL"] = [answer]
+        await smtp.send(second, second.recipients)
+        await smtp.close()
+    assert (len(server.received), server.connections) == (2, 2)
+
+
+async def test_a_connection_on_which_something_went_wrong_is_not_used_again() -> None:
+    async with postman() as server:
+        smtp = SmtpProvider("127.0.0.1", server.port, "none")
+        server.answers["RCPT ada@example.com"] = ["550 5.7.1 no"]
+        for message, error in ((mail(), Rejected), (mail(), None)):
+            with pytest.raises(error) if error else nullcontext():
+                await smtp.send(message, message.recipients)
+        await smtp.close()
+    assert (len(server.received), server.connections) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("451 4.7.1 Greylisted, try again in 300 seconds", 300),
+        ("450 4.2.0 please retry after 5 minutes", 300),
+        ("421 4.7.0 wait 2h", 7200),
+        ("451 4.3.0 Try again later", None),
+        ("550 5.7.1 try again in 300 seconds", None),
+    ],
+)
+async def test_a_server_says_when_it_wants_to_be_asked_again(text: str, seconds: float | None) -> None:
+    async with postman() as server:
+        server.answers["MAIL"] = [text]
+        with pytest.raises(DeliveryError) as caught:
+            await send(server)
+    assert getattr(caught.value, "retry_after", None) == seconds
 
 
 def test_the_settings_make_the_provider(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import asyncpg
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from db import checkpoints, jobs, leases, workers
+from db import checkpoints, jobs, leases, limits, pauses, workers
 from runtime.ids import uuid7
 
 T = TypeVar("T")
@@ -51,6 +51,24 @@ class Row:
 
     control: str | None = None
     saved_by: int | None = None  # the attempt whose checkpoint there is
+    blocked_by: str | None = None
+    is_late: bool = False  # it was to start by now
+
+    def takes(self, attempt: int) -> bool:
+        """Whether a message of that attempt may start it."""
+        is_late = self.is_late and self.attempt == 0
+        return self.state == "queued" and self.attempt == attempt and self.is_due and not is_late
+
+    def start(self, worker: uuid.UUID) -> None:
+        self.state, self.worker, self.attempt, self.is_unknown = "running", worker, self.attempt + 1, False
+
+    def block(self, by: str) -> None:
+        self.queue(is_due=False)
+        self.state, self.blocked_by = "waiting", by
+
+    def go_on(self, *, is_dispatched: bool) -> None:
+        self.queue(is_due=True)
+        self.blocked_by, self.is_dispatched = None, is_dispatched
 
     def leave(self, *, fails: bool, is_due: bool) -> None:
         """A run that did not succeed is over; what somebody wants of it comes before another run."""
@@ -71,11 +89,13 @@ STATE = """
 select max_attempts, state, attempt, releases, worker, dispatched_at is not null, run_at <= now(), result::text,
        coalesce(error->>'type' = 'UnknownActor' and (error->>'since')::timestamptz > coalesce(started_at, '-infinity'),
                 false),
-       control, (select attempt from job_checkpoints where job_id = jobs.id)
+       control, (select attempt from job_checkpoints where job_id = jobs.id),
+       blocked_by, coalesce(expires_at <= now(), false)
 from jobs where id = $1
 """
 LATER = "select id, run_at, dispatched_at from jobs order by id"
 QUEUE, PRIORITY, LEASE = "model", 0, 60.0
+ACTOR, KEY, OTHER = "actor", "key", "another key"  # KEY lets one run at a time
 
 
 class Machine(RuleBasedStateMachine):
@@ -94,6 +114,9 @@ class Machine(RuleBasedStateMachine):
         self.leading: tuple[uuid.UUID, int] | None = None  # who holds the lease, and in which term
         self.terms = [0, 0]  # which term each of them believes to lead in
         self.term = 0
+        self.grants: dict[uuid.UUID, int] = {}  # which run each job may have, as long as that counts
+        self.old_grants: set[uuid.UUID] = set()
+        self.is_paused = False  # the actor
 
     # ---- the ground
 
@@ -111,10 +134,11 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        for table in ("jobs", "workers", "leases"):
+        for table in ("jobs", "workers", "leases", "limits", "limit_grants", "pauses"):
             self.fetch(f"delete from {table}")
         for worker in self.workers:
             self.register(worker)
+        self.fetch(limits.DEFINE, [KEY, OTHER], [1, None], [None, None], [None, None])
 
     @invariant()
     def rows_are_as_foretold(self) -> None:
@@ -129,7 +153,7 @@ class Machine(RuleBasedStateMachine):
             named = [(job, row, n) for job, row in self.rows.items() for n in (row.attempt - 1, row.attempt)]
             self._claims_are_refused(me, [
                 (job, n) for job, row, n in named
-                if me not in self.workers or not (row.state == "queued" and row.attempt == n and row.is_due)
+                if me not in self.workers or not row.takes(n)
             ])  # fmt: skip
             self._ends_are_refused(me, [
                 (job, n) for job, row, n in named
@@ -155,6 +179,8 @@ class Machine(RuleBasedStateMachine):
     def _claims_are_refused(self, me: uuid.UUID, messages: list[tuple[uuid.UUID, int]]) -> None:
         ids, attempts = [job for job, _ in messages], [n for _, n in messages]
         assert not self.fetch(jobs.CLAIM, ids, attempts, me)
+        if me != self.workers[0]:  # one of them is enough; another key, so that those who wait are left alone
+            assert not self.fetch(limits.GRANT, [OTHER], ids, attempts, [OTHER] * len(ids), me)
         unclaimed = [
             (job, n) for job, n in messages
             if ("running", n + 1, me) != (self.rows[job].state, self.rows[job].attempt, self.rows[job].worker)
@@ -196,7 +222,7 @@ class Machine(RuleBasedStateMachine):
     def enqueue(self, max_attempts: int, is_sent: bool, is_due: bool) -> None:
         job, is_sent = uuid7(), is_sent and is_due
         columns: list[Any] = [
-            job, "actor", QUEUE, "[]", "{}", None, PRIORITY, max_attempts, 0.0 if is_due else HOUR, None, is_sent,
+            job, ACTOR, QUEUE, "[]", "{}", None, PRIORITY, max_attempts, 0.0 if is_due else HOUR, None, is_sent,
             None, None, None, None, None, None,
         ]  # fmt: skip
         self.fetch(jobs.INSERT, *columns)
@@ -216,7 +242,7 @@ class Machine(RuleBasedStateMachine):
     def an_hour_passes(self) -> None:
         self.fetch("update jobs set run_at = now() where state = 'queued' and run_at > now()")
         for row in self.rows.values():
-            row.is_due = True
+            row.is_due = row.state != "waiting"
 
     @precondition(lambda self: self.messages)
     @rule(which=number)
@@ -238,11 +264,11 @@ class Machine(RuleBasedStateMachine):
     def claim(self, which: int, worker: int) -> None:
         message, me = self.messages[which % len(self.messages)], self.workers[worker]
         row = self.rows[message.job]
-        wins = row.state == "queued" and row.attempt == message.attempt and row.is_due
+        wins = row.takes(message.attempt)
         won = self.fetch(jobs.CLAIM, [message.job], [message.attempt], me)
         assert bool(won) == wins
         if wins:
-            row.state, row.worker, row.attempt, row.is_unknown = "running", me, row.attempt + 1, False
+            row.start(me)
             self.runs.append(Run(message.job, row.attempt, me))
         mine = row.state == "running" and row.worker == me and row.attempt == message.attempt + 1
         assert bool(self.fetch(jobs.CLAIMED, [message.job], [message.attempt], me)) == mine
@@ -346,6 +372,111 @@ class Machine(RuleBasedStateMachine):
             self.relay()
             self.claim(self.messages.index(Message(run.job, run.attempt)), self.workers.index(run.worker))
 
+    # ---- limits, pauses, lateness
+
+    def _decide(self, came: list[Message], me: uuid.UUID) -> dict[uuid.UUID, str]:
+        """What becomes of those that came and of those that wait."""
+        self.fetch(limits.LOCK, [KEY])
+        self.fetch(limits.TIDY, [KEY])
+        ids, attempts = [job for job, _ in came], [n for _, n in came]
+        rows = self.fetch(limits.GRANT, [KEY], ids, attempts, [KEY] * len(came), me)
+        return {row["id"]: row["state"] for row in rows if row["id"] is not None}
+
+    def _counts(self, job: uuid.UUID) -> bool:
+        row, attempt = self.rows[job], self.grants[job]
+        is_promised = row.state == "queued" and row.attempt == attempt - 1 and job not in self.old_grants
+        return is_promised or (row.state == "running" and row.attempt == attempt)
+
+    def _waiting(self, by: str) -> list[uuid.UUID]:
+        return sorted(job for job, row in self.rows.items() if row.blocked_by == by)
+
+    @invariant()
+    def nobody_who_waits_is_forgotten(self) -> None:
+        if self._waiting(f"limit:{KEY}"):
+            assert self.fetch("select 1 from limits where key = $1 and due_at is not null", KEY)
+
+    @rule(which=number, worker=st.integers(0, 1), comes=st.booleans())
+    def decide(self, which: int, worker: int, *, comes: bool) -> None:
+        """A message comes to a worker, or somebody hands on what is free: one at a time, who was promised it first,
+        then the oldest."""
+        me = self.workers[worker]
+        message = self.messages[which % len(self.messages)] if comes and self.messages else None
+        came = message.job if message and self.rows[message.job].takes(message.attempt) else None
+        self.grants = {job: attempt for job, attempt in self.grants.items() if self._counts(job)}
+        was_promised = came in self.grants
+        room = 1 - len(self.grants.keys() - {came})
+        waiting = self._waiting(f"limit:{KEY}")
+        wanting = sorted(waiting[:room] + ([came] if came else []))
+        if was_promised and came:
+            wanting = [came, *(job for job in wanting if job != came)]
+        expected: dict[uuid.UUID, str] = {}
+        for job in wanting:
+            row, wins = self.rows[job], room > len(expected)
+            if job == came and wins:
+                row.start(me)
+                self.runs.append(Run(job, row.attempt, me))
+                self.grants[job] = row.attempt
+            elif job == came:
+                row.block(f"limit:{KEY}")
+            elif wins:
+                row.go_on(is_dispatched=True)
+                self.messages.append(Message(job, row.attempt))
+                self.grants[job] = row.attempt + 1
+            if wins or job == came:
+                expected[job] = row.state
+                self.old_grants.discard(job)
+        assert self._decide([message] if message else [], me) == expected
+
+    @rule()
+    def promises_grow_old(self) -> None:
+        self.fetch("update limit_grants set granted_at = granted_at - interval '31 s'")
+        self.old_grants |= self.grants.keys()
+
+    @rule()
+    def pause_or_resume_the_actor(self) -> None:
+        if self.is_paused:
+            assert self.fetch(pauses.RESUME, "actor", ACTOR)
+        else:
+            assert self.fetch(pauses.PAUSE, "actor", ACTOR, "because", "somebody")
+            assert not self.fetch(pauses.PAUSE, "actor", ACTOR, "because", "somebody")
+        self.is_paused = not self.is_paused
+
+    @precondition(lambda self: self.messages)
+    @rule(which=number)
+    def hold_back(self, which: int) -> None:
+        """A worker has heard that the actor is paused, which may not be so any more."""
+        message = self.messages[which % len(self.messages)]
+        row = self.rows[message.job]
+        is_held = self.is_paused and row.state == "queued" and row.attempt == message.attempt
+        assert bool(self.ids(pauses.BLOCK, [message.job], [message.attempt])) == is_held
+        if is_held:
+            row.block(f"actor:{ACTOR}")
+
+    @rule()
+    def let_go_on(self) -> None:
+        held = [] if self.is_paused else self._waiting(f"actor:{ACTOR}")
+        assert {row["actor"] for row in self.fetch(pauses.GOING_ON)} == ({ACTOR} if held else set())
+        assert self.ids(pauses.GO_ON, ACTOR, 100) == set(held)
+        for job in held:
+            self.rows[job].go_on(is_dispatched=False)
+
+    @precondition(lambda self: self.rows)
+    @rule(which=number)
+    def run_late(self, which: int) -> None:
+        job = list(self.rows)[which % len(self.rows)]
+        self.fetch("update jobs set expires_at = now() - interval '1 s' where id = $1", job)
+        self.rows[job].is_late = True
+
+    @rule()
+    def sweep(self) -> None:
+        late = {job for job, row in self.rows.items() if row.is_late and row.state in ("waiting", "queued")}
+        late = {job for job in late if self.rows[job].attempt == 0}
+        assert self.ids(jobs.EXPIRE, 100) == late
+        for job in late:
+            row = self.rows[job]
+            row.is_due = row.is_due or row.state == "waiting"
+            row.state, row.blocked_by, row.is_unknown = "cancelled", None, False
+
     # ---- leaders, rescuers, people
 
     @rule(who=st.integers(0, 1))
@@ -404,7 +535,7 @@ class Machine(RuleBasedStateMachine):
         assert bool(self.ids(jobs.QUEUE_AGAIN, [job])) == has_ended_badly
         if has_ended_badly:
             row.max_attempts = row.attempt + max(1, row.max_attempts - row.attempt)
-            row.is_unknown = False
+            row.is_unknown = row.is_late = False
             row.queue(is_due=True)
 
     @precondition(lambda self: self.rows)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from db import checkpoints, jobs, leases, workers
+from db import checkpoints, jobs, leases, limits, pauses, workers
 from settings import Settings
 from tests.model.machine import Machine
 
@@ -23,7 +23,10 @@ HUNT = settings(PLAY, max_examples=150, phases=[Phase.generate], report_multiple
 # What stands between two who both believe that it is theirs to do. Parameters have a type, for when they are all that
 # is left of a guard.
 GUARDS: dict[tuple[ModuleType, str], list[str]] = {
-    (jobs, "CLAIM"): ["id = $3", "j.attempt = m.attempt", "j.state = 'queued'", "j.run_at <= now()"],
+    (jobs, "CLAIM"): [
+        "id = $3", "j.attempt = m.attempt", "j.state = 'queued'", "j.run_at <= now()",
+        "(j.expires_at is null or j.expires_at > now() or j.started_at is not null)",
+    ],
     (jobs, "CLAIMED"): ["j.attempt = m.attempt + 1", "j.state = 'running'", "j.worker = $3"],
     (jobs, "SUCCEED"): ["j.attempt = r.attempt", "j.state = 'running'", "j.worker = $4"],
     (jobs, "SUCCEED_WITH_WORK"): ["attempt = $2", "state = 'running'", "worker = $3"],
@@ -40,6 +43,19 @@ GUARDS: dict[tuple[ModuleType, str], list[str]] = {
     (jobs, "QUEUE_AGAIN"): ["state in ('failed', 'cancelled')"],
     (jobs, "UNDISPATCH"): ["j.attempt = u.attempt", "j.state = 'queued'", "j.dispatched_at is not null"],
     (jobs, "DISPATCH"): ["run_at <= now()", "state = 'queued'", "dispatched_at is null"],
+    (jobs, "EXPIRE"): ["expires_at <= now()", "state in ('waiting', 'queued')", "started_at is null"],
+    (limits, "TIDY"): [
+        "j.attempt = g.attempt", "j.attempt = g.attempt - 1", "g.granted_at > clock_timestamp() - interval '30 seconds'"
+    ],
+    (limits, "GRANT"): [
+        "id = $5::uuid", "j.attempt = m.attempt", "j.state = 'queued'", "j.run_at <= clock.at",
+        "(j.expires_at is null or j.expires_at > clock.at or j.started_at is not null)", "r.wins", "not r.wins",
+    ],
+    (pauses, "BLOCK"): [
+        "j.attempt = m.attempt", "j.state = 'queued'",
+        "exists (select from pauses p where p.kind = 'actor' and p.name = j.actor)",
+    ],
+    (pauses, "GO_ON"): ["blocked_by = 'actor:' || $1"],
     (workers, "HEARTBEAT"): ["id = any($1::uuid[])"],
     (workers, "BURY"): [
         "heartbeat_at < now() - make_interval(secs => $1)", "holder = $2", "term = $3", "expires_at > now()"
@@ -49,7 +65,12 @@ GUARDS: dict[tuple[ModuleType, str], list[str]] = {
     (leases, "RENEW"): ["holder = $2", "term = $3", "expires_at > now()"],
     (leases, "RESIGN"): ["holder = $2", "term = $3"],
 }  # fmt: skip
-TYPES = {"attempt": "integer", "term": "bigint", "heartbeat_at": "float8"}  # of parameters; the others are ids
+TYPES = {
+    "attempt": "integer",
+    "term": "bigint",
+    "heartbeat_at": "float8",
+    "blocked_by": "text",
+}  # of parameters; the others are ids
 
 
 @pytest.fixture

@@ -75,3 +75,8 @@ async def limits_free(name: str) -> None:
 @limited(expires=timedelta(minutes=5))
 async def limits_soon() -> None:
     """Must start within five minutes."""
+
+
+@limited(concurrency=1, key=lambda account: account["id"])
+async def limits_picky(account: Any) -> None:
+    """Its key needs an account with an id."""

@@ -3,7 +3,22 @@
 from fastapi import APIRouter, Security
 from fastapi.security import HTTPBearer
 
-from web.api import actions, audit, dead_letters, emails, job, job_logs, jobs, keys, me, queues, scheduler, stats, users
+from web.api import (
+    actions,
+    audit,
+    dead_letters,
+    emails,
+    job,
+    job_logs,
+    jobs,
+    keys,
+    me,
+    queues,
+    scheduler,
+    stats,
+    users,
+    workflows,
+)
 from web.problem import described
 from web.rules import API
 
@@ -18,5 +33,21 @@ router = APIRouter(
     responses=described(401, 403, 422, 429, 500, 503),
 )
 # Those with fixed words before those with an id in the same place.
-for part in (actions, jobs, job, job_logs, dead_letters, queues, emails, stats, audit, scheduler, users, keys, me):
+PARTS = (
+    actions,
+    jobs,
+    job,
+    job_logs,
+    dead_letters,
+    queues,
+    workflows,
+    scheduler,
+    emails,
+    stats,
+    audit,
+    users,
+    keys,
+    me,
+)
+for part in PARTS:
     router.include_router(part.router)

@@ -1,0 +1,149 @@
+"""What people see of workflows: lists, progress, the graph in layers, and when each step ran."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
+
+from db import workflows
+from db.models import Job, Workflow, WorkflowEdge, WorkflowStep
+from errors import NotFound
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a workflow has come: steps, and the items of its groups and maps."""
+
+    steps: int = 0
+    ended: int = 0
+    failed: int = 0
+    items: int = 0
+    items_ended: int = 0
+
+
+@dataclass(frozen=True)
+class Place:
+    """A step in the drawing of its workflow: the layer is behind those of all its predecessors."""
+
+    step: WorkflowStep
+    layer: int
+    row: int
+    after: tuple[str, ...]  # its predecessors' names, in order
+
+
+@dataclass(frozen=True)
+class Bar:
+    """When a step ran: from when to when, None while it does."""
+
+    name: str
+    kind: str
+    state: str
+    started_at: datetime
+    finished_at: datetime | None
+
+
+async def get(session: AsyncSession, workflow_id: uuid.UUID) -> Workflow:
+    """One workflow. Raises NotFound."""
+    workflow = await session.get(Workflow, workflow_id)
+    if workflow is None:
+        raise NotFound(f"There is no workflow {workflow_id}. It may have been deleted after its retention.")
+    return workflow
+
+
+async def recent(
+    session: AsyncSession,
+    limit: int = 50,
+    *,
+    before: tuple[datetime, uuid.UUID] | None = None,
+    state: str | None = None,
+    name: str | None = None,
+    owner: str | None = None,
+) -> list[Workflow]:
+    """The newest workflows; `before` is `created_at` and `id` of the last one of the page before."""
+    statement = select(Workflow).order_by(Workflow.created_at.desc(), Workflow.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(tuple_(Workflow.created_at, Workflow.id) < before)
+    for column, value in ((Workflow.state, state), (Workflow.name, name), (Workflow.owner, owner)):
+        if value is not None:
+            statement = statement.where(column == value)
+    return list(await session.scalars(statement))
+
+
+async def progress(session: AsyncSession, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Progress]:
+    """How far each of these has come."""
+    connection = await session.connection()
+    rows = (await connection.exec_driver_sql(workflows.PROGRESS, (list(ids),))).mappings()
+    found = {uuid.UUID(str(row["workflow_id"])): row for row in rows}
+    return {
+        one: Progress(**{name: int(value) for name, value in found[one].items() if name != "workflow_id"})
+        if one in found
+        else Progress()
+        for one in ids
+    }
+
+
+async def graph(session: AsyncSession, workflow_id: uuid.UUID) -> list[Place]:
+    """Its steps, each with its place in a drawing from left to right, by layer; undos are behind what they undo.
+
+    Without what may be large: arguments, and the results of groups and maps are on the step's jobs.
+    """
+    large = (defer(column, raiseload=True) for column in (WorkflowStep.calls, WorkflowStep.args, WorkflowStep.kwargs))
+    statement = select(WorkflowStep).options(*large).where(WorkflowStep.workflow_id == workflow_id)
+    steps = list(await session.scalars(statement.order_by(WorkflowStep.number)))
+    of_these = select(WorkflowStep.id).where(WorkflowStep.workflow_id == workflow_id)
+    edges = await session.scalars(
+        select(WorkflowEdge).where(WorkflowEdge.to_id.in_(of_these)).order_by(WorkflowEdge.to_id, WorkflowEdge.position)
+    )
+    before: dict[uuid.UUID, list[uuid.UUID]] = {}
+    for edge in edges:
+        before.setdefault(edge.to_id, []).append(edge.from_id)
+    names = {step.id: step.name for step in steps}
+    layers: dict[uuid.UUID, int] = {}
+    rows: dict[int, int] = {}
+    places = []
+    for step in steps:  # a predecessor's number is lower, so its layer is known
+        needed = before.get(step.id, [])
+        layer = layers[step.id] = max((layers[one] + 1 for one in needed), default=0)
+        rows[layer] = rows.get(layer, -1) + 1
+        places.append(Place(step, layer, rows[layer], tuple(names[one] for one in needed)))
+    return places
+
+
+async def gantt(session: AsyncSession, workflow_id: uuid.UUID) -> list[Bar]:
+    """The steps that have begun, in that order."""
+    columns = (WorkflowStep.name, WorkflowStep.kind, WorkflowStep.state, WorkflowStep.started_at)
+    statement = select(*columns, WorkflowStep.finished_at).where(
+        WorkflowStep.workflow_id == workflow_id, WorkflowStep.started_at.is_not(None)
+    )
+    rows = await session.execute(statement.order_by(WorkflowStep.started_at))
+    return [Bar(name, kind, state, began, ended) for name, kind, state, began, ended in rows if began is not None]
+
+
+async def job_ids(session: AsyncSession, workflow_id: uuid.UUID) -> dict[uuid.UUID, uuid.UUID]:
+    """The job of each step that is one job, by the step's id."""
+    statement = select(WorkflowStep.id, Job.id).join(
+        Job, (Job.workflow_id == WorkflowStep.workflow_id) & (Job.step_run == WorkflowStep.run)
+    )
+    rows = await session.execute(
+        statement.where(WorkflowStep.workflow_id == workflow_id, WorkflowStep.kind == "job")
+    )  # fmt: skip
+    return {step: job for step, job in rows}  # noqa: C416 (mypy knows the types of a pair, not of a row)
+
+
+async def jobs(
+    session: AsyncSession, workflow_id: uuid.UUID, step: str, limit: int = 50, after: int = -1
+) -> list[dict[str, Any]]:
+    """The jobs of a step, in the order of its items, from the one after `after`. Raises NotFound."""
+    named = select(WorkflowStep.run).where(WorkflowStep.workflow_id == workflow_id, WorkflowStep.name == step)
+    run = await session.scalar(named)
+    if run is None:
+        raise NotFound(f"Workflow {workflow_id} has no step {step!r}.")
+    columns = (Job.id, Job.item, Job.state, Job.attempt, Job.error, Job.started_at, Job.finished_at)
+    statement = select(*columns).where(Job.workflow_id == workflow_id, Job.step_run == run, Job.item > after)
+    rows = (await session.execute(statement.order_by(Job.item).limit(limit))).mappings()
+    return [dict(row) for row in rows]

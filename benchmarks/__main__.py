@@ -15,11 +15,12 @@ from benchmarks.place import Place
 from benchmarks.report import Report, Results
 from benchmarks.scenarios import SCENARIOS as ENGINE
 from benchmarks.scenarios import Scenario
+from benchmarks.webhooks import WEBHOOKS
 from db.migrate import upgrade
 from errors import CallboardError
 from settings import Settings
 
-SCENARIOS = (*ENGINE, MAIL)
+SCENARIOS = (*ENGINE, MAIL, WEBHOOKS)
 KEYS = ", ".join(scenario.key for scenario in SCENARIOS)
 
 

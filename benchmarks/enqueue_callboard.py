@@ -27,7 +27,13 @@ async def many(client: Client, actor: str, count: int) -> None:
 
 
 async def one_by_one(client: Client, actor: str, count: int) -> None:
-    """Each in a session and a transaction of its own, one after the other."""
+    """Each in a transaction of its own, one after the other."""
+    for number in range(count):
+        await jobs.enqueue_alone(client, actors[actor], number)
+
+
+async def in_sessions(client: Client, actor: str, count: int) -> None:
+    """Each in a session, as beside a caller's own rows, one after the other."""
     for number in range(count):
         async with client.session() as session:
             await jobs.enqueue(session, actors[actor], number)
@@ -39,9 +45,7 @@ async def idle(client: Client, actor: str, count: int) -> None:
     pause = random.Random(count)
     for _ in range(count):
         await asyncio.sleep(pause.uniform(0.1, 0.7))
-        async with client.session() as session:
-            await jobs.enqueue(session, actors[actor], time.time())
-            await session.commit()
+        await jobs.enqueue_alone(client, actors[actor], time.time())
 
 
 async def cancel(client: Client, actor: str, count: int) -> None:
@@ -73,7 +77,8 @@ async def main(way: str, actor: str, count: int) -> float:
         async with client.session() as session:
             await session.connection()  # connecting is not enqueueing
         started = time.perf_counter()
-        await {"many": many, "one": one_by_one, "idle": idle, "cancel": cancel}[way](client, actor, count)
+        ways = {"many": many, "one": one_by_one, "sessions": in_sessions, "idle": idle, "cancel": cancel}
+        await ways[way](client, actor, count)
         return time.perf_counter() - started
 
 

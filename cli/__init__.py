@@ -22,6 +22,7 @@ NOUNS = (
     "workflows",
     "emails",
     "suppressions",
+    "webhooks",
     "users",
     "keys",
     "migrate",

@@ -1,9 +1,8 @@
 """What comes next, for people to look at."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from runtime.triggers.clock import exists_twice, first_change, wall
 from runtime.triggers.trigger import Trigger
@@ -12,7 +11,7 @@ from runtime.triggers.trigger import Trigger
 class Mark(StrEnum):
     """What a change of the clocks has to do with a run."""
 
-    CHANGED = "changed"  # the first run after a change
+    CHANGED = "changed"  # the offset is another than at the run before
     JUMP = "jump"  # at the very moment the clock jumps: perhaps for a time that it leaves out
     TWICE = "twice"  # the clock shows this time twice
 
@@ -24,7 +23,7 @@ class PlannedRun:
     mark: Mark | None
 
 
-def next_runs(trigger: Trigger, number: int, zone: ZoneInfo, after: datetime) -> list[PlannedRun]:
+def next_runs(trigger: Trigger, number: int, zone: tzinfo, after: datetime) -> list[PlannedRun]:
     """The next runs after a moment, as many as there are up to `number`."""
     runs: list[PlannedRun] = []
     while len(runs) < number:
@@ -36,10 +35,9 @@ def next_runs(trigger: Trigger, number: int, zone: ZoneInfo, after: datetime) ->
     return runs
 
 
-def _mark(before: datetime, due: datetime, zone: ZoneInfo) -> Mark | None:
+def _mark(before: datetime, due: datetime, zone: tzinfo) -> Mark | None:
     if exists_twice(wall(due, zone), zone):
         return Mark.TWICE
-    change = first_change(before, due, zone)
-    if change is None:
-        return None
-    return Mark.JUMP if change == due else Mark.CHANGED
+    if first_change(due - timedelta(seconds=1), due, zone) == due:
+        return Mark.JUMP
+    return Mark.CHANGED if due.astimezone(zone).utcoffset() != before.astimezone(zone).utcoffset() else None

@@ -1,12 +1,13 @@
 """A real web process, and Debian's Chromium driven by Playwright.
 
-site      the console, served by `uvicorn web:app` on the test's servers                          (each test)
+site      the console, served by `uvicorn web:app`, on an empty database                           (each test)
 visit     `page = await visit("/jobs")`: signed in; fails the test for whatever the browser complains about
 """
 
 import os
 import shutil
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, async_playwright
 
+from settings import Settings
 from tests.support.process import Process
 from tests.web.callers import SESSION_TOKEN, make_accounts
 from web.cookies import SESSION
@@ -68,20 +70,26 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture
-async def site(processes: list[Process], environment: dict[str, str], tmp_path: Path) -> Site:
-    await make_accounts()
+@pytest_asyncio.fixture(scope="session")
+async def served(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """One web process for all of these tests: it keeps nothing that a test could leave behind."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = Process(
-        ["uvicorn", "web:app", "--host", "127.0.0.1", "--port", str(port)],
-        environment,
-        tmp_path / "web.log",
-    )
-    processes.append(process)
+    command = ["uvicorn", "web:app", "--host", "127.0.0.1", "--port", str(port)]
+    process = Process(command, {"PYTHONUNBUFFERED": "1"}, tmp_path_factory.mktemp("web") / "web.log")
     await process.says("Application startup complete")
-    return Site(f"http://127.0.0.1:{port}", process)
+    yield Site(f"http://127.0.0.1:{port}", process)
+    process.kill()
+
+
+@pytest_asyncio.fixture
+async def site(served: Site, settings: Settings) -> AsyncIterator[Site]:
+    """An empty database, and accounts to sign in with; what the process said meanwhile is shown when the test fails."""
+    before = len(served.process.output)
+    await make_accounts()
+    yield served
+    sys.stdout.write(f"\n---- web\n{served.process.output[before:]}")
 
 
 @pytest_asyncio.fixture

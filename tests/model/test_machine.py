@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from db import checkpoints, jobs, leases, limits, pauses, workers
+from db import checkpoints, jobs, leases, workers
 from settings import Settings
 from tests.model.machine import Machine
 
@@ -43,19 +43,7 @@ GUARDS: dict[tuple[ModuleType, str], list[str]] = {
     (jobs, "QUEUE_AGAIN"): ["state in ('failed', 'cancelled')"],
     (jobs, "UNDISPATCH"): ["j.attempt = u.attempt", "j.state = 'queued'", "j.dispatched_at is not null"],
     (jobs, "DISPATCH"): ["run_at <= now()", "state = 'queued'", "dispatched_at is null"],
-    (jobs, "EXPIRE"): ["expires_at <= now()", "state in ('waiting', 'queued')", "started_at is null"],
-    (limits, "TIDY"): [
-        "j.attempt = g.attempt", "j.attempt = g.attempt - 1", "g.granted_at > clock_timestamp() - interval '30 seconds'"
-    ],
-    (limits, "GRANT"): [
-        "id = $5::uuid", "j.attempt = m.attempt", "j.state = 'queued'", "j.run_at <= clock.at",
-        "(j.expires_at is null or j.expires_at > clock.at or j.started_at is not null)", "r.wins", "not r.wins",
-    ],
-    (pauses, "BLOCK"): [
-        "j.attempt = m.attempt", "j.state = 'queued'",
-        "exists (select from pauses p where p.kind = 'actor' and p.name = j.actor)",
-    ],
-    (pauses, "GO_ON"): ["blocked_by = 'actor:' || $1"],
+    (jobs, "EXPIRE"): ["expires_at <= now()", "started_at is null"],
     (workers, "HEARTBEAT"): ["id = any($1::uuid[])"],
     (workers, "BURY"): [
         "heartbeat_at < now() - make_interval(secs => $1)", "holder = $2", "term = $3", "expires_at > now()"

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import JobAttempt
 from errors import BadArguments, NotFound
+from runtime import enqueue as intake
 from runtime.client import Client
 from services import jobs
 from services.jobs import Options, call, enqueue, enqueue_many, enqueue_with
@@ -319,3 +320,28 @@ async def test_a_missing_job_is_named(client: Client) -> None:
     async with client.session() as session:
         with pytest.raises(NotFound, match=f"There is no job {missing}"):
             await jobs.get(session, missing)
+
+
+async def test_a_job_alone_is_there_and_sent(client: Client) -> None:
+    """Given a caller with nothing else to commit, when a job is enqueued alone, then its row is there at once and its
+    message follows."""
+    enqueued = await jobs.enqueue_alone(client, echo, 1)
+    assert enqueued.created
+    assert (await row(client, enqueued.id)).state == "queued"
+    await flushed(client)
+    assert [message.message_id for message in await sent(client, QUEUE)] == [str(enqueued.id)]
+
+
+async def test_a_job_alone_with_wrong_arguments_leaves_nothing(client: Client) -> None:
+    with pytest.raises(BadArguments):
+        await jobs.enqueue_alone(client, echo, float("nan"))
+    assert await value(client, "select count(*) from jobs") == 0
+    await flushed(client)
+    assert await waiting(client, QUEUE) == []
+
+
+async def test_jobs_alone_with_one_unique_key_are_one(client: Client) -> None:
+    first = await intake.enqueue_alone(client, Options(unique_key="once"), call(echo, 1))
+    second = await intake.enqueue_alone(client, Options(unique_key="once"), call(echo, 2))
+    assert (first.created, second.created) == (True, False)
+    assert first.id == second.id

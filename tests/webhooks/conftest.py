@@ -9,6 +9,7 @@ import pytest_asyncio
 from runtime.client import Client
 from tests.http.hostile import Receiver, receiver
 from tests.runtime.engine import Engine
+from tests.support.waiting import wait_for
 
 WORKER = ["dramatiq", "actors", "--processes", "1", "--threads", "2"]
 SCHEDULER = ["python", "-m", "scheduling"]
@@ -33,9 +34,15 @@ async def carriers(carrying: Carriers, client: Client) -> AsyncIterator[Carriers
     await carrying.leases.restore(client)
     before = carrying.output()
     yield carrying
+    await wait_for(lambda: _is_quiet(client), what="the end of what the test has started")
     await carrying.leases.note(client)
     for name, output in carrying.output().items():
         sys.stdout.write(f"\n---- {name}\n{output[len(before[name]) :]}")
+
+
+async def _is_quiet(client: Client) -> bool:
+    async with client.database.connection() as connection:
+        return bool(await connection.fetchval("select not exists (select from jobs where outcome is null)"))
 
 
 @pytest_asyncio.fixture

@@ -17,6 +17,7 @@ from web.api import (
     scheduler,
     stats,
     users,
+    webhooks,
     workflows,
 )
 from web.problem import described
@@ -41,6 +42,7 @@ PARTS = (
     dead_letters,
     queues,
     workflows,
+    webhooks,
     scheduler,
     emails,
     stats,

@@ -182,7 +182,7 @@ class PlannedRunDocument(Document):
     at: datetime = Field(description="In UTC.")
     local: datetime = Field(description="The same moment, with the offset of the zone.")
     mark: Mark | None = Field(
-        description="jump: as the clock jumps forward; twice: the clock shows this time twice; changed: first since."
+        description="jump: as the clock jumps forward; twice: the clock shows this time twice; changed: another offset."
     )
 
 

@@ -1,0 +1,405 @@
+"""`callboard webhooks …`: endpoints, deliveries, and sending again what was missed."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from cli.output import AsJson, print_json
+from cli.session import run
+from cli.who import who
+from db.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from errors import BadArguments
+from runtime.client import Client
+from services import webhook
+
+app = typer.Typer(help="Webhooks: endpoints, deliveries, replay, recover, send.", no_args_is_help=True)
+endpoints = typer.Typer(help="Who is told of events.", no_args_is_help=True)
+deliveries = typer.Typer(help="What became of messages.", no_args_is_help=True)
+app.add_typer(endpoints, name="endpoints")
+app.add_typer(deliveries, name="deliveries")
+
+EndpointId = Annotated[uuid.UUID, typer.Argument(help="The endpoint's id.", show_default=False)]
+DeliveryId = Annotated[uuid.UUID, typer.Argument(help="The delivery's id.", show_default=False)]
+Payload = Annotated[str, typer.Option(help="As JSON, or @FILE.")]
+Key = Annotated[str | None, typer.Option(help="Idempotency key: the same one makes no second message.")]
+Rate = Annotated[float, typer.Option(min=0.01, max=1000, help="How many a second.")]
+Type = Annotated[list[str] | None, typer.Option("--type", help="Only events of this type; several are allowed.")]
+Since = Annotated[str | None, typer.Option(help="2026-11-25T10:00Z, or how long ago: 90m, 12h, 3d.")]
+
+_ENDPOINT = (
+    "id", "url", "description", "event_types", "timeout", "rate", "ordered", "owner_email", "created_at",
+    "disabled_at", "disabled_reason", "failing_since", "throttled_until",
+)  # fmt: skip
+_DELIVERY = (
+    "id", "message_id", "endpoint_id", "url", "replay_of", "job_id", "attempts", "outcome", "next_attempt_at",
+    "created_at", "ended_at",
+)  # fmt: skip
+_ATTEMPT = (
+    "number", "started_at", "ended_at", "url", "request_headers", "status", "code", "error", "response_headers",
+    "response_body", "truncated", "address", "timings", "next_attempt_at",
+)  # fmt: skip
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+@endpoints.command("list")
+def list_endpoints(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 50, as_json: AsJson = False
+) -> None:
+    """The newest endpoints."""
+
+    async def command(client: Client) -> list[WebhookEndpoint]:
+        async with client.session() as session:
+            return await webhook.endpoints(session, limit=limit)
+
+    found = run(command)
+    if as_json:
+        print_json([_endpoint(one) for one in found])
+        return
+    table = Table(Column("id", no_wrap=True), Column("url", overflow="fold"), "types", "state")
+    for one in found:
+        types = "all" if one.event_types is None else ", ".join(one.event_types)
+        table.add_row(str(one.id), escape(one.url), escape(types), escape(_state(one)))
+    Console().print(table)
+
+
+@endpoints.command("add")
+def add_endpoint(
+    url: Annotated[str, typer.Argument(help="Where events are posted to.", show_default=False)],
+    description: Annotated[str, typer.Option(help="Whose it is, and what for.")] = "",
+    event_type: Type = None,
+    header: Annotated[list[str] | None, typer.Option(help="`Name: value`; sent with every request.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds for one request.")] = 15.0,
+    rate: Annotated[float | None, typer.Option(help="Requests a second; no limit if not given.")] = None,
+    ordered: Annotated[bool, typer.Option("--ordered", help="One after the other.")] = False,
+    owner_email: Annotated[str | None, typer.Option(help="Who is told when it is disabled.")] = None,
+    asymmetric: Annotated[bool, typer.Option("--asymmetric", help="An ed25519 key instead of a secret.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make an endpoint. Its secret is shown this once."""
+    fields = webhook.EndpointFields(
+        url=url, description=description, event_types=event_type or None, headers=_headers(header or []),
+        timeout=timeout, rate=rate, ordered=ordered, owner_email=owner_email,
+    )  # fmt: skip
+
+    async def command(client: Client) -> tuple[WebhookEndpoint, str]:
+        async with client.session() as session:
+            made = await webhook.create_endpoint(session, who(), fields, asymmetric=asymmetric)
+            await session.commit()
+            return made
+
+    made, secret = run(command)
+    if as_json:
+        print_json(_endpoint(made) | {"secret": secret})
+        return
+    typer.echo(f"Endpoint {made.id}\nSecret   {secret}")
+    if public := made.secrets[0]["public_key"]:
+        typer.echo(f"Public   {public}  (what the receiver verifies with)")
+    typer.echo("The secret is not shown again.")
+
+
+@endpoints.command("show")
+def show_endpoint(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
+    """One endpoint."""
+
+    async def command(client: Client) -> WebhookEndpoint:
+        async with client.session() as session:
+            return await webhook.endpoint(session, endpoint_id)
+
+    _print(_endpoint(run(command)), as_json)
+
+
+@endpoints.command("remove")
+def remove_endpoint(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
+    """Delete an endpoint with the record of its deliveries."""
+
+    async def command(client: Client) -> None:
+        async with client.session() as session:
+            await webhook.delete_endpoint(session, who(), endpoint_id)
+            await session.commit()
+
+    run(command)
+    _say(as_json, {"id": endpoint_id}, "It is deleted.")
+
+
+@endpoints.command()
+def enable(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
+    """Send it events again; `recover` sends what it missed."""
+
+    async def command(client: Client) -> WebhookEndpoint:
+        async with client.session() as session:
+            found = await webhook.enable_endpoint(session, who(), endpoint_id)
+            await session.commit()
+            return found
+
+    _say(as_json, _endpoint(run(command)), f"It is enabled. callboard webhooks recover {endpoint_id} --since ...")
+
+
+@endpoints.command()
+def disable(
+    endpoint_id: EndpointId,
+    reason: Annotated[str, typer.Option(help="Why; its owner is told.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Send it nothing more. What is published meanwhile is kept."""
+
+    async def command(client: Client) -> WebhookEndpoint:
+        async with client.session() as session:
+            found = await webhook.disable_endpoint(session, who(), endpoint_id, reason)
+            await session.commit()
+            return found
+
+    _say(as_json, _endpoint(run(command)), "It is disabled.")
+
+
+@endpoints.command()
+def rotate(
+    endpoint_id: EndpointId,
+    keep_hours: Annotated[float, typer.Option(min=0, max=720, help="How long the old secrets sign too.")] = 24,
+    asymmetric: Annotated[bool, typer.Option("--asymmetric", help="An ed25519 key instead of a secret.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """A new secret, shown this once."""
+
+    async def command(client: Client) -> str:
+        async with client.session() as session:
+            secret = await webhook.rotate_secret(
+                session, who(), endpoint_id, asymmetric=asymmetric, keep=timedelta(hours=keep_hours)
+            )
+            await session.commit()
+            return secret
+
+    secret = run(command)
+    _say(as_json, {"secret": secret}, f"{secret}\nIt is not shown again.")
+
+
+@endpoints.command("test")
+def send_test_event(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
+    """Send it an event of the type webhook.test."""
+
+    async def command(client: Client) -> webhook.Published:
+        async with client.session() as session:
+            sent = await webhook.send_test(session, endpoint_id)
+            await session.commit()
+            return sent
+
+    _sent(run(command), as_json)
+
+
+@deliveries.command("list")
+def list_deliveries(
+    endpoint: Annotated[uuid.UUID | None, typer.Option(help="Only to this endpoint.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="Only these: succeeded, exhausted, skipped …")] = None,
+    pending: Annotated[bool, typer.Option("--pending", help="Only those that have not ended.")] = False,
+    since: Since = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The newest deliveries."""
+    only = webhook.Filter(endpoint_id=endpoint, outcomes=[outcome] if outcome else None, since=_moment(since))
+
+    async def command(client: Client) -> list[WebhookDelivery]:
+        async with client.session() as session:
+            return await webhook.deliveries(session, only, pending=pending, limit=limit)
+
+    found = run(command)
+    if as_json:
+        print_json([_columns(one, _DELIVERY) for one in found])
+        return
+    table = Table(Column("id", no_wrap=True), "to", "outcome", "attempts", "created")
+    for one in found:
+        to = str(one.endpoint_id or one.url)
+        table.add_row(
+            str(one.id), escape(to), one.outcome or "pending", str(one.attempts),
+            f"{one.created_at:%Y-%m-%d %H:%M:%S} UTC",
+        )  # fmt: skip
+    Console().print(table)
+
+
+@deliveries.command("show")
+def show_delivery(delivery_id: DeliveryId, as_json: AsJson = False) -> None:
+    """One delivery, and its attempts."""
+
+    async def command(client: Client) -> tuple[WebhookDelivery, list[WebhookAttempt]]:
+        async with client.session() as session:
+            return await webhook.delivery(session, delivery_id), await webhook.attempts(session, delivery_id)
+
+    found, attempts = run(command)
+    if as_json:
+        print_json(_columns(found, _DELIVERY) | {"attempt_log": [_columns(one, _ATTEMPT) for one in attempts]})
+        return
+    _print(_columns(found, _DELIVERY), False)
+    console = Console()
+    for one in attempts:
+        came_to = one.status if one.status is not None else f"{one.code}: {one.error}"
+        total = f" in {one.timings['total']:g} ms" if one.timings else ""
+        console.print(
+            f"{one.started_at:%Y-%m-%d %H:%M:%S} UTC  #{one.number}  {came_to}{total}", markup=False, highlight=False
+        )
+
+
+@app.command()
+def replay(
+    delivery: Annotated[uuid.UUID | None, typer.Argument(help="One delivery; or give a filter.")] = None,
+    endpoint: Annotated[uuid.UUID | None, typer.Option(help="All to this endpoint.")] = None,
+    outcome: Annotated[list[str] | None, typer.Option(help="Those that ended so; several are allowed.")] = None,
+    since: Since = None,
+    event_type: Type = None,
+    rate: Rate = 20.0,
+    as_json: AsJson = False,
+) -> None:
+    """Send again: one delivery, or by a job all that match."""
+    if delivery is None and not (endpoint or outcome or since or event_type):
+        raise BadArguments("Name a delivery, or say which: --endpoint, --outcome, --since, --type.")
+    only = webhook.Filter(
+        endpoint_id=endpoint, outcomes=outcome or None, since=_moment(since), event_types=event_type or None
+    )
+
+    async def command(client: Client) -> uuid.UUID:
+        async with client.session() as session:
+            if delivery is not None:
+                made = await webhook.replay(session, who(), delivery)
+            else:
+                made = await webhook.replay_matching(session, who(), only, rate=rate)
+            await session.commit()
+            return made
+
+    made = run(command)
+    name = "job_id" if delivery is None else "delivery_id"
+    _say(as_json, {name: made}, f"It is sent again: {name} {made}.")
+
+
+@app.command()
+def recover(
+    endpoint_id: EndpointId,
+    since: Annotated[str, typer.Option(help="2026-11-25T10:00Z, or how long ago: 90m, 12h, 3d.", show_default=False)],
+    rate: Rate = 20.0,
+    as_json: AsJson = False,
+) -> None:
+    """Send an endpoint what it has missed since then, by a job."""
+    moment = _moment(since)
+    assert moment is not None
+
+    async def command(client: Client) -> uuid.UUID:
+        async with client.session() as session:
+            job = await webhook.recover(session, who(), endpoint_id, moment, rate=rate)
+            await session.commit()
+            return job
+
+    job = run(command)
+    _say(as_json, {"job_id": job}, f"It is sent again by job {job}.")
+
+
+@app.command()
+def send(
+    url: Annotated[str, typer.Argument(help="Where to.", show_default=False)],
+    payload: Payload = "{}",
+    secret: Annotated[str | None, typer.Option(help="whsec_…, to sign with.", envvar="WEBHOOK_SECRET")] = None,
+    header: Annotated[list[str] | None, typer.Option(help="`Name: value`.")] = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Post a payload to one address that is no endpoint."""
+    value, headers = _payload(payload), _headers(header or [])
+
+    async def command(client: Client) -> webhook.Published:
+        async with client.session() as session:
+            sent = await webhook.send(session, url, value, secret=secret, headers=headers, idempotency_key=key)
+            await session.commit()
+            return sent
+
+    _sent(run(command), as_json)
+
+
+@app.command()
+def publish(
+    event_type: Annotated[str, typer.Argument(help="One of WEBHOOK_EVENT_TYPES.", show_default=False)],
+    payload: Payload = "{}",
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell every endpoint that wants events of this type."""
+    value = _payload(payload)
+
+    async def command(client: Client) -> webhook.Published:
+        async with client.session() as session:
+            sent = await webhook.publish(session, event_type, value, idempotency_key=key)
+            await session.commit()
+            return sent
+
+    _sent(run(command), as_json)
+
+
+def _sent(sent: webhook.Published, as_json: bool) -> None:
+    document = {"message_id": sent.message_id, "created": sent.created, "deliveries": sent.deliveries}
+    text = f"Message {sent.message_id}: {sent.deliveries} deliveries."
+    _say(as_json, document, text if sent.created else f"Message {sent.message_id} was there already.")
+
+
+def _say(as_json: bool, document: dict[str, Any], text: str) -> None:
+    if as_json:
+        print_json(document)
+    else:
+        typer.echo(text)
+
+
+def _print(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(document)
+        return
+    console = Console()
+    for name, value in document.items():
+        if value not in (None, [], ""):
+            console.print(f"{name:>16}  {value}", markup=False, highlight=False)
+
+
+def _state(found: WebhookEndpoint) -> str:
+    if found.disabled_at is not None:
+        return f"disabled: {found.disabled_reason}"
+    return "failing" if found.failing_since else "enabled"
+
+
+def _endpoint(found: WebhookEndpoint) -> dict[str, Any]:
+    secrets = [{name: one[name] for name in ("hint", "public_key", "expires_at")} for one in found.secrets]
+    return _columns(found, _ENDPOINT) | {"header_names": webhook.header_names(found), "secrets": secrets}
+
+
+def _columns(row: object, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
+
+
+def _headers(lines: list[str]) -> dict[str, str]:
+    headers = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise BadArguments(f"--header {line!r} is not `Name: value`.", "header")
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+def _payload(text: str) -> Any:
+    try:
+        return orjson.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
+    except OSError as error:
+        raise BadArguments(f"--payload: {text[1:]} cannot be read: {error.strerror}.", "payload") from None
+    except ValueError as error:
+        raise BadArguments(f"--payload is not JSON: {error}.", "payload") from None
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        if text[-1:] in _UNITS and text[:-1].replace(".", "", 1).isdecimal():
+            return datetime.now(UTC) - timedelta(seconds=float(text[:-1]) * _UNITS[text[-1]])
+        found = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise BadArguments(f"--since {text!r} is neither a time nor how long ago: 2026-11-25T10:00Z, 12h.") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

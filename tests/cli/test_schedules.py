@@ -1,0 +1,75 @@
+"""`callboard schedules …`."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.callboard import callboard
+
+ACTOR = "cleanup_completed_jobs"
+pytestmark = pytest.mark.usefixtures("settings")
+
+
+async def schedules(*arguments: object) -> Any:
+    """What it printed as JSON."""
+    return (await callboard("schedules", *arguments, "--json")).json
+
+
+async def said(*arguments: object) -> str:
+    done = await callboard("schedules", *arguments)
+    assert done.code == 0, done.err
+    return done.out
+
+
+async def refused(*arguments: object) -> str:
+    done = await callboard("schedules", *arguments)
+    assert done.code != 0, done.out
+    return done.err
+
+
+async def test_a_schedule_is_made_changed_run_and_deleted() -> None:
+    made = await schedules("create", "Tidy", "--actor", ACTOR, "--cron", "0 3 * * *", "--zone", "Europe/Berlin")
+    assert (made["name"], made["schedule_config"], made["version"]) == ("Tidy", {"expression": "0 3 * * *"}, 1)
+    assert made["created_by"].startswith("cli")
+    changed = await schedules("edit", "Tidy", "--every", "1h30m", "--set", "overlap=queue_one", "--set", "repeat=3")
+    assert (changed["schedule_config"], changed["overlap"], changed["repeat"]) == (
+        {"hours": 1, "minutes": 30}, "queue_one", 3,
+    )  # fmt: skip
+    assert await said("disable", made["id"])
+    assert (await schedules("show", "Tidy"))["enabled"] is False
+    assert (await said("enable", "Tidy")).startswith("Tidy is enabled: next run ")
+    assert (await schedules("run", "Tidy"))["status"] == "queued"
+    assert [run["triggered_by"][:3] for run in await schedules("history", "Tidy")] == ["cli"]
+    assert "Tidy" in await said("list")
+    assert await said("delete", "Tidy")
+    assert await schedules("list") == []
+
+
+async def test_what_is_exported_is_imported(tmp_path: Path) -> None:
+    await schedules("create", "Tidy", "--actor", ACTOR, "--every", "5m")
+    file = tmp_path / "schedules.yaml"
+    file.write_text(await said("export"))
+    assert await schedules("import", str(file)) == {"created": [], "changed": [], "unchanged": ["Tidy"]}
+    file.write_text(file.read_text().replace("minutes: 5", "minutes: 6"))
+    assert "0 would be created, 1 changed" in await said("import", str(file), "--dry-run")
+    assert (await schedules("show", "Tidy"))["schedule_config"] == {"minutes": 5}
+    assert (await schedules("import", str(file)))["changed"] == ["Tidy"]
+
+
+async def test_a_preview_marks_clock_changes() -> None:
+    config = '{"any": [{"type": "date", "run_at": "2035-03-25T02:30"}]}'
+    (run,) = await schedules("preview", "--job-type", "combination", "--config", config, "--zone", "Europe/Berlin")
+    assert (run["local"], run["mark"]) == ("2035-03-25T03:00:00+02:00", "jump")
+
+
+async def test_what_is_wrong_is_said_in_a_line() -> None:
+    assert "0 0 31 2 *" in await refused("create", "x", "--actor", ACTOR, "--cron", "0 0 31 2 *")
+    assert "no actor is named 'nobody'" in await refused("create", "x", "--actor", "nobody", "--every", "1h")
+    assert "Say when" in await refused("create", "x", "--actor", ACTOR)
+    assert "both given" in await refused("create", "x", "--actor", ACTOR, "--every", "1h", "--cron", "* * * * *")
+    assert "no interval" in await refused("create", "x", "--actor", ACTOR, "--every", "often")
+    assert "not JSON" in await refused("create", "x", "--actor", ACTOR, "--every", "1h", "--args", "{")
+    assert "FIELD=VALUE" in await refused("create", "x", "--actor", ACTOR, "--every", "1h", "--set", "overlap")
+    assert "No schedule is named 'x'" in await refused("show", "x")
+    assert "cannot be read" in await refused("import", "nowhere.yaml")

@@ -1,0 +1,80 @@
+"""Workers killed in the middle of a delivery: the copies are counted at the receiver."""
+
+from collections.abc import Callable
+from functools import partial
+
+from runtime.client import Client
+from tests.conftest import StartProcess
+from tests.http.hostile import Receiver
+from tests.support.process import Process
+from tests.support.waiting import wait_for
+from tests.webhooks.sending import add_endpoint, attempts_of, deliveries_of, ended, publish
+
+LEASE = {"WORKER_LEASE": "3"}
+
+
+async def killed_when(client: Client, worker: StartProcess, happened: Callable[[], bool]) -> None:
+    """A worker that lives until then."""
+    process: Process = await worker("actors", **LEASE)
+    await publish(client)
+    await wait_for(happened)
+    process.kill()
+
+
+async def test_killed_before_the_claim_it_is_sent_once(
+    client: Client, worker: StartProcess, scheduler: StartProcess, here: Receiver
+) -> None:
+    """Given a message that no worker has taken when the last one is killed, when another starts, then one copy."""
+    await scheduler(**LEASE)
+    (await worker("actors", **LEASE)).kill()
+    await add_endpoint(client, here.url("/"))
+    await publish(client)
+    await worker("actors", **LEASE)
+    [delivery] = await ended(client)
+    assert (delivery.outcome, delivery.attempts, len(here.received)) == ("succeeded", 1, 1)
+
+
+async def test_killed_while_the_request_is_under_way_it_is_sent_again_with_the_same_id(
+    client: Client, worker: StartProcess, scheduler: StartProcess, here: Receiver
+) -> None:
+    """Given a receiver that has the request and has not answered, when the worker is killed, then another sends it
+    again: the receiver knows it by its id, and the first attempt is on record as lost."""
+    await scheduler(**LEASE)
+    await add_endpoint(client, here.url("/held"), timeout=60)
+    await killed_when(client, worker, here.arrived.is_set)
+    here.released.set()
+    await worker("actors", **LEASE)
+    [delivery] = await ended(client)
+    assert (delivery.outcome, delivery.attempts, len(here.received)) == ("succeeded", 2, 2)
+    assert len({request.headers["webhook-id"] for request in here.received}) == 1
+    assert [attempt.code for attempt in await attempts_of(client, delivery)] == ["lost", None]
+
+
+async def test_killed_after_the_outcome_was_written_it_is_not_sent_again(
+    client: Client, worker: StartProcess, scheduler: StartProcess, here: Receiver
+) -> None:
+    """Given a delivery whose success is written, when its worker is killed and the job given to another, then that one
+    sends nothing."""
+    await scheduler(**LEASE)
+    await add_endpoint(client, here.url("/"))
+    process = await worker("actors", **LEASE)
+    await publish(client)
+    [delivery] = await ended(client)
+    process.kill()
+    async with client.database.connection() as connection:  # as if the kill had come before the end of its job
+        await connection.execute(
+            "update jobs set state = 'queued', outcome = null, finished_at = null, worker = null, dispatched_at = null"
+            " where id = $1", delivery.job_id,
+        )  # fmt: skip
+    await worker("actors", **LEASE)
+    await wait_for(partial(_has_run_again, client, delivery.job_id))
+    assert len(here.received) == 1
+    [after] = await deliveries_of(client)
+    assert (after.outcome, after.attempts) == ("succeeded", 1)
+
+
+async def _has_run_again(client: Client, job_id: object) -> bool:
+    async with client.database.connection() as connection:
+        return bool(
+            await connection.fetchval("select state = 'succeeded' and attempt = 2 from jobs where id = $1", job_id)
+        )

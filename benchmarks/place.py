@@ -19,7 +19,11 @@ from settings import Settings
 from tests.support.databases import clean, create_database, drop_database, empty_redis
 from tests.support.process import ROOT, Process
 
-READY = {"dramatiq": "Worker process is ready for action", "python": "scheduling is ready"}
+READY = {
+    "dramatiq": "Worker process is ready for action",
+    "python": "scheduling is ready",
+    "celery": "the worker is ready",
+}
 
 
 class Place:

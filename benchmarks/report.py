@@ -87,6 +87,11 @@ class Report:
             ]
             if found:
                 lines.append(f"{what}, RSS / PSS in MB: {'; '.join(found)}")
+        for (key, system), measured in self._results.items():
+            if system not in SPEED:
+                title = next(scenario.title for scenario in self._scenarios if scenario.key == key)
+                figures = {figure: [one.figures[figure] for one in measured] for figure in measured[0].figures}
+                lines += [f"{title}, {system}, {figure}: {_spread(values)}" for figure, values in figures.items()]
         for scenario in self._scenarios:
             details = [measured.details for measured in self._results.get((scenario.key, CALLBOARD.name), [])]
             if details and "wal_bytes_per_job" in details[0]:

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks import memory
 from benchmarks.memory import Memory
 from benchmarks.place import Place
-from benchmarks.systems import Callboard, Stock, System
+from benchmarks.systems import Callboard, Celery, Stock, System
 from benchmarks.work import CANCELS, LATENCIES, RAN
 from tests.support.process import Process
 from tests.support.waiting import wait_for
@@ -169,7 +169,38 @@ class Cancel(Scenario):
         return Measured({"ms p50": centiles[49], "ms p99": centiles[98]}, details={"ms": sorted(took)})
 
 
+@dataclass(frozen=True)
+class Chord(Scenario):
+    """A chord, from just before it is started to the end of its body, the workers being there; for Callboard just
+    behind the same jobs without it."""
+
+    async def measure(self, place: Place, system: System) -> Measured:
+        alone = await self._time(place, system, "jobs") if system is CALLBOARD else None
+        seconds = await self._time(place, system, "chord")
+        figures = {"children/s": self.count / seconds}
+        if alone is not None:
+            figures["times an engine job"] = seconds / alone
+        return Measured(figures, details={"seconds": seconds, "seconds_of_jobs_alone": alone})
+
+    async def _time(self, place: Place, system: System, way: str) -> float:
+        await place.clean()
+        async with system.running(place):
+            return (await system.flow(place, way, self.count))["seconds"]
+
+
+@dataclass(frozen=True)
+class Chain(Scenario):
+    """Steps one after the other, on a worker that has nothing else to do."""
+
+    async def measure(self, place: Place, system: System) -> Measured:
+        await place.clean()
+        async with system.running(place):
+            measured = await system.flow(place, "chain", self.count)
+        return Measured({"ms a step, p50": measured["ms"]}, details={"seconds": measured["seconds"]})
+
+
 STOCK, STOCK_256, CALLBOARD = Stock(8), Stock(256), Callboard(8)
+CELERY = Celery(2)
 
 SCENARIOS: tuple[Scenario, ...] = (
     Drain("noop", "10,000 no-op async jobs", 10_000, (STOCK, CALLBOARD), {"jobs/s": "≥ 5x"}, "noop"),
@@ -199,4 +230,12 @@ SCENARIOS: tuple[Scenario, ...] = (
         {"of the speed without": ""},
         "keeping",
     ),
+    Chord(
+        "chord",
+        "a chord of 10,000 no-op children",
+        10_000,
+        (CELERY, CALLBOARD),
+        {"children/s": "", "times an engine job": "≤ 1.5"},
+    ),
+    Chain("chain", "a chain of 1,000 no-op steps", 1_000, (CALLBOARD,), {"ms a step, p50": "≤ 25 ms"}),
 )

@@ -1,9 +1,11 @@
 """The systems side by side: which processes each is, and how one sees from outside that its work is done."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, ClassVar
 
 import redis.asyncio
@@ -20,6 +22,7 @@ class System(ABC):
 
     threads: int
     enqueuer: ClassVar[str]
+    flows: ClassVar[str] = ""
     worker: ClassVar[str]
     namespace: ClassVar[str]
 
@@ -51,6 +54,11 @@ class System(ABC):
     async def first_start(self, place: Place) -> float:
         """When the first job of a drain began, in seconds since 1970."""
 
+    async def flow(self, place: Place, way: str, count: int) -> dict[str, float]:
+        """Run a workflow from a process of its own. Returns what that has measured."""
+        measured: dict[str, float] = json.loads(await place.run("python", "-m", self.flows, way, str(count)))
+        return measured
+
     async def counters(self, place: Place) -> dict[str, float]:
         """What the database has counted so far, for the cost of a job there."""
         return {}
@@ -73,6 +81,7 @@ class Stock(System):
 
 
 class Callboard(System):
+    flows = "benchmarks.flow_callboard"
     enqueuer, worker, namespace = "benchmarks.enqueue_callboard", "benchmarks.callboard", NAMESPACE
 
     @property
@@ -119,3 +128,23 @@ class Callboard(System):
                     " extract(epoch from max(finished_at) - min(started_at))::float8 as seconds_by_rows from jobs"
                 )
             )
+
+
+class Celery(System):
+    """For workflows: two processes for two cores, as Celery itself would choose."""
+
+    flows = "benchmarks.flow_celery"
+    enqueuer, worker, namespace = "benchmarks.flow_celery", "benchmarks.celery_app", "celery"
+
+    @property
+    def name(self) -> str:
+        return f"Celery {version('celery')}, {self.threads} processes"
+
+    @asynccontextmanager
+    async def running(self, place: Place) -> AsyncIterator[list[Process]]:
+        options = ("--loglevel", "WARNING", "--concurrency", str(self.threads))
+        async with place.process("celery", "-A", self.worker, "worker", *options) as worker:
+            yield [worker]
+
+    async def first_start(self, place: Place) -> float:
+        raise NotImplementedError("Celery keeps no record of it; its workflows are timed from outside.")

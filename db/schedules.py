@@ -25,11 +25,12 @@ order by s.next_run_at limit $3
 for no key update of s skip locked
 """
 
-# Seconds until the next one is due; null: none is.
+# Seconds until the next one is due (null: none is), and whether a run waits for the end of another.
 NEXT = """
-select extract(epoch from next_run_at - now())::float8 from scheduled_jobs
-where next_run_at is not null and (parked_until is null or parked_until <= now())
-order by next_run_at limit 1
+select (select extract(epoch from next_run_at - now())::float8 from scheduled_jobs
+        where next_run_at is not null and (parked_until is null or parked_until <= now())
+        order by next_run_at limit 1) as due_in,
+       exists (select from scheduled_job_executions where status = 'waiting') as waiting
 """
 
 # What was decided of planned times: ids, schedules, their names, planned times, last planned times, how many of them,
@@ -136,6 +137,9 @@ select (extract(epoch from now()) - t.planned)::float8 as late,
                where e.schedule_id = t.schedule_id and e.planned_at > to_timestamp(t.planned)) as overtaken
 from unnest($1::uuid[], $2::float8[]) with ordinality as t(schedule_id, planned, place) order by t.place
 """
+
+# One process registers at a time.
+LOCK_CATALOGUE = "select pg_advisory_xact_lock(hashtext('callboard catalogue'))"
 
 # What a process declares: names, modules, queues, priorities, descriptions, signatures, defaults, cron expressions.
 REGISTER_FUNCTIONS = """

@@ -58,12 +58,44 @@ returning j.id, j.state
     ),
 )
 
-# Who lives, and how many jobs each has in hand. The live jobs are looked through once.
+# Who lives, since when it is silent, and how many jobs each has in hand; looked for among the first live jobs of each
+# queue, where those that run are: how many of them at most.
 LIVING = """
 select w.id, w.host, w.pid, w.queues, w.async_slots, w.threads, w.version, w.started_at, w.heartbeat_at,
-       coalesce(j.running, 0) as running
+       extract(epoch from now() - w.heartbeat_at)::float8 as silence, coalesce(j.running, 0) as running
 from workers w
-left join (select worker, count(*) as running from jobs where outcome is null and state = 'running' group by worker) j
-       on j.worker = w.id
+left join (
+    select j.worker, count(*) as running
+    from (select distinct unnest(queues) as name from workers) q
+    cross join lateral (
+        select worker, state from jobs where outcome is null and queue = q.name order by priority, run_at limit $1
+    ) j
+    where j.state = 'running' group by j.worker
+) j on j.worker = w.id
 order by w.host, w.pid
+"""
+
+# What a worker runs now, the longest first; looked for as above: id, how many live jobs of a queue at most, how many.
+RUNNING_ON = """
+select j.id, j.actor, j.queue, j.attempt, j.started_at, j.control
+from workers w
+cross join lateral unnest(w.queues) q(name)
+cross join lateral (
+    select id, actor, queue, attempt, started_at, control, state, worker from jobs
+    where outcome is null and queue = q.name order by priority, run_at limit $2
+) j
+where w.id = $1 and j.state = 'running' and j.worker = w.id
+order by j.started_at limit $3
+"""
+
+# The jobs that a worker ended last, of those that ended last at all: id, how many of each outcome at most, how many.
+ENDED_ON = """
+select j.id, j.actor, j.queue, j.state, j.attempt, j.started_at, j.finished_at
+from unnest(array[1, 2, 3]::smallint[]) o(outcome)
+cross join lateral (
+    select id, actor, queue, state, attempt, started_at, finished_at, worker from jobs
+    where outcome = o.outcome order by finished_at desc limit $2
+) j
+where j.worker = $1
+order by j.finished_at desc limit $3
 """

@@ -26,6 +26,7 @@ async def register(database: Database, broker: "Broker") -> None:
     names, modules = [actor.actor_name for actor in actors], [actor.fn.__module__ for actor in actors]
     periodic = [actor for actor in actors if "periodic" in actor.options]
     async with database.connection() as connection, connection.transaction():
+        await connection.execute(schedules.LOCK_CATALOGUE)
         await connection.execute(schedules.REGISTER_FUNCTIONS, *_columns([_function(actor) for actor in actors], 8))
         await connection.execute(schedules.UNREGISTER_PERIODIC, [_id(actor) for actor in periodic], modules)
         await connection.execute(schedules.MISS_FUNCTIONS, names, modules)
@@ -34,8 +35,6 @@ async def register(database: Database, broker: "Broker") -> None:
 
 
 def _columns(rows: list[tuple[Any, ...]], number: int) -> list[list[Any]]:
-    """In the order of their names, so that two processes that start at once do not wait for each other."""
-    rows.sort(key=lambda row: str(row[0]))
     return [[row[column] for row in rows] for column in range(number)]
 
 

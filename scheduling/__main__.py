@@ -9,7 +9,6 @@ import importlib
 import logging
 import signal
 import sys
-from functools import partial
 
 import redis.asyncio
 import structlog
@@ -17,12 +16,10 @@ import uvloop
 from redis.exceptions import RedisError
 
 from actors import broker
-from runtime import catalogue, logs
+from runtime import logs
 from runtime.client import Client
 from runtime.grants import Grants
-from runtime.patience import patiently
 from runtime.transport import SCHEDULES, WAKE
-from scheduling.defaults import DEFAULTS
 from scheduling.firing import Firing
 from scheduling.leader import Leader
 from scheduling.limiter import Limiter
@@ -30,11 +27,11 @@ from scheduling.loop import keep_running
 from scheduling.reconciler import Reconciler
 from scheduling.relay import Relay
 from scheduling.rescuer import Rescuer
+from scheduling.seeder import Seeder
 from scheduling.settler import Settler
 from scheduling.statistics import Statistics
 from scheduling.sweeper import Sweeper
 from scheduling.workflows import Workflows
-from services.schedules import seed
 from settings import Settings, settings
 
 log = structlog.get_logger("callboard")
@@ -50,6 +47,7 @@ async def run(settings: Settings) -> None:
         leader = Leader(client.database, settings.leader_lease)
         rescuer = Rescuer(client.database, client.redis, leader, settings.worker_lease)
         firing = Firing(client, broker, leader, due)
+        seeder = Seeder(client, settings, leader)
         settler = Settler(client.database, leader, settings.retention_executions_days)
         counting = Statistics(client.database, leader)
         limiter = Limiter(client.database, Grants(client.database, client.redis, client.outbox))
@@ -67,7 +65,7 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(keep_running("sweeper", sweeper.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("workflows", workflows.run_once, asyncio.Event())),
             asyncio.create_task(listen(client.redis, {WAKE: [due, limits_due], SCHEDULES: [changed]})),
-            asyncio.create_task(prepare(client, settings, leader)),
+            asyncio.create_task(keep_running("seeder", seeder.run_once, asyncio.Event())),
         ]
         log.info("scheduling is ready")
         await stopped.wait()
@@ -76,19 +74,6 @@ async def run(settings: Settings) -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await leader.resign()
-
-
-async def prepare(client: Client, settings: Settings, leader: Leader) -> None:
-    """What schedules can be made of, and those that come with the code: once this process leads."""
-    await leader.elected.wait()
-    await patiently("registering the actors", partial(catalogue.register, client.database, broker))
-    await patiently("seeding schedules", partial(seed_defaults, client, settings))
-
-
-async def seed_defaults(client: Client, settings: Settings) -> None:
-    async with client.session() as session:
-        await seed(session, DEFAULTS, settings)
-        await session.commit()
 
 
 async def listen(connection: redis.asyncio.Redis, wakes: dict[str, list[asyncio.Event]]) -> None:

@@ -42,6 +42,7 @@ log = structlog.get_logger("callboard")
 _POLL = 5.0  # seconds
 _STANDBY = 0.25  # seconds until one that does not lead looks whether it does
 _HELD = 0.02  # seconds until one that is due, and held by somebody else, is looked at again
+_WAITING = 0.25  # seconds until it looks again whether a run that waits for another's end can be made
 _AT_ONCE = 250  # schedules a transaction: a thousand that are due together are four
 _PARKED = 10.0  # seconds after which one that cannot be run as it is is tried again
 
@@ -69,14 +70,15 @@ class Firing:
         fired = await self._fire()
         if fired == _AT_ONCE:
             return 0
-        await self._start_waiting()
         async with self._client.database.connection() as connection:
-            wait: float | None = await connection.fetchval(schedules.NEXT)
-        if wait is None:
-            return _POLL
+            due_in, waiting = await connection.fetchrow(schedules.NEXT)
+        wait = _POLL if due_in is None else min(due_in, _POLL)
+        if waiting:
+            await self._start_waiting()
+            wait = min(wait, _WAITING)
         if wait <= 0 and not fired:  # somebody is changing it, or fires it
             return _HELD
-        return min(max(0.0, wait), _POLL)
+        return max(0.0, wait)
 
     async def _fire(self) -> int:
         async with self._client.session() as session:

@@ -30,6 +30,14 @@ class DeclaredActor:
     paused_by: str | None = None
     paused_at: datetime | None = None
 
+    @property
+    def limits(self) -> str:
+        """In words; empty without any."""
+        most = [f"{self.concurrency} at once"] if self.concurrency else []
+        most += [f"{self.rate_limit} started"] if self.rate_limit else []
+        each = {None: "", "a function": " for each key"}.get(self.key, f" for each {self.key}")
+        return ", ".join(most) + each if most else ""
+
 
 async def listed(session: AsyncSession) -> list[DeclaredActor]:
     """All declared actors, by name."""

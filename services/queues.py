@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors import broker
-from db import pauses
+from db import flow, pauses
 from errors import NotFound
 from services import pauses as pausing
 
 _LOOKED_AT = 20_000  # jobs of a queue
+_ARRIVALS, _NEWEST = 300.0, 10_000  # seconds, and jobs, that tell how many come in
+_DEPARTURES = 300.0  # seconds that tell how many end
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,42 @@ class Queue:
     paused_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class Flow:
+    """What goes in and out of a queue; the rates are of the last minutes."""
+
+    arriving: float = 0.0  # jobs made per minute
+    leaving: float = 0.0  # jobs ended per minute
+    failed: int = 0  # within 24 hours
+
+    def drains_in(self, due: int) -> float | None:
+        """Seconds until what is due will have ended at these rates; None: it grows, or nothing moves."""
+        if not due:
+            return 0.0
+        gain = self.leaving - self.arriving
+        return due / gain * 60 if gain > 0 else None
+
+
+@dataclass(frozen=True)
+class Share:
+    """An actor's live jobs in a queue."""
+
+    actor: str
+    due: int
+    later: int
+    held: int
+    running: int
+
+
+@dataclass(frozen=True)
+class DueJob:
+    id: UUID
+    actor: str
+    priority: int
+    attempt: int
+    run_at: datetime
+
+
 async def listed(session: AsyncSession) -> list[Queue]:
     """All queues that an actor is declared for, that have live jobs, or that are paused; by name."""
     connection = await session.connection()
@@ -43,6 +82,34 @@ async def get(session: AsyncSession, name: str) -> Queue:
     if name not in queues:
         raise NotFound(f"There is no queue {name!r}. There are: {', '.join(queues)}.")
     return queues[name]
+
+
+async def flows(session: AsyncSession) -> dict[str, Flow]:
+    """By queue; a queue in which nothing happened is not there."""
+    connection = await session.connection()
+    came = {row.queue: row for row in await connection.exec_driver_sql(flow.ARRIVALS, (_ARRIVALS, _NEWEST))}
+    went = {row.queue: row for row in await connection.exec_driver_sql(flow.DEPARTURES, (_DEPARTURES,))}
+    return {
+        name: Flow(
+            came[name].jobs / max(1.0, came[name].seconds) * 60 if name in came else 0.0,
+            went[name].jobs / went[name].seconds * 60 if name in went else 0.0,
+            went[name].failed if name in went else 0,
+        )
+        for name in came.keys() | went.keys()
+    }
+
+
+async def by_actor(session: AsyncSession, name: str) -> list[Share]:
+    """The first 20,000 of its live jobs."""
+    connection = await session.connection()
+    return [Share(**row._asdict()) for row in await connection.exec_driver_sql(flow.BY_ACTOR, (name, _LOOKED_AT))]
+
+
+async def oldest(session: AsyncSession, name: str, most: int) -> list[DueJob]:
+    """Those of the first 20,000 that have been due longest."""
+    connection = await session.connection()
+    rows = await connection.exec_driver_sql(flow.OLDEST, (name, _LOOKED_AT, most))
+    return [DueJob(**row._asdict()) for row in rows]
 
 
 async def pause(session: AsyncSession, name: str, *, who: str, reason: str) -> None:

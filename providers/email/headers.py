@@ -33,7 +33,23 @@ class _ReadyHeader(UnstructuredHeader, BaseHeader):
         return policy.linesep.join(lines or [start]) + policy.linesep
 
 
-_registry = HeaderRegistry(default_class=_ReadyHeader)
+class _KeptRegistry(HeaderRegistry):
+    """The standard library's makes a new class for each header of each mail, which takes longer than the header."""
+
+    def __init__(self) -> None:
+        super().__init__(default_class=_ReadyHeader)
+        self._kept: dict[str, type[BaseHeader]] = {}
+
+    def __getitem__(self, name: str) -> type[BaseHeader]:
+        kept = self._kept.get(name)
+        if kept is None:
+            kept = super().__getitem__(name)
+            if len(self._kept) < 100:  # names are others' to choose
+                self._kept[name] = kept
+        return kept
+
+
+_registry = _KeptRegistry()
 for _name in ("from", "to", "cc", "reply-to", "subject", "message-id"):
     _registry.map_to_type(_name, _ReadyHeader)
 

@@ -3,13 +3,17 @@
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pendulum
 import pytest
+from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import actors
 from runtime import cron
 
 SATURDAY = pendulum.datetime(2026, 5, 30, 13, 45)  # two days before a Monday 1 June
@@ -151,6 +155,25 @@ CHANGES = {
     "America/New_York": ["2026-03-08", "2026-11-01"],
     "Australia/Lord_Howe": ["2026-04-05", "2026-10-04"],  # by half an hour
 }
+
+
+PERIODIC = {
+    actor.actor_name: str(actor.options["periodic"])
+    for actor in actors.broker.actors.values()
+    if "periodic" in actor.options
+}
+
+
+@pytest.mark.parametrize("name", PERIODIC)
+@pytest.mark.parametrize("zone", CHANGES)
+def test_every_actor_runs_when_cron_would_run_it(name: str, zone: str) -> None:
+    """Given the actors of this repository, then their next 200 runs are those that CronSim tells of cron."""
+    start = datetime(2026, 3, 1, 12, 7, tzinfo=ZoneInfo(zone))
+    spec, moment = cron(PERIODIC[name]), pendulum.instance(start)
+    for due in islice(CronSim(PERIODIC[name], start), 200):
+        moment = spec.next_valid_date(moment)
+        assert moment.timestamp() == due.timestamp()
+        assert spec.validate(moment)
 
 
 @pytest.mark.timeout(30)

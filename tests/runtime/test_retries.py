@@ -11,6 +11,7 @@ from dramatiq.errors import Retry
 from hypothesis import given
 from hypothesis import strategies as st
 
+from errors import NotSent
 from runtime.delivery import Delivery
 from runtime.retries import Retries
 
@@ -139,3 +140,16 @@ def test_success_decides_nothing(decision: Decision) -> None:
     decision.retries.after_process_message(decision.broker, delivery, result=1)
     assert not delivery.failed
     assert delivery.retry_in is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "least", "most"), [(None, 1, 1.5), (0.1, 1, 1.5), (90, 90, 90), (10**9, 86_400, 86_400)]
+)
+def test_a_refusal_that_says_when_is_not_asked_again_sooner(
+    decision: Decision, asked: float | None, least: float, most: float
+) -> None:
+    """Retry-After wins over a shorter backoff, and over a limit of it, for a day at most."""
+    decision.actor(min_backoff=1_000, max_backoff=60_000)
+    delivery = decision.after(1, NotSent("Come back later.", asked))
+    assert delivery.retry_in is not None
+    assert least <= delivery.retry_in <= most

@@ -106,3 +106,36 @@ async def flow_flaky(value: int, times: int) -> int:
     if current_job().attempt <= times:
         raise Wrong("not yet")
     return value
+
+
+@dramatiq.actor(queue_name="flow", throws=(Wrong,), min_backoff=1, max_backoff=1)
+async def flow_node(*given: Any, fails: bool) -> int:
+    """A node of a random graph; runs again when its worker was killed, and fails for good if it is to fail."""
+    await asyncio.sleep(0.02)
+    if fails:
+        raise Wrong("it was to fail")
+    return len(given)
+
+
+@dramatiq.actor(queue_name="flow", throws=(Wrong,), min_backoff=1, max_backoff=1)
+async def flow_item(item: int, *given: Any, fails: int) -> int:
+    if item == fails:
+        raise Wrong("it was to fail")
+    return item
+
+
+@dramatiq.actor(queue_name="flow", min_backoff=1, max_backoff=1)
+async def flow_child(number: int) -> int:
+    await asyncio.sleep(0.05)
+    return number
+
+
+@dramatiq.actor(queue_name="flow", min_backoff=1, max_backoff=1)
+async def flow_body(results: list[int], name: str) -> None:
+    """Its effect and its end are one commit."""
+    job = current_job()
+    async with job.transaction() as session:
+        await session.execute(
+            text("insert into stage.effects (job, attempt, note) values (:job, :attempt, :note)"),
+            {"job": job.id, "attempt": job.attempt, "note": f"{name} {sum(results)}"},
+        )

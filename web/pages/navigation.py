@@ -14,4 +14,5 @@ PAGES = (
     Page("/", "Overview", "overview", "o"),
     Page("/jobs", "Jobs", "jobs", "j"),
     Page("/errors", "Errors", "errors", "e"),
+    Page("/queues", "Queues", "queues", "q"),
 )

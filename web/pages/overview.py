@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-import orjson
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services import overview, statistics
+from web.pages import charts
 from web.pages.rendering import render, wanted
 from web.transaction import Transaction
 
@@ -63,55 +63,9 @@ async def _charts(session: AsyncSession, period: Period) -> dict[str, Any]:
     length = PERIODS[period]
     actors = await statistics.by_actor(session, length)
     return {
-        "throughput": _throughput(await statistics.throughput(session, length)),
-        "latency": _latency(await statistics.latency(session, length)),
+        "throughput": charts.throughput(await statistics.throughput(session, length)),
+        "latency": charts.latency(await statistics.latency(session, length)),
         "troubles": await overview.troubles(session, max(1, int(length.total_seconds() // 3600))),
         "slowest": sorted(actors, key=lambda actor: -(actor.run_p95 or 0))[:5],
         "failing": [actor for actor in sorted(actors, key=lambda actor: -actor.failure_rate)[:5] if actor.failed],
-    }
-
-
-def _throughput(points: list[statistics.Point]) -> dict[str, Any]:
-    columns = [
-        [int(point.starts_at.timestamp()) for point in points],
-        [point.succeeded for point in points],
-        [point.failed for point in points],
-        [point.retries for point in points],
-    ]
-    return _chart(
-        columns,
-        [
-            {"label": "succeeded", "color": "--ok", "fill": "--ok-soft"},
-            {"label": "failed", "color": "--bad", "fill": "--bad-soft"},
-            {"label": "retries", "color": "--warn"},
-        ],
-    )
-
-
-def _latency(points: list[statistics.Latency]) -> dict[str, Any]:
-    columns: list[list[Any]] = [
-        [int(point.starts_at.timestamp()) for point in points],
-        [point.wait_p50 for point in points],
-        [point.wait_p95 for point in points],
-        [point.run_p50 for point in points],
-        [point.run_p95 for point in points],
-    ]
-    return _chart(
-        columns,
-        [
-            {"label": "wait p50, s", "color": "--wait"},
-            {"label": "wait p95, s", "color": "--line-strong"},
-            {"label": "run p50, s", "color": "--run"},
-            {"label": "run p95, s", "color": "--accent"},
-        ],
-    )
-
-
-def _chart(columns: list[list[Any]], series: list[dict[str, str]]) -> dict[str, Any]:
-    """What the script draws (`json`), and the same as rows for a table."""
-    data = {"values": columns, "series": series, "href": "/jobs?q=finished%3A{from}..{to}"}
-    return {
-        "json": orjson.dumps(data).decode().replace("<", "\\u003c"),
-        "labels": [one["label"] for one in series],
-        "rows": list(zip(*columns, strict=True))[-48:][::-1],
     }

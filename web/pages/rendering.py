@@ -25,6 +25,7 @@ environment = jinja2.Environment(
     lstrip_blocks=True,
 )
 environment.filters |= FILTERS
+environment.tests["contains"] = lambda values, value: value in values
 environment.globals |= {"asset": asset, "pages": PAGES}
 environment.globals["ui"] = environment.get_template("ui.html").module
 

@@ -1,0 +1,114 @@
+"""Tests of the pages of queues and workers, without a browser."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from runtime.client import Client
+from services import queues
+from services.queues import Flow
+from tests.web.callers import caller, user
+from tests.web.pages import rows
+
+HTML = {"Accept": "text/html"}
+
+
+async def test_a_queue_tells_what_is_in_it(program: httpx.AsyncClient, client: Client) -> None:
+    """Given jobs that are due, due later and running, then the list and the queue's page say how many."""
+    await rows.workers(client)
+    await rows.live(client, 3)
+    await rows.live(client, 2, due=-3600)
+    await rows.live(client, 4, "running")
+    async with client.session() as session:
+        queue = await queues.get(session, "email")
+        shares = await queues.by_actor(session, "email")
+        oldest = await queues.oldest(session, "email", 2)
+    assert (queue.due, queue.later, queue.running) == (3, 2, 4)
+    assert [(share.actor, share.due, share.later, share.running) for share in shares] == [("send_email", 3, 2, 4)]
+    assert len(oldest) == 2
+    assert oldest[0].run_at < oldest[1].run_at
+    for path in ("/queues", "/queues/email", "/queues/email?period=30d"):
+        page = await program.get(path)
+        assert page.status_code == 200, page.text
+        assert "send_email" in page.text or path == "/queues"
+
+
+async def test_what_flows_through_a_queue(client: Client) -> None:
+    """Given jobs made just now, and others counted as ended and failed, then both rates and the failures are told."""
+    await rows.live(client, 10)
+    await rows.counted(client, "send_email", "email", 1, 60)
+    await rows.counted(client, "send_email", "email", 2, 5)
+    async with client.session() as session:
+        flow = (await queues.flows(session))["email"]
+    assert flow.arriving == pytest.approx(2.0)  # 10 in 5 minutes
+    assert 65 / 6 <= flow.leaving <= 65 / 5
+    assert flow.failed == 5
+
+
+@pytest.mark.parametrize(
+    ("flow", "due", "seconds"),
+    [(Flow(10, 40), 60, 120.0), (Flow(40, 10), 60, None), (Flow(0, 0), 1, None), (Flow(0, 0), 0, 0.0)],
+)
+def test_when_a_queue_is_empty(flow: Flow, due: int, seconds: float | None) -> None:
+    assert flow.drains_in(due) == seconds
+
+
+async def test_a_pause_needs_a_reason(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a form without a reason, then it is shown again and says so; with one the queue is paused."""
+    form = await person.get("/queues/email/pause", headers=HTML)
+    assert "Pause the queue email?" in form.text
+    refused = await person.post("/queues/email/pause", data={"reason": "  "})
+    assert refused.status_code == 422
+    assert "Say why" in refused.text
+    done = await person.post("/queues/email/pause", data={"reason": "the provider is down"})
+    assert (done.status_code, done.headers["location"]) == (303, "/queues/email")
+    async with client.session() as session:
+        queue = await queues.get(session, "email")
+    assert (queue.is_paused, queue.reason, queue.paused_by) == (True, "the provider is down", "admin")
+    assert "the provider is down" in (await person.get("/queues")).text
+    again = await person.post("/queues/email/pause", data={"reason": "another"})
+    assert again.status_code == 303
+    assert (await person.post("/queues/email/resume")).status_code == 303
+    async with client.session() as session:
+        assert not (await queues.get(session, "email")).is_paused
+
+
+async def test_a_viewer_looks_and_does_nothing(app: FastAPI, client: Client) -> None:
+    await rows.workers(client)
+    await rows.live(client, 1, "running")
+    async with caller(app, httpx.Headers(HTML), await user("vera", "the-session-of-vera", "viewer")) as viewer:
+        for path in ("/queues", "/queues/email", f"/workers/{rows.BUSY}"):
+            page = await viewer.get(path)
+            assert page.status_code == 200
+            assert "Pause…" not in page.text
+            assert "Cancel…" not in page.text
+        assert (await viewer.get("/queues/email/pause")).status_code == 403
+        assert (await viewer.post("/queues/email/pause", data={"reason": "why"})).status_code == 403
+        assert (await viewer.post("/queues/email/resume")).status_code == 403
+
+
+async def test_a_worker_tells_what_it_does(program: httpx.AsyncClient, client: Client) -> None:
+    """Given a worker that runs jobs and has ended some, then its page lists both; a silent one is said to be silent."""
+    await rows.workers(client)
+    await rows.live(client, 2, "running")
+    await rows.ended(client, 1)
+    await rows.ended(client, 1, "failed")
+    page = (await program.get(f"/workers/{rows.BUSY}")).text
+    assert "2 of 24 slots" in page
+    assert page.count("Cancel…") == 2
+    assert "failed" in page
+    assert "It has said nothing for" in (await program.get(f"/workers/{rows.SILENT}")).text
+
+
+async def test_a_worker_that_is_gone_has_its_past(program: httpx.AsyncClient, client: Client) -> None:
+    """Given the jobs of a worker that has stopped, then its page shows them; of one that nobody knows there is none."""
+    assert (await program.get(f"/workers/{rows.BUSY}")).status_code == 404
+    await rows.ended(client, 1)
+    assert "A worker that is gone" in (await program.get(f"/workers/{rows.BUSY}")).text
+
+
+async def test_what_is_not_there_is_not_found(program: httpx.AsyncClient) -> None:
+    for path in ("/queues/no-such-queue", "/queues/no-such-queue/pause", "/queues/%22%3E%3Cscript%3E"):
+        page = await program.get(path, headers=HTML)
+        assert page.status_code == 404
+        assert "<script>" not in page.text

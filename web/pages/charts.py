@@ -1,0 +1,60 @@
+"""Charts: what the script draws, and the same numbers as rows for a table."""
+
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from services.statistics import Latency, Point
+
+_ROWS = 48  # of the table: the newest
+
+
+def throughput(points: list[Point], only: str = "") -> dict[str, Any]:
+    """What ended. `only` is the search whose jobs are counted; marking a stretch of the chart shows those."""
+    columns = [
+        [int(point.starts_at.timestamp()) for point in points],
+        [point.succeeded for point in points],
+        [point.failed for point in points],
+        [point.retries for point in points],
+    ]
+    return _chart(
+        columns,
+        [
+            {"label": "succeeded", "color": "--ok", "fill": "--ok-soft"},
+            {"label": "failed", "color": "--bad", "fill": "--bad-soft"},
+            {"label": "retries", "color": "--warn"},
+        ],
+        only,
+    )
+
+
+def latency(points: list[Latency], only: str = "") -> dict[str, Any]:
+    """How long jobs waited and ran."""
+    columns: list[list[Any]] = [
+        [int(point.starts_at.timestamp()) for point in points],
+        [point.wait_p50 for point in points],
+        [point.wait_p95 for point in points],
+        [point.run_p50 for point in points],
+        [point.run_p95 for point in points],
+    ]
+    return _chart(
+        columns,
+        [
+            {"label": "wait p50, s", "color": "--wait"},
+            {"label": "wait p95, s", "color": "--line-strong"},
+            {"label": "run p50, s", "color": "--run"},
+            {"label": "run p95, s", "color": "--accent"},
+        ],
+        only,
+    )
+
+
+def _chart(columns: list[list[Any]], series: list[dict[str, str]], only: str) -> dict[str, Any]:
+    search = quote(f"{only} finished:".lstrip(), safe="")
+    data = {"values": columns, "series": series, "href": f"/jobs?q={search}{{from}}..{{to}}"}
+    return {
+        "json": orjson.dumps(data).decode().replace("<", "\\u003c"),
+        "labels": [one["label"] for one in series],
+        "rows": list(zip(*columns, strict=True))[-_ROWS:][::-1],
+    }

@@ -1,0 +1,120 @@
+"""/queues: queues and who works on them; /queues/NAME: one of them."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from errors import BadArguments, Conflict
+from runtime.client import Client
+from services import actors, queues, statistics, workers
+from settings import Settings
+from web.caller import CurrentCaller
+from web.pages import charts, flash
+from web.pages.overview import PERIODS, Period
+from web.pages.query import quoted
+from web.pages.rendering import render, wanted
+from web.shared import Shared
+from web.transaction import Transaction
+
+router = APIRouter()
+
+_OLDEST = 20
+_NO_FLOW = queues.Flow()
+
+_flows: Shared[dict[str, queues.Flow]] = Shared(seconds=3)
+
+
+@router.get("/queues")
+async def page(request: Request, session: Transaction) -> Response:
+    return render(
+        request, "queues.html", queues=await queues.listed(session), workers=await workers.living(session),
+        flows=await _flow(request), no_flow=_NO_FLOW, lease=_lease(request),
+    )  # fmt: skip
+
+
+@router.get("/queues/{name}")
+async def one(request: Request, session: Transaction, name: str, period: Annotated[Period, Query()] = "1h") -> Response:
+    values: dict[str, Any] = {
+        "queue": await queues.get(session, name), "period": period, "periods": list(PERIODS), "lease": _lease(request),
+    }  # fmt: skip
+    if wanted(request) in (None, "now"):
+        values |= await _now(session, name) | {"flow": (await _flow(request)).get(name, _NO_FLOW)}
+    if wanted(request) in (None, "charts"):
+        points = await statistics.throughput(session, PERIODS[period], queue=name)
+        values["throughput"] = charts.throughput(points, f"queue:{quoted(name)}")
+    return render(request, "queues/queue.html", **values)
+
+
+async def _now(session: AsyncSession, name: str) -> dict[str, Any]:
+    declared = {actor.name: actor for actor in await actors.listed(session)}
+    shares = {share.actor: share for share in await queues.by_actor(session, name)}
+    idle = [actor for actor in declared.values() if actor.queue == name and actor.name not in shares]
+    return {
+        "shares": [*shares.values(), *(queues.Share(actor.name, 0, 0, 0, 0) for actor in idle)],
+        "declared": declared,
+        "oldest": await queues.oldest(session, name, _OLDEST),
+        "consumers": [worker for worker in await workers.living(session) if name in worker.queues],
+    }
+
+
+@router.get("/queues/{name}/pause")
+async def ask(request: Request, session: Transaction, caller: CurrentCaller, name: str) -> Response:
+    """Ask for the reason."""
+    caller.require("operate")
+    return _question(request, await queues.get(session, name))
+
+
+@router.post("/queues/{name}/pause")
+async def pause(
+    request: Request,
+    session: Transaction,
+    caller: CurrentCaller,
+    name: str,
+    reason: Annotated[str, Form(max_length=1_000)] = "",
+) -> Response:
+    caller.require("operate")
+    queue = await queues.get(session, name)
+    try:
+        await queues.pause(session, name, who=caller.name, reason=reason)
+    except BadArguments as error:
+        return _question(request, queue, reason, str(error))
+    except Conflict as error:
+        return flash.redirect(f"/queues/{name}", str(error), bad=True)
+    return flash.redirect(f"/queues/{name}", "It is paused: nothing of it is started until it is resumed.")
+
+
+@router.post("/queues/{name}/resume")
+async def resume(session: Transaction, caller: CurrentCaller, name: str) -> Response:
+    caller.require("operate")
+    try:
+        await queues.resume(session, name, who=caller.name)
+    except Conflict as error:
+        return flash.redirect("/queues", str(error), bad=True)
+    return flash.redirect(f"/queues/{name}", "It goes on.")
+
+
+def _question(request: Request, queue: queues.Queue, reason: str = "", wrong: str = "") -> Response:
+    waiting = queue.due + queue.later
+    return render(
+        request, "pause.html", status=422 if wrong else 200, kind="queue", plural="Queues", name=queue.name,
+        waiting=waiting, is_capped=queue.is_capped, running=queue.running, reason=reason, wrong=wrong,
+    )  # fmt: skip
+
+
+async def _flow(request: Request) -> dict[str, queues.Flow]:
+    """Read once for all that look at the same time."""
+    client: Client = request.app.state.client
+
+    async def read() -> dict[str, queues.Flow]:
+        async with client.session() as session:
+            return await queues.flows(session)
+
+    return await _flows.get("flows", read)
+
+
+def _lease(request: Request) -> timedelta:
+    """After such a silence a worker is given up."""
+    settings: Settings = request.app.state.settings
+    return timedelta(seconds=settings.worker_lease)

@@ -10,7 +10,6 @@ import orjson
 from errors import BadArguments, ConfigurationError, TooLarge
 from providers.email.address import MOST_LINE, read_address, read_line
 from providers.email.message import Message, read_message
-from providers.email.templates import plain_text, templates
 from providers.email.unsubscribe import unsubscribe_headers
 from settings import Settings
 
@@ -34,11 +33,15 @@ class Draft:
         parts = {name: self.content.get(name) for name in ("to", "cc", "bcc", "reply_to", "headers", "attachments")}
         subject, text, html = self.subject, self.content.get("text"), self.content.get("html")
         if self.template is not None:
+            from providers.email.templates import templates  # Jinja and lxml: a worker without such mails does without
+
             written = templates(settings.email_templates).write(
                 self.template, self.content.get("data") or {}, finished=finished
             )
             subject, text, html = self.subject or written.subject, written.text, written.html
         elif text is None and html is not None:
+            from providers.email.templates import plain_text
+
             text = plain_text(html) if finished and isinstance(html, str) else ""
         sender = self.content.get("sender") or default_sender(settings)
         message = replace(

@@ -31,6 +31,8 @@ RUN = pytest.StashKey[Run]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    if session.config.getoption("numprocesses", None) and not hasattr(session.config, "workerinput"):
+        return  # the processes that run the tests (pytest-xdist) have a run each
     try:
         session.config.stash[RUN] = run = Run()
         run.start()

@@ -41,22 +41,16 @@ def chromium() -> str | None:
     return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without a browser these tests cannot be run, and the run says so at its end."""
     if chromium() is None:
-        mine = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
-        config.stash[LEFT_OUT] = len(mine)
-        items[:] = [item for item in items if item not in mine]
+        items[:] = [item for item in items if not item.path.is_relative_to(Path(__file__).parent)]
 
 
-LEFT_OUT = pytest.StashKey[int]()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    left_out = config.stash.get(LEFT_OUT, 0)
-    if left_out:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if chromium() is None:
         terminalreporter.write_line(
-            f"{left_out} browser tests were NOT run: there is no Chromium here. "
+            "The tests of the console in a browser were NOT run: there is no Chromium here. "
             "Install it (on Debian: apt-get install chromium) or set CHROMIUM to its path.",
             red=True,
         )

@@ -30,14 +30,15 @@ from services import audit, jobs
 from settings import settings
 
 __all__ = [
-    "FAILED", "OUTCOMES", "EndpointFields", "Filter", "Published", "attempts", "create_endpoint", "delete_endpoint",
-    "deliveries", "delivery", "disable_endpoint", "enable_endpoint", "endpoint", "endpoints", "event_types",
-    "header_names", "message", "message_name", "messages", "publish", "recover", "replay", "replay_matching",
-    "rotate_secret", "send", "send_test", "update_endpoint",
+    "FAILED", "MOST_SEARCHED", "OUTCOMES", "EndpointFields", "Filter", "Published", "attempts", "create_endpoint",
+    "delete_endpoint", "deliveries", "delivery", "disable_endpoint", "enable_endpoint", "endpoint", "endpoints",
+    "event_types", "header_names", "message", "message_name", "messages", "publish", "recover", "replay",
+    "replay_matching", "rotate_secret", "send", "send_test", "update_endpoint",
 ]  # fmt: skip
 
 OUTCOMES = ("succeeded", *FAILED)
 TEST = "webhook.test"
+MOST_SEARCHED = 20_000  # deliveries that are looked through for an event type
 _OWN_TYPES = (ENDPOINT_DISABLED, TEST)
 _MOST_SECRETS = 5
 _MOST_HEADERS = 20
@@ -364,7 +365,10 @@ async def deliveries(
     limit: int = 50,
     before: uuid.UUID | None = None,
 ) -> list[WebhookDelivery]:
-    """The newest first; `pending` are those that have not ended."""
+    """The newest first; `pending` are those that have not ended.
+
+    Event types are looked for among the newest MOST_SEARCHED deliveries, those before `before`.
+    """
     only = only or Filter()
     statement = select(WebhookDelivery).order_by(WebhookDelivery.id.desc()).limit(limit)
     if message_id is not None:
@@ -381,6 +385,13 @@ async def deliveries(
         statement = statement.where(WebhookDelivery.id < before)
     if pending:
         statement = statement.where(WebhookDelivery.outcome.is_(None))
+    if only.event_types is not None:
+        newest = select(WebhookDelivery.id).order_by(WebhookDelivery.id.desc()).limit(MOST_SEARCHED)
+        if before is not None:
+            newest = newest.where(WebhookDelivery.id < before)
+        statement = statement.join(WebhookMessage).where(
+            WebhookDelivery.id.in_(newest), WebhookMessage.event_type.in_(only.event_types)
+        )
     return list(await session.scalars(statement))
 
 

@@ -7,7 +7,7 @@ from runtime.client import Client
 from services import email, suppressions, webhook
 from services.webhook import EndpointFields
 
-HTML = '<html><body style="margin:0"><h1 style="color:#123">Curtain</h1><script>alert(1)</script></body></html>'
+HTML = '<html><body style="margin:0"><h1 style="color:#123">Curtain</h1></body></html>'
 
 ENDED = """
 update webhook_deliveries set attempts = 2, failures = 2, outcome = 'exhausted', ended_at = now() where id = $1

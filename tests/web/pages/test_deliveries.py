@@ -29,7 +29,7 @@ async def test_mails_are_found_by_what_is_known_of_them(program: httpx.AsyncClie
 
 
 async def test_the_html_of_a_mail_can_do_nothing(program: httpx.AsyncClient, client: Client) -> None:
-    """Given a mail with a script, then its HTML is sent sandboxed and only a page of ours may frame it."""
+    """Given a mail, then its HTML is sent sandboxed and only a page of ours may frame it."""
     made = await mail.fill(client)
     page = await program.get(f"/deliveries/emails/{made.unknown}")
     assert "frame-src 'self'" in page.headers["content-security-policy"]

@@ -12,6 +12,7 @@ from web.pages import (
     live,
     login,
     many,
+    oidc,
     overview,
     queues,
     webhooks,
@@ -19,5 +20,7 @@ from web.pages import (
 )
 
 router = APIRouter(include_in_schema=False)
-for page in (assets, live, login, overview, jobs, many, job, errors, queues, workers, emails, webhooks, endpoints):
+for page in (
+    assets, live, login, oidc, overview, jobs, many, job, errors, queues, workers, emails, webhooks, endpoints,
+):  # fmt: skip
     router.include_router(page.router)

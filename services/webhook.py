@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -388,13 +388,18 @@ async def deliveries(
     if pending:
         statement = statement.where(WebhookDelivery.outcome.is_(None))
     if only.event_types is not None:
-        newest = select(WebhookDelivery.id).order_by(WebhookDelivery.id.desc()).limit(MOST_SEARCHED)
-        if before is not None:
-            newest = newest.where(WebhookDelivery.id < before)
-        statement = statement.join(WebhookMessage).where(
-            WebhookDelivery.id.in_(newest), WebhookMessage.event_type.in_(only.event_types)
-        )
+        statement = statement.where(WebhookDelivery.id.in_(_of_types(only.event_types, before)))
     return list(await session.scalars(statement))
+
+
+def _of_types(event_types: Sequence[str], before: uuid.UUID | None) -> Select[uuid.UUID]:
+    newest = select(WebhookDelivery.id, WebhookDelivery.message_id)
+    newest = newest.order_by(WebhookDelivery.id.desc()).limit(MOST_SEARCHED)
+    if before is not None:
+        newest = newest.where(WebhookDelivery.id < before)
+    searched = newest.subquery()
+    found = select(searched.c.id).join(WebhookMessage, WebhookMessage.id == searched.c.message_id)
+    return found.where(WebhookMessage.event_type.in_(event_types))
 
 
 async def delivery(session: AsyncSession, delivery_id: uuid.UUID) -> WebhookDelivery:

@@ -15,4 +15,5 @@ PAGES = (
     Page("/jobs", "Jobs", "jobs", "j"),
     Page("/errors", "Errors", "errors", "e"),
     Page("/queues", "Queues", "queues", "q"),
+    Page("/actors", "Actors", "actors", "a"),
 )

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from web.pages import actors, assets, errors, job, jobs, live, login, many, overview, queues, settings, workers
+from web.pages import actors, assets, errors, job, jobs, live, login, many, oidc, overview, queues, settings, workers
 
 router = APIRouter(include_in_schema=False)
-for page in (assets, live, login, overview, jobs, many, job, errors, queues, workers, actors, settings):
+for page in (assets, live, login, oidc, overview, jobs, many, job, errors, queues, workers, actors, settings):
     router.include_router(page.router)

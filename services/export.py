@@ -14,7 +14,7 @@ from services import listing, search
 from services.masking import masking
 
 MOST = 10_000  # rows
-_PAGE = 500
+_PAGE = 2_000
 _SECONDS = 20.0
 
 COLUMNS = (

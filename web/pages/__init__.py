@@ -3,10 +3,12 @@
 from fastapi import APIRouter
 
 from web.pages import (
+    actors,
     assets,
     emails,
     endpoints,
     errors,
+    export,
     job,
     jobs,
     live,
@@ -15,12 +17,16 @@ from web.pages import (
     oidc,
     overview,
     queues,
+    settings,
+    views,
     webhooks,
     workers,
 )
 
 router = APIRouter(include_in_schema=False)
+# Those with fixed words before those with an id in the same place.
 for page in (
-    assets, live, login, oidc, overview, jobs, many, job, errors, queues, workers, emails, webhooks, endpoints,
+    assets, live, login, oidc, overview, jobs, many, export, views, job, errors, queues, workers, emails, webhooks,
+    endpoints, actors, settings,
 ):  # fmt: skip
     router.include_router(page.router)

@@ -2,12 +2,15 @@
 
 from typing import NamedTuple
 
+from services.callers import Scope
+
 
 class Page(NamedTuple):
     path: str
     title: str
     icon: str  # an argument of `ui.icon`
     key: str  # `g` and this letter go there
+    scope: Scope = "read"  # what it takes to see it
 
 
 PAGES = (
@@ -16,4 +19,6 @@ PAGES = (
     Page("/errors", "Errors", "errors", "e"),
     Page("/queues", "Queues", "queues", "q"),
     Page("/deliveries", "Deliveries", "deliveries", "d"),
+    Page("/actors", "Actors", "actors", "a"),
+    Page("/settings", "Settings", "settings", "t", "admin"),
 )

@@ -13,6 +13,7 @@ from services import audit, control, explanation, jobs, kept, listing, logs, pro
 from services.masking import MASK, masking
 from web.caller import CurrentCaller
 from web.pages import flash, traceback
+from web.pages.arguments import restored
 from web.pages.rendering import render, wanted
 from web.pages.timeline import timeline
 from web.transaction import Transaction
@@ -94,7 +95,7 @@ async def edited(
     job = await jobs.get(session, job_id)
     try:
         arguments = control.Arguments(
-            _restored(_read(args, list, "args"), list(job.args)), _restored(_read(kwargs, dict, "kwargs"), job.kwargs)
+            restored(_read(args, list, "args"), list(job.args)), restored(_read(kwargs, dict, "kwargs"), job.kwargs)
         )
         if not confirmed:
             control.check_arguments(job, arguments)
@@ -160,18 +161,6 @@ def _read(text: str, kind: type[Any], name: str) -> Any:
     if not isinstance(value, kind):
         raise BadArguments(f"{name} must be a JSON {'array' if kind is list else 'object'}.", name)
     return value
-
-
-def _restored(edited: Any, original: Any) -> Any:
-    """What was shown masked and was not touched is what it was."""
-    if edited == MASK:
-        return original
-    if isinstance(edited, dict) and isinstance(original, dict):
-        return {name: _restored(value, original.get(name, value)) for name, value in edited.items()}
-    if isinstance(edited, list) and isinstance(original, list):
-        rest = original + edited[len(original) :]
-        return [_restored(value, before) for value, before in zip(edited, rest, strict=False)]
-    return edited
 
 
 def _difference(job: Job, args: str, kwargs: str) -> list[str]:

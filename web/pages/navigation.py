@@ -14,6 +14,7 @@ PAGES = (
     Page("/", "Overview", "overview", "o"),
     Page("/jobs", "Jobs", "jobs", "j"),
     Page("/errors", "Errors", "errors", "e"),
+    Page("/schedules", "Schedules", "schedules", "s"),
     Page("/queues", "Queues", "queues", "q"),
     Page("/actors", "Actors", "actors", "a"),
 )

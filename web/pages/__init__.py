@@ -6,6 +6,7 @@ from web.pages import (
     actors,
     assets,
     errors,
+    export,
     job,
     jobs,
     live,
@@ -16,13 +17,15 @@ from web.pages import (
     queues,
     schedule_form,
     schedules,
+    settings,
+    views,
     workers,
 )
 
-PAGES = (
-    assets, live, login, oidc, overview, jobs, many, job, errors, schedule_form, schedules, queues, workers, actors,
-)  # fmt: skip
-
 router = APIRouter(include_in_schema=False)
-for page in PAGES:
+# Those with fixed words before those with an id in the same place.
+for page in (
+    assets, live, login, oidc, overview, jobs, many, export, views, job, errors, schedule_form, schedules, queues,
+    workers, actors, settings,
+):  # fmt: skip
     router.include_router(page.router)

@@ -16,6 +16,7 @@ from services.submissions import Submission
 from web.caller import CurrentCaller
 from web.pages import charts, flash
 from web.pages.formats import duration
+from web.pages.names import Name
 from web.pages.overview import PERIODS, Period
 from web.pages.query import quoted
 from web.pages.rendering import render, wanted
@@ -42,7 +43,7 @@ async def page(request: Request, session: Transaction, period: Annotated[Period,
 
 @router.get("/actors/{name}")
 async def one(
-    request: Request, session: Transaction, name: str, period: Annotated[Period, Query()] = "24h"
+    request: Request, session: Transaction, name: Name, period: Annotated[Period, Query()] = "24h"
 ) -> Response:
     length = PERIODS[period]
     known = await actors.known(session, name)
@@ -67,7 +68,7 @@ async def one(
 
 
 @router.get("/actors/{name}/pause")
-async def ask(request: Request, session: Transaction, caller: CurrentCaller, name: str) -> Response:
+async def ask(request: Request, session: Transaction, caller: CurrentCaller, name: Name) -> Response:
     """Ask for the reason."""
     caller.require("operate")
     return _question(request, await actors.get(session, name))
@@ -78,7 +79,7 @@ async def pause(
     request: Request,
     session: Transaction,
     caller: CurrentCaller,
-    name: str,
+    name: Name,
     reason: Annotated[str, Form(max_length=1_000)] = "",
 ) -> Response:
     caller.require("operate")
@@ -93,7 +94,7 @@ async def pause(
 
 
 @router.post("/actors/{name}/resume")
-async def resume(session: Transaction, caller: CurrentCaller, name: str) -> Response:
+async def resume(session: Transaction, caller: CurrentCaller, name: Name) -> Response:
     caller.require("operate")
     try:
         await actors.resume(session, name, who=caller.name)
@@ -103,13 +104,13 @@ async def resume(session: Transaction, caller: CurrentCaller, name: str) -> Resp
 
 
 @router.get("/actors/{name}/enqueue")
-async def form(request: Request, session: Transaction, caller: CurrentCaller, name: str) -> Response:
+async def form(request: Request, session: Transaction, caller: CurrentCaller, name: Name) -> Response:
     caller.require("enqueue")
     return _form(request, await actors.get(session, name), {}, {})
 
 
 @router.post("/actors/{name}/enqueue")
-async def enqueue(request: Request, session: Transaction, caller: CurrentCaller, name: str) -> Response:
+async def enqueue(request: Request, session: Transaction, caller: CurrentCaller, name: Name) -> Response:
     """A job of it, or the form again with what is wrong at its field."""
     caller.require("enqueue")
     actor = await actors.get(session, name)
@@ -147,7 +148,7 @@ def _form(request: Request, actor: actors.DeclaredActor, typed: Mapping[str, str
     )  # fmt: skip
 
 
-def _field(error: BadRequest | Forbidden, name: str) -> str:
+def _field(error: BadRequest | Forbidden, name: Name) -> str:
     """Which field it is about; empty if it is none of them."""
     path = error.path if isinstance(error, BadArguments) else ""
     word = re.match(r"(?:kwargs\.)?(\w+)", path) or re.match(r"(\w+)", str(error))

@@ -2,12 +2,15 @@
 
 from typing import NamedTuple
 
+from services.callers import Scope
+
 
 class Page(NamedTuple):
     path: str
     title: str
     icon: str  # an argument of `ui.icon`
     key: str  # `g` and this letter go there
+    scope: Scope = "read"  # what it takes to see it
 
 
 PAGES = (
@@ -17,4 +20,5 @@ PAGES = (
     Page("/schedules", "Schedules", "schedules", "s"),
     Page("/queues", "Queues", "queues", "q"),
     Page("/actors", "Actors", "actors", "a"),
+    Page("/settings", "Settings", "settings", "t", "admin"),
 )

@@ -11,13 +11,20 @@ from web.pages import (
     live,
     login,
     many,
+    oidc,
     overview,
     queues,
     schedule_form,
     schedules,
     workers,
+    workflows,
 )
 
+PAGES = (
+    assets, live, login, oidc, overview, jobs, many, job, errors, schedule_form, schedules, workflows, queues, workers,
+    actors,
+)  # fmt: skip
+
 router = APIRouter(include_in_schema=False)
-for page in (assets, live, login, overview, jobs, many, job, errors, schedule_form, schedules, queues, workers, actors):
+for page in PAGES:
     router.include_router(page.router)

@@ -37,6 +37,12 @@ OPTIONS: dict[str, Any] = {
     "parent_id": Annotated[
         str | None, typer.Option("--parent", help="Made by this job.", show_default=False, rich_help_panel="Which jobs")
     ],
+    "workflow_id": Annotated[
+        str | None, typer.Option("--workflow", help="A step of this workflow.", rich_help_panel="Which jobs")
+    ],
+    "schedule_id": Annotated[
+        str | None, typer.Option("--schedule", help="A run of this schedule.", rich_help_panel="Which jobs")
+    ],
     "worker": _option("Run or ended by this worker."),
     "unique_key": _option("With this unique key."),
     "error_type": _option("Whose latest error is of this class."),

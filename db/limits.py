@@ -156,13 +156,13 @@ with clock as materialized (
     returning l.key, o.is_waiting
 )
 select id, 'running' as state, max_attempts, releases, null as actor, null as queue, null as args, null as kwargs,
-       null as options, null as priority, null as attempt, null as created_ms from claimed
+       null as options, null as priority, null as attempt, null as created_ms, workflow_id from claimed
 union all
-select id, 'queued', null, null, actor, queue, args, kwargs, options, priority, attempt, created_ms from released
+select id, 'queued', null, null, actor, queue, args, kwargs, options, priority, attempt, created_ms, null from released
 union all
-select id, 'waiting', null, null, null, null, null, null, null, null, null, null from blocked
+select id, 'waiting', null, null, null, null, null, null, null, null, null, null, null from blocked
 union all
-select null, 'waiting', null, null, null, null, null, null, null, null, null, null from due where is_waiting
+select null, 'waiting', null, null, null, null, null, null, null, null, null, null, null from due where is_waiting
 """
 
 # Runs of these keys have ended: of which of them do others wait? Waits for decisions under way: keys.

@@ -39,7 +39,7 @@ from sqlalchemy.orm import InstrumentedAttribute, defer
 
 from db.database import cause
 from db.jobs import Outcome
-from db.models import Job, JobAttempt, Worker
+from db.models import Job, JobAttempt, ScheduledJobExecution, Worker
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 
@@ -73,6 +73,8 @@ class Filter(BaseModel):
     among_queues: tuple[Word, ...] | None = Field(None, max_length=100, description="Its queue is one of these.")
     tags: tuple[Word, ...] = Field((), max_length=20, description="It has all of these.")
     parent_id: uuid.UUID | None = Field(None, description="The job that made it.")
+    workflow_id: uuid.UUID | None = Field(None, description="The workflow that it is a step of.")
+    schedule_id: uuid.UUID | None = Field(None, description="The schedule that it is a run of.")
     worker: uuid.UUID | None = Field(None, description="The worker that runs or ended it.")
     unique_key: Word | None = None
     error_type: Word | None = Field(None, description="The class of its latest error, e.g. `ValueError`.")
@@ -309,7 +311,7 @@ def _conditions(only: Filter) -> list[ColumnElement[bool]]:
     conditions = _times(only)
     for column, value in (
         (Job.actor, only.actor), (Job.queue, only.queue), (Job.owner, only.owner), (Job.parent_id, only.parent_id),
-        (Job.worker, only.worker), (Job.unique_key, only.unique_key),
+        (Job.worker, only.worker), (Job.unique_key, only.unique_key), (Job.workflow_id, only.workflow_id),
     ):  # fmt: skip
         if value is not None:
             conditions.append(column == value)
@@ -320,7 +322,17 @@ def _conditions(only: Filter) -> list[ColumnElement[bool]]:
         conditions += _of_state(only.state)
     if only.tags:
         conditions.append(Job.tags.contains(list(only.tags)))
-    return [*conditions, *_of_error(only), *([_has_argument(only.arguments)] if only.arguments else [])]
+    return [
+        *conditions,
+        *_of_error(only),
+        *([_has_argument(only.arguments)] if only.arguments else []),
+        *([_is_run_of(only.schedule_id)] if only.schedule_id else []),
+    ]
+
+
+def _is_run_of(schedule: uuid.UUID) -> ColumnElement[bool]:
+    runs = select(ScheduledJobExecution.job_id).where(ScheduledJobExecution.schedule_id == schedule)
+    return Job.id.in_(runs.where(ScheduledJobExecution.job_id.is_not(None)))
 
 
 def _of_error(only: Filter) -> list[ColumnElement[bool]]:

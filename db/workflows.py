@@ -231,11 +231,6 @@ where workflow_id = any($1::uuid[]) and ($2::uuid[] is null or id = any($2))
 returning id, workflow_id, step_run, outcome
 """
 
-# The same of one step: workflow, run.
-CANCEL_JOBS_OF_STEP = CANCEL_JOBS.replace(
-    "workflow_id = any($1::uuid[]) and ($2::uuid[] is null or id = any($2))", "workflow_id = $1 and step_run = $2"
-)
-
 # Its running jobs are to be cancelled: workflow, reason.
 WANT_JOBS_CANCELLED = """
 update jobs set control = 'cancel', control_reason = $2

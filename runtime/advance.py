@@ -169,18 +169,18 @@ class Advance:
                 await self._more(step)
 
     async def _succeed_late(self, runs: set[uuid.UUID]) -> None:
-        """A person ran the job of a failed step again, and it has succeeded: the workflow goes on from there."""
+        """A person ran the job of a failed step again, and it has succeeded: a workflow that had ended goes on."""
         for step in await self._connection.fetch(workflows.SUCCEED_LATE, list(runs)):
             await self.reopen(step["workflow_id"])
 
     async def reopen(self, workflow: uuid.UUID, steps: Sequence[uuid.UUID] = ()) -> None:
-        """What failed or was cancelled is done after all, and these steps are done again."""
-        if await self._connection.fetch(workflows.REOPEN, workflow):
-            self._workflows[workflow].state = "running"
+        """An ended workflow goes on: what failed or was cancelled is done after all, and these steps are done again."""
+        if not await self._connection.fetch(workflows.REOPEN, workflow):
+            return
+        self._workflows[workflow].state = "running"
         await self._connection.fetch(workflows.RESET, workflow, list(steps))
         await self._connection.execute(workflows.RECOUNT, workflow)
-        if self._begins(workflow):
-            await self.resume(workflow)
+        await self.resume(workflow)
 
     def _is_failure(self, job: asyncpg.Record) -> bool:
         if job["outcome"] == Outcome.CANCELLED:

@@ -9,6 +9,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Job, ScheduledJobExecution
+from errors import BadArguments
 
 STATUSES = (
     "waiting", "queued", "running", "paused", "succeeded", "failed", "cancelled", "unknown", "skipped", "shadow",
@@ -45,7 +46,12 @@ async def executions(
     page: int = 1,
     per_page: int = 50,
 ) -> list[Execution]:
-    """A page of the history, latest planned time first. Of a job that has not ended, as it is right now."""
+    """A page of the history, latest planned time first; of a job that has not ended, as it is right now.
+
+    Raises BadArguments for a status that there is not.
+    """
+    if status is not None and status not in STATUSES:
+        raise BadArguments(f"status {status!r} is none of {', '.join(STATUSES)}.", "status")
     row = ScheduledJobExecution
     is_live = row.status == "fired"
     now = case((is_live, func.coalesce(Job.state, "unknown")), else_=row.status).label("now")

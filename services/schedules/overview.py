@@ -10,7 +10,6 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Lease, ScheduledJob, SchedulerJobType, TaskFunction
-from errors import NotFound
 from runtime.triggers import JOB_TYPES, JobType, PlannedRun, build, next_runs, zone_of
 from services.schedules.store import moment
 
@@ -55,14 +54,6 @@ async def job_types(session: AsyncSession) -> list[Kind]:
 async def task_functions(session: AsyncSession) -> list[TaskFunction]:
     """Every actor that a worker or a scheduler has declared; `missing_since` is set where none does any more."""
     return list(await session.scalars(select(TaskFunction).order_by(TaskFunction.name)))
-
-
-async def task_function(session: AsyncSession, name: str) -> TaskFunction:
-    """Raises NotFound."""
-    found = await session.get(TaskFunction, name)
-    if found is None:
-        raise NotFound(f"No worker has registered an actor {name!r}.")
-    return found
 
 
 async def preview(

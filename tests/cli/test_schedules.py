@@ -71,5 +71,6 @@ async def test_what_is_wrong_is_said_in_a_line() -> None:
     assert "no interval" in await refused("create", "x", "--actor", ACTOR, "--every", "often")
     assert "not JSON" in await refused("create", "x", "--actor", ACTOR, "--every", "1h", "--args", "{")
     assert "FIELD=VALUE" in await refused("create", "x", "--actor", ACTOR, "--every", "1h", "--set", "overlap")
+    assert "status 'great' is none of" in await refused("history", "--status", "great")
     assert "No schedule is named 'x'" in await refused("show", "x")
     assert "cannot be read" in await refused("import", "nowhere.yaml")

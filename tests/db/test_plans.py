@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest_asyncio
 
-from db import checkpoints, jobs, limits, pauses, workers
+from db import checkpoints, control, jobs, limits, pauses, workers
 from runtime.client import Client
 
 SOME_ID, ME = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -39,6 +39,15 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "QUEUES": (pauses.QUEUES, [["q1"], 200]),
     "ACTORS": (pauses.ACTORS, [["a"], 200]),
     "FORGET": (limits.FORGET, ["", 1_000]),
+    "OVER": (jobs.OVER, [[SOME_ID] * 50]),
+    "CANCEL": (control.CANCEL, [[SOME_ID] * 50, "why"]),
+    "PAUSE": (control.PAUSE, [[SOME_ID] * 50, "why"]),
+    "RESUME": (control.RESUME, [[SOME_ID] * 50]),
+    "RUN_NOW": (control.RUN_NOW, [[SOME_ID] * 50]),
+    "RETRY": (control.RETRY, [[SOME_ID] * 50, True]),
+    "DELETE": (control.DELETE, [[SOME_ID] * 50]),
+    "STATES": (control.STATES, [[SOME_ID] * 50]),
+    "LIVING": (workers.LIVING, []),
     "LIVE_BY_UNIQUE_KEY": (jobs.LIVE_BY_UNIQUE_KEY, ["key-1"]),
 }
 

@@ -48,7 +48,7 @@ async def found(client: Client, **only: Any) -> set[uuid.UUID]:
 
 async def test_each_filter_finds_what_it_says(client: Client) -> None:
     """Given a job that each filter is about, among others, then each finds that one only."""
-    parent, worker = uuid.uuid4(), uuid.uuid4()
+    parent, worker, workflow, schedule = (uuid.uuid4() for _ in range(4))
     about: dict[str, tuple[Any, dict[str, Any]]] = {
         "actor": ("b", {"actor": "b"}),
         "queue": ("other", {"queue": "other"}),
@@ -57,12 +57,21 @@ async def test_each_filter_finds_what_it_says(client: Client) -> None:
         "parent_id": (parent, {"parent_id": parent}),
         "worker": (worker, {"state": "succeeded", "worker": worker}),
         "unique_key": ("k", {"unique_key": "k"}),
+        "workflow_id": (workflow, {"workflow_id": workflow}),
+        "schedule_id": (schedule, {}),
         "error_type": ("Unlucky", {"state": "failed", "worker": ME, "error": {"type": "Unlucky", "message": "-"}}),
         "error": ("50%_ OFF", {"state": "failed", "worker": ME, "error": {"type": "E", "message": "is 50%_ off"}}),
         "arguments": ('a "quoted" é', {"kwargs": '{"x":"it is a \\"Quoted\\" é"}'}),
     }
     ids = {name: await job(client, **_made(columns)) for name, (_, columns) in about.items()}
     await job(client, tags=["x"])
+    await fetch(
+        client,
+        "insert into scheduled_job_executions (id, schedule_id, schedule, planned_at, status, job_id, triggered_by)"
+        " values (gen_random_uuid(), $1, 's', now(), 'fired', $2, 'schedule')",
+        schedule,
+        ids["schedule_id"],
+    )
     for name, (wanted, _) in about.items():
         assert await found(client, **{name: wanted}) == {ids[name]}, name
     assert await found(client, actor="b", queue="other") == set()

@@ -14,12 +14,13 @@ import asyncpg
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from db import checkpoints, jobs, leases, limits, pauses, workers
+from db import checkpoints, control, jobs, leases, limits, pauses, workers
 from runtime.ids import uuid7
 
 T = TypeVar("T")
 number = st.integers(0, 50)  # which of those that there are
 HOUR = 3_600.0
+ENDED = ("succeeded", "failed", "cancelled")
 
 
 class Message(NamedTuple):
@@ -66,9 +67,24 @@ class Row:
         self.queue(is_due=False)
         self.state, self.blocked_by = "waiting", by
 
+    def stop_waiting(self) -> None:
+        """Whatever it waited for, it is due."""
+        self.is_due, self.blocked_by = self.is_due or self.state == "waiting", None
+
     def go_on(self, *, is_dispatched: bool) -> None:
         self.queue(is_due=True)
         self.blocked_by, self.is_dispatched = None, is_dispatched
+
+    def allows(self, verb: str) -> bool:
+        """Whether it makes sense from outside."""
+        return {
+            "cancel": self.state not in ENDED and self.control != "cancel",
+            "pause": self.state in ("waiting", "queued", "running") and self.control is None,
+            "resume": self.state == "paused" or self.control == "pause",
+            "run now": self.state == "queued" and not self.is_due,
+            "retry": self.state in ("failed", "cancelled"),
+            "delete": self.state in ENDED,
+        }[verb]
 
     def leave(self, *, fails: bool, is_due: bool) -> None:
         """A run that did not succeed is over; what somebody wants of it comes before another run."""
@@ -176,6 +192,20 @@ class Machine(RuleBasedStateMachine):
         self.fetch(jobs.PUT_OFF, ids, attempts, HOUR, HOUR)
         assert self.fetch(LATER) == before
 
+    @invariant()
+    def verbs_that_make_no_sense_are_refused(self) -> None:
+        verbs: list[tuple[str, list[Any], str]] = [
+            (control.CANCEL, ["because"], "cancel"),
+            (control.PAUSE, ["because"], "pause"),
+            (control.RESUME, [], "resume"),
+            (control.RUN_NOW, [], "run now"),
+            (control.RETRY, [True], "retry"),
+            (control.DELETE, [], "delete"),
+        ]
+        for statement, values, name in verbs:
+            refused = [job for job, row in self.rows.items() if not row.allows(name)]
+            assert not self.ids(statement, refused, *values)
+
     def _claims_are_refused(self, me: uuid.UUID, messages: list[tuple[uuid.UUID, int]]) -> None:
         ids, attempts = [job for job, _ in messages], [n for _, n in messages]
         assert not self.fetch(jobs.CLAIM, ids, attempts, me)
@@ -240,7 +270,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def an_hour_passes(self) -> None:
-        self.fetch("update jobs set run_at = now() where state = 'queued' and run_at > now()")
+        self.fetch("update jobs set run_at = now() where state <> 'waiting' and run_at > now()")
         for row in self.rows.values():
             row.is_due = row.state != "waiting"
 
@@ -537,6 +567,52 @@ class Machine(RuleBasedStateMachine):
             row.max_attempts = row.attempt + max(1, row.max_attempts - row.attempt)
             row.is_unknown = row.is_late = False
             row.queue(is_due=True)
+
+    @precondition(lambda self: self.rows)
+    @rule(which=number)
+    def cancel_from_outside(self, which: int) -> None:
+        job, row = self._any(which)
+        makes_sense = row.allows("cancel")
+        assert bool(self.ids(control.CANCEL, [job], "because")) == makes_sense
+        if makes_sense and row.state == "running":
+            row.control = "cancel"
+        elif makes_sense:
+            row.stop_waiting()
+            row.state, row.is_unknown = "cancelled", False
+
+    @precondition(lambda self: self.rows)
+    @rule(which=number)
+    def pause_from_outside(self, which: int) -> None:
+        job, row = self._any(which)
+        makes_sense = row.allows("pause")
+        assert bool(self.ids(control.PAUSE, [job], "because")) == makes_sense
+        if makes_sense and row.state == "running":
+            row.control = "pause"
+        elif makes_sense:
+            row.stop_waiting()
+            row.state, row.is_dispatched = "paused", False
+
+    @precondition(lambda self: self.rows)
+    @rule(which=number)
+    def resume(self, which: int) -> None:
+        job, row = self._any(which)
+        makes_sense = row.allows("resume")
+        assert bool(self.ids(control.RESUME, [job])) == makes_sense
+        if makes_sense:
+            row.state, row.control = "queued" if row.state == "paused" else row.state, None
+
+    @precondition(lambda self: self.rows)
+    @rule(which=number)
+    def run_now(self, which: int) -> None:
+        job, row = self._any(which)
+        makes_sense = row.allows("run now")
+        assert bool(self.ids(control.RUN_NOW, [job])) == makes_sense
+        if makes_sense:
+            row.is_due, row.is_dispatched = True, False
+
+    def _any(self, which: int) -> tuple[uuid.UUID, Row]:
+        job = list(self.rows)[which % len(self.rows)]
+        return job, self.rows[job]
 
     @precondition(lambda self: self.rows)
     @rule(which=number, wish=st.sampled_from(["cancel", "pause"]))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from db import checkpoints, jobs, leases, workers
+from db import checkpoints, control, jobs, leases, workers
 from settings import Settings
 from tests.model.machine import Machine
 
@@ -41,6 +41,9 @@ GUARDS: dict[tuple[ModuleType, str], list[str]] = {
     (checkpoints, "HOLD"): ["attempt = $2", "state = 'running'", "worker = $3"],
     (jobs, "PUT_OFF"): ["j.attempt = p.attempt", "j.state = 'queued'"],
     (jobs, "QUEUE_AGAIN"): ["state in ('failed', 'cancelled')"],
+    (control, "CANCEL"): ["outcome is null"],
+    (control, "PAUSE"): ["state in ('waiting', 'queued', 'running')"],
+    (control, "RUN_NOW"): ["run_at > now()"],
     (jobs, "UNDISPATCH"): ["j.attempt = u.attempt", "j.state = 'queued'", "j.dispatched_at is not null"],
     (jobs, "DISPATCH"): ["run_at <= now()", "state = 'queued'", "dispatched_at is null"],
     (jobs, "EXPIRE"): ["expires_at <= now()", "started_at is null"],

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import dramatiq
 
 import actors
+from runtime import current_job
 
 broker = actors.broker
 
@@ -21,6 +22,7 @@ async def turn_away(reason: str) -> None:
 
 @dramatiq.actor(queue_name="web-tests", max_retries=0)
 async def sign(name: str, password: str, *tokens: str, loudly: bool = False) -> dict[str, str]:
+    current_job().log.info(f"{name} logs in with token={tokens[0]}")
     raise ValueError(f"cannot sign with password={password}")
 
 

@@ -95,6 +95,12 @@ async def flow_in_transaction(given: int, early: bool = False) -> int | None:
     return None if early else given + 1
 
 
+@dramatiq.actor(queue_name="flow", max_retries=0, concurrency=1)
+async def flow_limited(value: int) -> int:
+    """One at a time."""
+    return value
+
+
 @dramatiq.actor(queue_name="flow", max_retries=0)
 async def flow_large(size: int) -> str:
     return "x" * size

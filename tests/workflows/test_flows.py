@@ -19,6 +19,7 @@ from tests.workflows.flow_actors import (
     flow_flaky,
     flow_in_transaction,
     flow_large,
+    flow_limited,
     flow_value,
 )  # fmt: skip
 
@@ -95,6 +96,10 @@ async def test_a_predecessor_that_returns_no_list_fails_the_map(engine: Engine, 
 @pytest.mark.parametrize("early", [True, False])
 async def test_a_job_that_ends_in_its_own_transaction(engine: Engine, client: Client, early: bool) -> None:
     assert await outcome(client, chain(s(flow_value, 1), s(flow_in_transaction, early), s(flow_add, 10))) == 12
+
+
+async def test_limits_hold_for_steps_too(engine: Engine, client: Client) -> None:
+    assert await outcome(client, chord(group(*(si(flow_limited, n) for n in range(5))), s(flow_collect))) == [*range(5)]
 
 
 async def test_a_step_may_retry(engine: Engine, client: Client) -> None:

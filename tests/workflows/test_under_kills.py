@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from db.models import WorkflowStep
 from runtime.client import Client
-from runtime.flow import Join, OnFailure
-from services.workflows import Flow, chord, each, graph, group, s, si
+from runtime.flow import MAX_PARALLEL, Join, OnFailure
+from services.workflows import Flow, chain, chord, each, graph, group, s, si
 from tests.conftest import StartProcess
 from tests.runtime.observing import effects, fetch, value
 from tests.support.process import Process
+from tests.support.waiting import wait_for
 from tests.workflows import observing as see
 from tests.workflows.flow_actors import flow_body, flow_child, flow_item, flow_node, flow_undo
 
@@ -197,3 +198,26 @@ async def test_200_bodies_run_once_under_a_kill_each_second(
 ) -> None:
     """Given 200 chords of 50, when a worker is killed every second, then each body's effect is there once."""
     await chords(client, worker, scheduler, number=200, children=50, workers=5, kills=60)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_100_000_items_are_never_100_000_rows_at_once(
+    client: Client, stage: None, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given a map over 100,000 items, then some hundred rows hold them, and some thousand jobs are there to be done."""
+    await scheduler()
+    await worker(ACTORS)
+    workflow = await see.start(client, chain(each(flow_item, range(100_000), fails=-1), si(flow_node, fails=False)))
+    assert await value(client, "select count(*) from workflow_items") == 200
+    most = 0
+
+    async def look() -> bool:
+        nonlocal most
+        most = max(most, await value(client, "select count(*) from jobs where outcome is null"))
+        return bool(await value(client, "select finished_at is not null from workflows where id = $1", workflow))
+
+    await wait_for(look, 800, "the end of 100,000 items")
+    assert 0 < most <= MAX_PARALLEL
+    assert (await see.ended(client, workflow)).state == "succeeded"
+    assert await value(client, "select count(distinct item) from jobs where outcome = 1") == 100_000

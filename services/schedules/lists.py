@@ -79,6 +79,13 @@ async def planned(session: AsyncSession) -> list[ScheduledJob]:
     return list(await session.scalars(select(ScheduledJob).where(runs).order_by(*next_first)))
 
 
+async def of_job(session: AsyncSession, job_id: uuid.UUID) -> ScheduledJob | None:
+    """The schedule that made a job, unless it was deleted since."""
+    made = select(ScheduledJobExecution.schedule_id).where(ScheduledJobExecution.job_id == job_id)
+    found: ScheduledJob | None = await session.scalar(select(ScheduledJob).where(ScheduledJob.id.in_(made)))
+    return found
+
+
 def _made_by(source: Source) -> ColumnElement[bool]:
     is_code = or_(ScheduledJob.kind == "code", ScheduledJob.managed_by == "code")
     return is_code if source == "code" else ~is_code

@@ -11,6 +11,7 @@ from db.models import Job
 from errors import BadArguments, BadRequest, Conflict
 from services import audit, control, explanation, jobs, kept, listing, logs, progress, search
 from services.masking import MASK, masking
+from services.schedules import lists
 from web.caller import CurrentCaller
 from web.pages import flash, traceback
 from web.pages.arguments import restored
@@ -64,6 +65,7 @@ async def page(
             "steps": await kept.steps(session, job_id),
             "children": await listing.children(session, job_id, _RELATED),
             "audit": await audit.of_job(session, job_id),
+            "schedule": await lists.of_job(session, job_id),
             "copies": _copies(job, args, kwargs, str(request.base_url)),
         }
     return render(request, "job.html", **values)

@@ -18,6 +18,7 @@ PAGES = (
     Page("/jobs", "Jobs", "jobs", "j"),
     Page("/errors", "Errors", "errors", "e"),
     Page("/schedules", "Schedules", "schedules", "s"),
+    Page("/workflows", "Workflows", "workflows", "w"),
     Page("/queues", "Queues", "queues", "q"),
     Page("/actors", "Actors", "actors", "a"),
     Page("/settings", "Settings", "settings", "t", "admin"),

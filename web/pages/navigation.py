@@ -17,6 +17,8 @@ PAGES = (
     Page("/", "Overview", "overview", "o"),
     Page("/jobs", "Jobs", "jobs", "j"),
     Page("/errors", "Errors", "errors", "e"),
+    Page("/schedules", "Schedules", "schedules", "s"),
+    Page("/workflows", "Workflows", "workflows", "w"),
     Page("/queues", "Queues", "queues", "q"),
     Page("/deliveries", "Deliveries", "deliveries", "d"),
     Page("/actors", "Actors", "actors", "a"),

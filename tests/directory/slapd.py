@@ -1,0 +1,115 @@
+"""A directory of a test's own: OpenLDAP's slapd with the schema of Active Directory, which answers encrypted only."""
+
+import os
+import shutil
+import socket
+import ssl
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import ldap3
+
+from tests.email.certificates import Authority
+from tests.support.process import Process
+
+SUFFIX = "dc=example,dc=com"
+PEOPLE = f"ou=people,{SUFFIX}"
+ADMIN, PASSWORD = f"cn=admin,{SUFFIX}", "secret"
+SCHEMAS = ("core", "cosine", "inetorgperson", "msuser")
+
+# An anonymous reader is given three entries and told that there are more.
+CONFIGURATION = """
+{includes}
+modulepath /usr/lib/ldap
+moduleload back_mdb
+pidfile {folder}/slapd.pid
+TLSCertificateFile {certificate}
+TLSCertificateKeyFile {certificate}
+TLSCACertificateFile {authority}
+security tls=1
+database mdb
+suffix "{suffix}"
+rootdn "{admin}"
+rootpw {password}
+directory {folder}/data
+limits anonymous size=3 size.prtotal=3
+access to * by * read
+"""
+
+
+def slapd() -> str | None:
+    return shutil.which("slapd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
+class Directory:
+    """`add`, `change` and `remove` people; `url` and `authority` (a PEM file) are what a client needs."""
+
+    def __init__(self, url: str, authority: Path) -> None:
+        self.url, self.authority = url, authority
+
+    def found(self) -> None:
+        with self._open() as connection:
+            connection.add(SUFFIX, ["dcObject", "organization"], {"o": "Example"})
+            connection.add(PEOPLE, "organizationalUnit")
+
+    def add(self, name: str, guid: uuid.UUID | None = None, **attributes: str) -> uuid.UUID:
+        """Somebody called so. Returns the GUID."""
+        guid = guid or uuid.uuid4()
+        values = {"sn": name, "sAMAccountName": name, "instanceType": 4, "nTSecurityDescriptor": b"-",
+                  "objectCategory": PEOPLE, "objectGUID": guid.bytes_le, **attributes}  # fmt: skip
+        with self._open() as connection:
+            connection.add(f"cn={name},{PEOPLE}", "user", values)
+        return guid
+
+    def change(self, name: str, **attributes: str) -> None:
+        with self._open() as connection:
+            connection.modify(
+                f"cn={name},{PEOPLE}", {key: [(ldap3.MODIFY_REPLACE, [value])] for key, value in attributes.items()}
+            )
+
+    def remove(self, *names: str) -> None:
+        with self._open() as connection:
+            for name in names:
+                connection.delete(f"cn={name},{PEOPLE}")
+
+    @contextmanager
+    def _open(self) -> Iterator[ldap3.Connection]:
+        tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=str(self.authority))
+        server = ldap3.Server(self.url, tls=tls, get_info=ldap3.NONE)
+        connection = ldap3.Connection(
+            server, ADMIN, PASSWORD, auto_bind=ldap3.AUTO_BIND_TLS_BEFORE_BIND, raise_exceptions=True
+        )
+        try:
+            yield connection
+        finally:
+            connection.unbind()
+
+
+async def start(folder: Path) -> tuple[Directory, Process]:
+    """An empty directory on a port of its own."""
+    authority = Authority(folder)
+    authority.server("127.0.0.1")
+    (folder / "authority.pem").write_text(authority.pem)
+    (folder / "data").mkdir()
+    (folder / "slapd.conf").write_text(
+        CONFIGURATION.format(
+            includes="\n".join(f"include /etc/ldap/schema/{name}.schema" for name in SCHEMAS),
+            folder=folder,
+            certificate=folder / "127.0.0.1.pem",
+            authority=folder / "authority.pem",
+            suffix=SUFFIX,
+            admin=ADMIN,
+            password=PASSWORD,
+        )
+    )
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [slapd() or "slapd", "-h", f"ldap://127.0.0.1:{port}", "-f", str(folder / "slapd.conf"), "-d", "256"]
+    process = Process(command, {}, folder / "slapd.log")
+    await process.says("slapd starting")
+    directory = Directory(f"ldap://127.0.0.1:{port}", folder / "authority.pem")
+    directory.found()
+    return directory, process

@@ -50,6 +50,6 @@ def _refuse_a_wipe(before: int, now: int, *, accept_fewer: bool) -> None:
         )
     if now < before * least and not accept_fewer:
         raise DirectoryError(
-            f"The directory gave {now} users where {before} were known, less than LDAP_LEAST_SHARE ({least:g}) of them. "
-            "Nothing was changed. If so many have left, run sync_domain_users with accept_fewer=true."
+            f"The directory gave {now} users where {before} were known, less than LDAP_LEAST_SHARE ({least:g}) of "
+            "them. Nothing was changed. If so many have left, run sync_domain_users with accept_fewer=true."
         )

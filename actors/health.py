@@ -47,8 +47,8 @@ class Findings:
 
 @dramatiq.actor(queue_name="maintenance", periodic=cron("* * * * *"), misfire="skip", max_retries=0, time_limit=50_000)
 async def health_check() -> dict[str, Any]:
-    """Look at workers, queues, scheduling, database and Redis, and write down what was found. Returns `status` (healthy,
-    warning or critical), the `reasons`, and what was measured."""
+    """Look at workers, queues, scheduling, database and Redis, and write down what was found. Returns `status`, which
+    is healthy, warning or critical, the `reasons`, and what was measured."""
     findings = Findings()
     async with current_job().database.connection() as connection:
         await _look_at_database(connection, findings, settings())

@@ -155,7 +155,7 @@ class Settings(BaseSettings):
         "(&(objectCategory=person)(objectClass=user))", description="Which entries are users (RFC 4515)."
     )
     ldap_page_size: int = Field(500, ge=1, le=100_000, description="Users per page; Active Directory gives 1000.")
-    ldap_timeout: float = Field(30, gt=0, le=900, description="Seconds the directory may take for one answer.")
+    ldap_timeout: int = Field(30, ge=1, le=900, description="Seconds the directory may take for one answer.")
     ldap_least_share: float = Field(
         0.5, ge=0, le=1, description="Share of the known users that must be there still; with fewer nothing is changed."
     )

@@ -7,7 +7,7 @@ Blocking: call it in a thread. Sources: RFC 4511 (LDAP), RFC 4513 section 3 (Sta
 import ssl
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,57 +39,61 @@ def read_users(settings: Settings) -> list[DirectoryUser]:
     if not settings.ldap_url or not settings.ldap_base_dn:
         raise ConfigurationError("LDAP_URL and LDAP_BASE_DN are not both set. Set them to where the users are.")
     try:
-        with closing(_Connection(settings)) as connection:
-            users = [_user(entry) for entry in connection.entries()]
+        with _connected(settings) as connection:
+            users = [_user(entry) for entry in _entries(connection, settings)]
     except (LDAPException, OSError) as error:
         raise DirectoryError(f"The directory {settings.ldap_url} could not be read: {error}") from error
     return list({user.object_guid: user for user in users}.values())
 
 
-class _Connection:
-    """An open, bound connection, encrypted first unless LDAP_START_TLS says no."""
+@contextmanager
+def _connected(settings: Settings) -> Iterator[ldap3.Connection]:
+    """A bound connection, encrypted before it says who we are unless LDAP_START_TLS forbids that."""
+    assert settings.ldap_url
+    server = ldap3.Server(
+        settings.ldap_url,
+        tls=ldap3.Tls(
+            validate=ssl.CERT_REQUIRED, ca_certs_file=str(settings.ldap_ca_file) if settings.ldap_ca_file else None
+        ),
+        connect_timeout=settings.ldap_timeout,
+        get_info=ldap3.NONE,
+    )
+    connection = ldap3.Connection(
+        server,
+        user=settings.ldap_bind_dn,
+        password=settings.ldap_password.get_secret_value() if settings.ldap_password else None,
+        receive_timeout=settings.ldap_timeout,
+        auto_referrals=False,  # our password is for this server
+        read_only=True,
+        raise_exceptions=True,
+    )
+    try:
+        connection.open(read_server_info=False)
+        if settings.ldap_start_tls and not server.ssl:
+            connection.start_tls(read_server_info=False)
+        connection.bind(read_server_info=False)
+        yield connection
+    finally:
+        connection.strategy.close()
+        if connection.socket is not None:
+            connection.socket.close()  # one that could not be connected
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        assert settings.ldap_url
-        encrypted = settings.ldap_url.lower().startswith("ldaps:")
-        authorities = str(settings.ldap_ca_file) if settings.ldap_ca_file else None
-        server = ldap3.Server(
-            settings.ldap_url,
-            tls=ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=authorities),
-            connect_timeout=settings.ldap_timeout,
-            get_info=ldap3.NONE,
-        )
-        starts_tls = settings.ldap_start_tls and not encrypted
-        self._connection = ldap3.Connection(
-            server,
-            user=settings.ldap_bind_dn,
-            password=settings.ldap_password.get_secret_value() if settings.ldap_password else None,
-            auto_bind=ldap3.AUTO_BIND_TLS_BEFORE_BIND if starts_tls else ldap3.AUTO_BIND_NO_TLS,
-            receive_timeout=settings.ldap_timeout,
-            auto_referrals=False,  # our password is for this server
-            read_only=True,
-            raise_exceptions=True,
-        )
 
-    def entries(self) -> Iterator[dict[str, Any]]:
-        """Page by page, none of them kept. Raises DirectoryError if it ends before the last one."""
-        answers = self._connection.extend.standard.paged_search(
-            self._settings.ldap_base_dn,
-            self._settings.ldap_filter,
-            attributes=_ATTRIBUTES,
-            paged_size=self._settings.ldap_page_size,
-            generator=True,
-        )
-        for answer in answers:
-            if answer["type"] == "searchResEntry":
-                yield answer
-        outcome = self._connection.result["description"]
-        if outcome != "success":  # ldap3 raises nothing for limits of size and time
-            raise DirectoryError(f"The directory gave a part of its users and stopped: {outcome}. Raise its limit.")
-
-    def close(self) -> None:
-        self._connection.unbind()
+def _entries(connection: ldap3.Connection, settings: Settings) -> Iterator[dict[str, Any]]:
+    """Page by page, none of them kept. Raises DirectoryError if it ends before the last one."""
+    answers = connection.extend.standard.paged_search(
+        settings.ldap_base_dn,
+        settings.ldap_filter,
+        attributes=_ATTRIBUTES,
+        paged_size=settings.ldap_page_size,
+        generator=True,
+    )
+    for answer in answers:
+        if answer["type"] == "searchResEntry":
+            yield answer
+    outcome = connection.result["description"]
+    if outcome != "success":  # ldap3 raises nothing for limits of size and time
+        raise DirectoryError(f"The directory gave a part of its users and stopped: {outcome}. Raise its limit.")
 
 
 def _user(entry: dict[str, Any]) -> DirectoryUser:

@@ -17,11 +17,24 @@ from tests.support.process import Process
 SUFFIX = "dc=example,dc=com"
 PEOPLE = f"ou=people,{SUFFIX}"
 ADMIN, PASSWORD = f"cn=admin,{SUFFIX}", "secret"
-SCHEMAS = ("core", "cosine", "inetorgperson", "msuser")
+SCHEMAS = ("core", "cosine", "inetorgperson")
+
+# What Active Directory has besides (MS-ADA2, MS-ADA3, MS-ADSC), as far as it is read.
+SCHEMA = """
+attributetype ( 1.2.840.113556.1.4.2 NAME 'objectGUID' EQUALITY octetStringMatch
+    SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 SINGLE-VALUE )
+attributetype ( 1.2.840.113556.1.4.221 NAME 'sAMAccountName' EQUALITY caseIgnoreMatch
+    SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
+attributetype ( 1.2.840.113556.1.4.8 NAME 'userAccountControl' EQUALITY integerMatch
+    SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
+objectclass ( 1.2.840.113556.1.5.9 NAME 'user' SUP inetOrgPerson STRUCTURAL
+    MAY ( objectGUID $ sAMAccountName $ userAccountControl ) )
+"""
 
 # An anonymous reader is given three entries and told that there are more.
 CONFIGURATION = """
 {includes}
+include {folder}/user.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile {folder}/slapd.pid
@@ -57,8 +70,7 @@ class Directory:
     def add(self, name: str, guid: uuid.UUID | None = None, **attributes: str) -> uuid.UUID:
         """Somebody called so. Returns the GUID."""
         guid = guid or uuid.uuid4()
-        values = {"sn": name, "sAMAccountName": name, "instanceType": 4, "nTSecurityDescriptor": b"-",
-                  "objectCategory": PEOPLE, "objectGUID": guid.bytes_le, **attributes}  # fmt: skip
+        values = {"sn": name, "sAMAccountName": name, "objectGUID": guid.bytes_le, **attributes}
         with self._open() as connection:
             connection.add(f"cn={name},{PEOPLE}", "user", values)
         return guid
@@ -93,6 +105,7 @@ async def start(folder: Path) -> tuple[Directory, Process]:
     authority.server("127.0.0.1")
     (folder / "authority.pem").write_text(authority.pem)
     (folder / "data").mkdir()
+    (folder / "user.schema").write_text(SCHEMA)
     (folder / "slapd.conf").write_text(
         CONFIGURATION.format(
             includes="\n".join(f"include /etc/ldap/schema/{name}.schema" for name in SCHEMAS),

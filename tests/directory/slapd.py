@@ -13,6 +13,7 @@ import ldap3
 
 from tests.email.certificates import Authority
 from tests.support.process import Process
+from tests.support.waiting import wait_for
 
 SUFFIX = "dc=example,dc=com"
 PEOPLE = f"ou=people,{SUFFIX}"
@@ -99,6 +100,11 @@ class Directory:
             connection.unbind()
 
 
+def listens(port: int) -> bool:
+    with closing(socket.socket()) as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 async def start(folder: Path) -> tuple[Directory, Process]:
     """An empty directory on a port of its own."""
     authority = Authority(folder)
@@ -123,6 +129,7 @@ async def start(folder: Path) -> tuple[Directory, Process]:
     command = [slapd() or "slapd", "-h", f"ldap://127.0.0.1:{port}", "-f", str(folder / "slapd.conf"), "-d", "256"]
     process = Process(command, {}, folder / "slapd.log")
     await process.says("slapd starting")
+    await wait_for(lambda: listens(port), what=f"slapd to listen on {port}")  # it says so a moment before
     directory = Directory(f"ldap://127.0.0.1:{port}", folder / "authority.pem")
     directory.found()
     return directory, process

@@ -10,12 +10,19 @@ from tests.conftest import StartProcess
 from tests.directory.conftest import environment_of
 from tests.directory.slapd import Directory
 from tests.runtime.observing import ended, enqueue_with, fetch, value
+from tests.support.waiting import wait_for
 
 
 async def sync(client: Client, **arguments: Any) -> Any:
     """What the actor returned, or its error's message."""
-    job = await ended(client, await enqueue_with(client, Options(max_retries=0), sync_domain_users, **arguments))
-    return job.result if job.error is None else job.error["message"]
+    job_id = await enqueue_with(client, Options(max_retries=0), sync_domain_users, **arguments)
+
+    async def outcome() -> Any:
+        """The job has succeeded with the table's change; its result is written right after."""
+        job = await ended(client, job_id)
+        return job.result if job.error is None else job.error["message"]
+
+    return await wait_for(outcome, what="the outcome of the sync")
 
 
 async def known(client: Client) -> dict[str, tuple[str | None, bool]]:

@@ -24,9 +24,16 @@ Generate = Annotated[bool, typer.Option("--generate", help="Make a password and 
 
 
 @app.command()
-def create(name: Name, role: Role = "viewer", generate: Generate = False) -> None:
+def create(
+    name: Name,
+    role: Role = "viewer",
+    generate: Generate = False,
+    without: Annotated[
+        bool, typer.Option("--no-password", help="Signs in through the identity provider only.")
+    ] = False,
+) -> None:
     """A new user; the password is asked for, read from standard input, or made."""
-    password = _password(generate)
+    password = None if without else _password(generate)
 
     async def command(client: Client) -> None:
         async with client.session() as session:

@@ -14,6 +14,7 @@ import structlog
 from dramatiq import Actor, Worker
 from dramatiq.asyncio import async_to_sync
 from dramatiq.common import iter_queue
+from dramatiq.errors import Retry
 from dramatiq.middleware import SkipMessage
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
@@ -463,7 +464,9 @@ class Executor:
 
     def _report(self, delivery: Delivery, error: BaseException) -> None:
         throws = self.broker.actors[delivery.actor_name].options.get("throws")
-        if throws and isinstance(error, throws):
+        if isinstance(error, Retry):
+            log.info("job asked to be run again", job=str(delivery), why=str(error))
+        elif throws and isinstance(error, throws):
             log.info("job failed as its actor expects", job=str(delivery), error=type(error).__name__)
         else:
             failure = Failure.of(error)

@@ -1,6 +1,7 @@
 """Signing in and out: sessions are rows, what the browser holds is a random token and opens only its own."""
 
 import secrets
+from collections.abc import Sequence
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,6 +10,7 @@ from db import accounts
 from db.database import Database
 from db.models import User, UserSession
 from errors import TooMany, Unauthorized
+from providers.oidc import Identity
 from services import audit, users
 from services.callers import digest
 
@@ -33,6 +35,37 @@ async def with_password(
         await connection.execute(accounts.FORGIVE_NAME, f"name:{name}")
         await connection.execute(accounts.FORGIVE_ONE, f"address:{address}")
         await connection.execute(accounts.SWEEP_ATTEMPTS, float(WINDOW))
+    return await open_session(session, user, address=address, browser=browser, hours=hours)
+
+
+async def with_identity(
+    session: AsyncSession,
+    identity: Identity,
+    *,
+    domains: Sequence[str],
+    role: str,
+    address: str,
+    browser: str,
+    hours: float,
+) -> str:
+    """The token of a new session for whom an identity provider vouches. Raises Unauthorized.
+
+    It is the user who signed in so before; else the user who is called like the verified e-mail address and has not
+    signed in so yet; else, if the address is of one of the `domains`, a new user in that role.
+    """
+    subject = f"{identity.issuer} {identity.subject}"
+    user = await session.scalar(select(User).where(User.oidc_subject == subject))
+    if user is None and identity.email is not None:
+        user = await session.scalar(select(User).where(User.name == identity.email).with_for_update())
+        if user is not None and user.oidc_subject is None:
+            user.oidc_subject = subject
+            audit.note(session, user.name, "user.link", target=user.name, details={"issuer": identity.issuer})
+        elif user is not None:
+            user = None  # the address is another person's now
+        elif identity.email.rpartition("@")[2] in domains:
+            user = await users.create(session, "oidc", identity.email, role, None, oidc_subject=subject)
+    if user is None or user.disabled_at is not None:
+        raise Unauthorized("You have no account here. Ask an administrator for one, named like your e-mail address.")
     return await open_session(session, user, address=address, browser=browser, hours=hours)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -373,6 +373,8 @@ async def deliveries(
         statement = statement.where(WebhookDelivery.endpoint_id == only.endpoint_id)
     if only.outcomes is not None:
         statement = statement.where(WebhookDelivery.outcome.in_(only.outcomes))
+        if "succeeded" not in only.outcomes:  # said as the index of the few that failed says it
+            statement = statement.where(text("outcome is not null and outcome <> 'succeeded'"))
     if only.since is not None:
         statement = statement.where(WebhookDelivery.created_at >= only.since)
     if only.until is not None:

@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from errors import ConfigurationError
+from providers.oidc import Provider
 from runtime.broker import Broker
 from runtime.client import Client
 from settings import Settings
-from web import api, dashboard, health, hooks, pages
+from web import api, dashboard, health, hooks, metrics, pages
 from web.access import Access
 from web.body import BodyLimit
 from web.csrf import Csrf
@@ -20,11 +22,13 @@ from web.live import Live
 from web.origin import SameOrigin
 from web.pages.refused import Readable
 from web.refusals import HANDLERS
+from web.shared import Shared
 
 
 def create_app(settings: Settings, broker: Broker) -> FastAPI:
-    """The application for these actors. Raises ConfigurationError unless the settings name both servers."""
+    """The application for these actors. Raises ConfigurationError for settings that are missing."""
     _ = settings.postgres, settings.redis  # a missing one is named now, not in the traceback of a start that failed
+    require_identity_provider(settings)
     messages = dashboard.Dashboard(broker)
 
     @asynccontextmanager
@@ -55,9 +59,21 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
             Middleware(Csrf),  # after BodyLimit: it looks into forms
         ],
     )
+    app.state.identity_provider = Provider(settings) if settings.oidc_issuer else None
+    app.state.metrics = Shared[bytes](metrics.KEPT)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(api.router)
     app.include_router(hooks.router)
     app.include_router(pages.router)
     app.mount(dashboard.PREFIX, messages)
     return app
+
+
+def require_identity_provider(settings: Settings) -> None:
+    """Raises ConfigurationError for a sign-in through an identity provider that could not work."""
+    if settings.oidc_issuer and not (settings.oidc_client_id and settings.public_url):
+        raise ConfigurationError(
+            "OIDC_ISSUER is set, and needs OIDC_CLIENT_ID and PUBLIC_URL. "
+            "At the provider, allow the redirect URL PUBLIC_URL/login/oidc/callback."
+        )

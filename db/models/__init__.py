@@ -17,6 +17,7 @@ from db.models.schedules import (
 )
 from db.models.statistics import ErrorGroup, ErrorStatistic, JobStatistic, StatisticsProgress
 from db.models.submissions import IdempotencyKey, JobMetadata
+from db.models.views import SavedView
 from db.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookMessage
 from db.models.workers import Lease, Worker
 from db.models.workflows import Workflow, WorkflowEdge, WorkflowEvent, WorkflowItems, WorkflowStep
@@ -50,6 +51,7 @@ __all__ = [
     "LimitStart",
     "LoginAttempts",
     "Pause",
+    "SavedView",
     "ScheduledJob",
     "ScheduledJobExecution",
     "ScheduledJobVersion",

@@ -84,3 +84,22 @@ async def test_a_form_it_cannot_read_is_no_failure(person: httpx.AsyncClient, fo
 async def test_what_it_does_not_have_is_not_found(person: httpx.AsyncClient) -> None:
     assert (await person.get("/dramatiq/nothing")).status_code == 404
     assert (await person.get("/dramatiq/a%0Ab")).status_code in (404, 422)
+
+
+async def test_its_pages_show_no_secret(person: httpx.AsyncClient, program: httpx.AsyncClient) -> None:
+    # Given a message with passwords among its arguments
+    job = {"actor": "sign", "args": ["ada", "s3cret-one"], "metadata": {"token": "s3cret"}}
+    await program.post("/api/v1/jobs", json=job)
+
+    async def page() -> str:
+        text = await shown(person, QUEUE)
+        return text if "sign(" in text else ""
+
+    # Then neither the queue's page nor the message's own shows them
+    listed: str = await wait_for(page)
+    (address,) = re.findall(rf'href="({QUEUE}/standard/[^"]+)"', listed)
+    one = await shown(person, address)
+    assert "ada" in listed
+    assert "ada" in one
+    assert "********" in one
+    assert "s3cret" not in listed + one

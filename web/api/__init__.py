@@ -9,9 +9,11 @@ from web.api import (
     dead_letters,
     emails,
     job,
+    job_logs,
     jobs,
     keys,
     me,
+    queues,
     scheduler,
     stats,
     users,
@@ -32,5 +34,22 @@ router = APIRouter(
     responses=described(401, 403, 422, 429, 500, 503),
 )
 # Those with fixed words before those with an id in the same place.
-for part in (actions, jobs, job, dead_letters, emails, stats, audit, scheduler, users, keys, me, workflows, webhooks):
+PARTS = (
+    actions,
+    jobs,
+    job,
+    job_logs,
+    dead_letters,
+    queues,
+    workflows,
+    webhooks,
+    scheduler,
+    emails,
+    stats,
+    audit,
+    users,
+    keys,
+    me,
+)
+for part in PARTS:
     router.include_router(part.router)

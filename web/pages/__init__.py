@@ -2,8 +2,27 @@
 
 from fastapi import APIRouter
 
-from web.pages import assets, errors, job, jobs, live, login, many, overview, queues, workers
+from web.pages import (
+    actors,
+    assets,
+    errors,
+    export,
+    job,
+    jobs,
+    live,
+    login,
+    many,
+    oidc,
+    overview,
+    queues,
+    settings,
+    views,
+    workers,
+)
 
 router = APIRouter(include_in_schema=False)
-for page in (assets, live, login, overview, jobs, many, job, errors, queues, workers):
+# Those with fixed words before those with an id in the same place.
+for page in (
+    assets, live, login, oidc, overview, jobs, many, export, views, job, errors, queues, workers, actors, settings,
+):  # fmt: skip
     router.include_router(page.router)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
+import orjson
 from markupsafe import Markup
 
 from db.models import Job
@@ -141,6 +142,11 @@ def masked(text: str | None) -> str:
     return masking().text(text or "")
 
 
+def concealed(value: Any) -> str:
+    """JSON that may hold secrets, on one line."""
+    return orjson.dumps(masking().value(value)).decode() if value else ""
+
+
 def plural(count: int, one: str, many: str | None = None) -> str:
     """`1 job`, `12 jobs`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
@@ -152,6 +158,7 @@ FILTERS = {
         badge,
         capped,
         clip,
+        concealed,
         duration,
         instant,
         masked,

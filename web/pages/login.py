@@ -18,9 +18,9 @@ router = APIRouter()
 
 
 @router.get("/login")
-async def form(request: Request, next: str = "/") -> Response:  # noqa: A002 (the name of the parameter)
+async def ask(request: Request, next: str = "/") -> Response:  # noqa: A002 (the name of the parameter)
     """The page. Whoever is signed in already may sign in as somebody else."""
-    return _form(request, next)
+    return form(request, next)
 
 
 @router.post("/login")
@@ -41,9 +41,9 @@ async def log_in(request: Request, session: Transaction) -> Response:
             hours=settings.session_hours,
         )
     except Unauthorized as error:
-        return _form(request, to, 401, str(error), fields.get("name", ""))
+        return form(request, to, 401, str(error), fields.get("name", ""))
     except TooMany as error:
-        refused = _form(request, to, 429, str(error), fields.get("name", ""))
+        refused = form(request, to, 429, str(error), fields.get("name", ""))
         refused.headers["Retry-After"] = str(int(error.retry_after) + 1)
         return refused
     return await entered(request, session, token, to)
@@ -83,7 +83,8 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _form(request: Request, to: str, status: int = 200, message: str = "", name: str = "") -> Response:
+def form(request: Request, to: str, status: int = 200, message: str = "", name: str = "") -> Response:
+    """The page, with what was wrong the last time."""
     settings: Settings = request.app.state.settings
     oidc = settings.oidc_issuer is not None
     return render(request, "login.html", status=status, next=inside(to), message=message, name=name, oidc=oidc)

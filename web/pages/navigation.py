@@ -2,12 +2,15 @@
 
 from typing import NamedTuple
 
+from services.callers import Scope
+
 
 class Page(NamedTuple):
     path: str
     title: str
     icon: str  # an argument of `ui.icon`
     key: str  # `g` and this letter go there
+    scope: Scope = "read"  # what it takes to see it
 
 
 PAGES = (
@@ -15,4 +18,6 @@ PAGES = (
     Page("/jobs", "Jobs", "jobs", "j"),
     Page("/errors", "Errors", "errors", "e"),
     Page("/queues", "Queues", "queues", "q"),
+    Page("/actors", "Actors", "actors", "a"),
+    Page("/settings", "Settings", "settings", "t", "admin"),
 )

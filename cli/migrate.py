@@ -5,10 +5,10 @@ import asyncio
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from cli.mask import shown
 from db.database import UNAVAILABLE, Database
 from db.migrate import current_revision, upgrade
 from errors import ServerUnavailable
+from services.shown import shown
 from settings import Settings, load
 
 

@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from cli.mask import shown
 from cli.output import AsJson, print_json
 from errors import ConfigurationError
+from services.shown import shown
 from settings import Settings, load
 
 

@@ -211,3 +211,22 @@ with page as materialized (
 )
 select max(key) from page
 """
+
+# The keys of an actor that were used last, and how much of each is taken: actor, how many keys to look at, how many to
+# return, how many waiting jobs of each to count at most.
+IN_USE = """
+select l.key, l.concurrency, l.rate, l.per, l.used_at,
+       (select count(*)::int from limit_grants g join jobs j on j.id = g.job_id
+        where g.key = l.key and j.state = 'running' and j.attempt = g.attempt) as running,
+       (select coalesce(sum(s.jobs), 0)::int from limit_starts s
+        where s.key = l.key and s.started_at > now() - make_interval(secs => coalesce(l.per, 0))) as started,
+       (select count(*)::int from (select from jobs j where j.blocked_by = 'limit:' || l.key limit $4) w) as waiting
+from (
+    select * from (
+        (select * from limits where key = $1)
+        union all
+        (select * from limits where key > $1 || ':' and key < $1 || ';' order by key limit $2)
+    ) found order by used_at desc limit $3
+) l
+order by l.used_at desc
+"""

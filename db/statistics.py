@@ -135,12 +135,12 @@ where span = $1 and starts_at >= now() - make_interval(secs => $2)
 group by starts_at
 """
 
-# The busiest actors: span, seconds, most.
+# The busiest actors: span, seconds, most, actor or null.
 ACTORS = """
 select actor, sum(jobs)::bigint as jobs, coalesce(sum(jobs) filter (where outcome = 2), 0)::bigint as failed,
        sum(retries)::bigint as retries, sum(ran) as ran, sum(waited) as waited
 from job_statistics
-where span = $1 and starts_at >= now() - make_interval(secs => $2)
+where span = $1 and starts_at >= now() - make_interval(secs => $2) and ($4::text is null or actor = $4)
 group by actor order by jobs desc limit $3
 """
 

@@ -78,7 +78,7 @@ def _job_types() -> list[tuple[Any, ...]]:
 def signature_schema(actor: Actor[Any, Any]) -> dict[str, Any]:
     """JSON Schema (2020-12) of an actor's arguments, as an object by their names."""
     parameters = inspect.signature(actor.fn).parameters.values()
-    hints = _hints(actor)
+    hints = hints_of(actor)
     named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     return {
         "type": "object",
@@ -88,7 +88,8 @@ def signature_schema(actor: Actor[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _hints(actor: Actor[Any, Any]) -> dict[str, Any]:
+def hints_of(actor: Actor[Any, Any]) -> dict[str, Any]:
+    """The types of its arguments by their names; none of those that cannot be told."""
     try:
         return typing.get_type_hints(inspect.unwrap(actor.fn))
     except (NameError, TypeError):  # names that exist for type checkers only

@@ -7,6 +7,7 @@ secret. MASK_NAMES and MASK_PATTERNS add to the rules.
 import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -91,6 +92,23 @@ class Masking:
             return True
         words = {word.lower() for word in _CAMEL.split(name)}
         return bool(words & _WORDS) or (bool(words & _WORDS_OF_TEXT) and not isinstance(value, int | float))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is masked."""
+
+    within: tuple[str, ...]  # anywhere in a name
+    words: tuple[str, ...]  # as one of a name's words
+    looks: tuple[str, ...]  # regular expressions
+    added_names: tuple[str, ...]  # MASK_NAMES
+    added_looks: tuple[str, ...]  # MASK_PATTERNS
+
+
+def rules() -> Rules:
+    """Those of this process, for people to read."""
+    words = tuple(sorted(_WORDS | _WORDS_OF_TEXT))
+    return Rules(_WITHIN, words, _LOOKS, settings().mask_names, settings().mask_patterns)
 
 
 @cache

@@ -88,10 +88,19 @@ async def latency(session: AsyncSession, period: timedelta, *, actor: str | None
 
 async def by_actor(session: AsyncSession, period: timedelta, most: int = 100) -> list[ActorStatistic]:
     """The actors whose jobs ended in that period, busiest first."""
+    return await _actors(session, period, most)
+
+
+async def of_actor(session: AsyncSession, name: str, period: timedelta) -> ActorStatistic | None:
+    """One actor; None if no job of it ended in that period."""
+    return next(iter(await _actors(session, period, 1, name)), None)
+
+
+async def _actors(session: AsyncSession, period: timedelta, most: int, name: str | None = None) -> list[ActorStatistic]:
     span = span_of(period)
     connection = await session.connection()
-    rows = await connection.exec_driver_sql(statistics.ACTORS, (span, period.total_seconds(), most))
-    found = await _histograms(session, period, span, by_time=False)
+    rows = await connection.exec_driver_sql(statistics.ACTORS, (span, period.total_seconds(), most, name))
+    found = await _histograms(session, period, span, by_time=False, actor=name)
     listed = []
     for row in rows:
         p50, p95, p99 = (percentile(found.get(row.actor, {}).get("run", ()), share) for share in (0.5, 0.95, 0.99))

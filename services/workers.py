@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db import workers
 
 _LOOKED_AT = 20_000  # live jobs of a queue: those that run are among the first
-_LOOKED_BACK = 5_000  # ended jobs of each outcome
+_LOOKED_BACK = 2_000  # ended jobs of each outcome
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ async def running_on(session: AsyncSession, worker: UUID, most: int) -> list[Run
 
 
 async def ended_on(session: AsyncSession, worker: UUID, most: int) -> list[EndedJob]:
-    """What it ended last, as far as that is among the 5,000 jobs of each outcome that ended last anywhere."""
+    """What it ended last, as far as that is among the 2,000 jobs of each outcome that ended last anywhere."""
     connection = await session.connection()
     rows = await connection.exec_driver_sql(workers.ENDED_ON, (worker, _LOOKED_BACK, most))
     return [EndedJob(**row._asdict()) for row in rows]

@@ -39,6 +39,8 @@ RULES = (
     Rule("/dramatiq", "operate", "operate"),
     Rule("/settings", "admin", "admin"),
     Rule("/logout", "read", "read"),
+    Rule("/jobs/columns", "read", "read"),  # what people choose to see is theirs
+    Rule("/jobs/views", "read", "read"),
     Rule(f"{API}/openapi.json", "read", "read", own=True),
     Rule(f"{API}/me", "read", "read", own=True),
     Rule(f"{API}/jobs", "read", "enqueue", own=True),  # who makes jobs may also cancel and retry its own

@@ -28,6 +28,8 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
+REFUSED = "the server responded with a status of 422"  # a form that is shown again, with what is wrong at its fields
+
 Visit = Callable[..., Awaitable[Page]]
 
 
@@ -91,7 +93,7 @@ async def visit(browser: Browser, site: Site) -> AsyncIterator[Visit]:
     complaints: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and REFUSED not in message.text:
             complaints.append(f"{message.type}: {message.text}")
 
     async with AsyncExitStack() as end:

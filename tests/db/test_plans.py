@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest_asyncio
 
-from db import checkpoints, control, jobs, limits, pauses, workers
+from db import checkpoints, control, flow, jobs, limits, pauses, workers
 from runtime.client import Client
 
 SOME_ID, ME = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -47,7 +47,13 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "RETRY": (control.RETRY, [[SOME_ID] * 50, True]),
     "DELETE": (control.DELETE, [[SOME_ID] * 50]),
     "STATES": (control.STATES, [[SOME_ID] * 50]),
-    "LIVING": (workers.LIVING, []),
+    "LIVING": (workers.LIVING, [200]),
+    "RUNNING_ON": (workers.RUNNING_ON, [ME, 200, 50]),
+    "ENDED_ON": (workers.ENDED_ON, [ME, 200, 50]),
+    "ARRIVALS": (flow.ARRIVALS, [300.0, 200]),
+    "BY_ACTOR": (flow.BY_ACTOR, ["q1", 200]),
+    "OLDEST": (flow.OLDEST, ["q1", 200, 20]),
+    "IN_USE": (limits.IN_USE, ["a", 1_000, 20, 1_000]),
     "LIVE_BY_UNIQUE_KEY": (jobs.LIVE_BY_UNIQUE_KEY, ["key-1"]),
 }
 

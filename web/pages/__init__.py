@@ -2,8 +2,34 @@
 
 from fastapi import APIRouter
 
-from web.pages import assets, errors, job, jobs, live, login, many, oidc, overview, queues, workers
+from web.pages import (
+    actors,
+    assets,
+    emails,
+    endpoints,
+    errors,
+    export,
+    job,
+    jobs,
+    live,
+    login,
+    many,
+    oidc,
+    overview,
+    queues,
+    schedule_form,
+    schedules,
+    settings,
+    views,
+    webhooks,
+    workers,
+    workflows,
+)
 
 router = APIRouter(include_in_schema=False)
-for page in (assets, live, login, oidc, overview, jobs, many, job, errors, queues, workers):
+# Those with fixed words before those with an id in the same place.
+for page in (
+    assets, live, login, oidc, overview, jobs, many, export, views, job, errors, schedule_form, schedules, workflows,
+    queues, workers, emails, webhooks, endpoints, actors, settings,
+):  # fmt: skip
     router.include_router(page.router)

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from runtime.client import Client
-from services import listing, progress, search
+from services import export, listing, progress, search, views
 from web.api import cursor
+from web.caller import CurrentCaller
 from web.pages.query import parse
 from web.pages.rendering import render, wanted
 from web.shared import Shared
@@ -31,6 +32,7 @@ _counts: Shared[listing.Counts] = Shared(seconds=3)
 async def page(
     request: Request,
     session: Transaction,
+    caller: CurrentCaller,
     q: Annotated[str, Query(max_length=1_000)] = "",
     before: Annotated[str | None, Query(max_length=200)] = None,
     size: Annotated[int, Query(ge=10, le=200)] = SIZES[0],
@@ -63,6 +65,9 @@ async def page(
     if wanted(request) in (None, "states"):
         client: Client = request.app.state.client
         values["counts"] = await _counts.get("states", lambda: _count(client))
+    if wanted(request) is None:
+        values["views"] = await views.listed(session, caller.user_id) if caller.user_id else []
+        values["most_exported"] = export.MOST
     return render(request, "jobs.html", **values)
 
 

@@ -12,6 +12,7 @@ from services import actors, queues, statistics, workers
 from settings import Settings
 from web.caller import CurrentCaller
 from web.pages import charts, flash
+from web.pages.names import Name
 from web.pages.overview import PERIODS, Period
 from web.pages.query import quoted
 from web.pages.rendering import render, wanted
@@ -35,7 +36,9 @@ async def page(request: Request, session: Transaction) -> Response:
 
 
 @router.get("/queues/{name}")
-async def one(request: Request, session: Transaction, name: str, period: Annotated[Period, Query()] = "1h") -> Response:
+async def one(
+    request: Request, session: Transaction, name: Name, period: Annotated[Period, Query()] = "1h"
+) -> Response:
     values: dict[str, Any] = {
         "queue": await queues.get(session, name), "period": period, "periods": list(PERIODS), "lease": _lease(request),
     }  # fmt: skip
@@ -47,7 +50,7 @@ async def one(request: Request, session: Transaction, name: str, period: Annotat
     return render(request, "queues/queue.html", **values)
 
 
-async def _now(session: AsyncSession, name: str) -> dict[str, Any]:
+async def _now(session: AsyncSession, name: Name) -> dict[str, Any]:
     declared = {actor.name: actor for actor in await actors.listed(session)}
     shares = {share.actor: share for share in await queues.by_actor(session, name)}
     idle = [actor for actor in declared.values() if actor.queue == name and actor.name not in shares]
@@ -60,7 +63,7 @@ async def _now(session: AsyncSession, name: str) -> dict[str, Any]:
 
 
 @router.get("/queues/{name}/pause")
-async def ask(request: Request, session: Transaction, caller: CurrentCaller, name: str) -> Response:
+async def ask(request: Request, session: Transaction, caller: CurrentCaller, name: Name) -> Response:
     """Ask for the reason."""
     caller.require("operate")
     return _question(request, await queues.get(session, name))
@@ -71,7 +74,7 @@ async def pause(
     request: Request,
     session: Transaction,
     caller: CurrentCaller,
-    name: str,
+    name: Name,
     reason: Annotated[str, Form(max_length=1_000)] = "",
 ) -> Response:
     caller.require("operate")
@@ -86,7 +89,7 @@ async def pause(
 
 
 @router.post("/queues/{name}/resume")
-async def resume(session: Transaction, caller: CurrentCaller, name: str) -> Response:
+async def resume(session: Transaction, caller: CurrentCaller, name: Name) -> Response:
     caller.require("operate")
     try:
         await queues.resume(session, name, who=caller.name)

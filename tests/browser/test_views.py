@@ -1,0 +1,40 @@
+"""Tests of saved views and the export, as a person uses them."""
+
+import pytest
+from playwright.async_api import expect
+
+from runtime.client import Client
+from tests.browser.axe import violations
+from tests.browser.conftest import DESK, PHONE, Visit
+from tests.web.pages import rows
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+async def test_a_search_is_kept_under_a_name(visit: Visit, client: Client, script: bool) -> None:
+    """Given a search, when it is saved, then it is found again under its name; and the jobs are to be had as a file."""
+    await rows.ended(client, 2, "failed")
+    page = await visit("/jobs?q=state:failed", script=script)
+    await page.get_by_text("Views").click()
+    await page.get_by_label("Save this search as").fill("What failed")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await expect(page.get_by_role("status").first).to_contain_text("It is saved as What failed")
+    await page.goto("/jobs")
+    await page.get_by_text("Views").click()
+    await page.get_by_role("link", name="What failed").click()
+    await expect(page.get_by_role("searchbox")).to_have_value("state:failed")
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="Export CSV").click()
+    assert (await download.value).suggested_filename.endswith("-2.csv")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_views_can_be_used_by_everybody(visit: Visit, dark: bool) -> None:
+    for viewport in (DESK, PHONE):
+        page = await visit("/jobs", viewport=viewport, dark=dark)
+        await page.get_by_text("Views").click()
+        assert await violations(page) == []
+        await page.get_by_label("Save this search as").fill("All")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await page.goto("/jobs/views")
+        assert await violations(page) == []
+        assert await page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]

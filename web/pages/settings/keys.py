@@ -1,0 +1,126 @@
+"""/settings/keys: programs' keys. A key itself is on the page that answers its making, and on no other."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+
+from db.models import ApiKey
+from errors import BadArguments, Conflict
+from services import keys
+from services.callers import SCOPES
+from web.caller import CurrentCaller
+from web.pages import flash
+from web.pages.names import Name
+from web.pages.rendering import render
+from web.transaction import Transaction
+
+router = APIRouter()
+
+# What each scope is for, as the form says it.
+MEANINGS = {
+    "read": "look at everything",
+    "enqueue": "make jobs, and see and act on those it made",
+    "operate": "read and enqueue, and act on all jobs, queues and schedules",
+    "admin": "everything, users and keys too",
+    "metrics": "/metrics and /health/scheduler",
+}
+GRACES = {"0": "at once", "3600": "after an hour", "86400": "after a day", "604800": "after a week"}
+
+
+@router.get("/settings/keys")
+async def page(request: Request, session: Transaction) -> Response:
+    return await _page(request, session)
+
+
+@router.post("/settings/keys")
+async def create(
+    request: Request,
+    session: Transaction,
+    caller: CurrentCaller,
+    name: Annotated[str, Form()] = "",
+    scope: Annotated[list[str] | None, Form()] = None,
+    queues: Annotated[str, Form()] = "",
+    actors: Annotated[str, Form()] = "",
+    days: Annotated[str, Form()] = "",
+) -> Response:
+    """A new key, shown this once; or the form again with what is wrong."""
+    caller.require("admin")
+    typed = {"name": name, "queues": queues, "actors": actors, "days": days, "scopes": scope or []}
+    try:
+        async with session.begin_nested():
+            made = await keys.create(
+                session, caller.name, name.strip(), scope or [], queues=_names(queues), actors=_names(actors),
+                lives=_life(days),
+            )  # fmt: skip
+    except BadArguments as error:
+        return await _page(request, session, typed, {error.path.replace("expires_in", "days"): str(error)})
+    except Conflict as error:
+        return await _page(request, session, typed, {"name": str(error)})
+    return _shown(request, made.row, made.key)
+
+
+@router.get("/settings/keys/{name}")
+async def one(request: Request, session: Transaction, name: Name) -> Response:
+    return render(
+        request, "settings/key.html", key=await keys.get(session, name), secret=None, graces=GRACES, now=_now()
+    )
+
+
+@router.post("/settings/keys/{name}/rotate")
+async def rotate(
+    request: Request, session: Transaction, caller: CurrentCaller, name: Name, grace: Annotated[str, Form()] = "0"
+) -> Response:
+    """The same key with another secret, shown this once."""
+    caller.require("admin")
+    seconds = float(grace) if grace in GRACES else 0.0
+    try:
+        async with session.begin_nested():
+            made = await keys.rotate(session, caller.name, name, timedelta(seconds=seconds))
+    except Conflict as error:
+        return flash.redirect("/settings/keys", str(error), bad=True)
+    return _shown(request, made.row, made.key)
+
+
+@router.post("/settings/keys/{name}/revoke")
+async def revoke(session: Transaction, caller: CurrentCaller, name: Name) -> Response:
+    caller.require("admin")
+    await keys.revoke(session, caller.name, name)
+    return flash.redirect("/settings/keys", f"The key {name} opens nothing any more.")
+
+
+async def _page(
+    request: Request,
+    session: Transaction,
+    typed: Mapping[str, object] | None = None,
+    wrong: dict[str, str] | None = None,
+) -> Response:
+    return render(
+        request, "settings/keys.html", status=422 if wrong else 200, keys=await keys.listed(session),
+        typed=typed or {}, wrong=wrong or {}, scopes={scope: MEANINGS[scope] for scope in SCOPES}, now=_now(),
+    )  # fmt: skip
+
+
+def _shown(request: Request, key: ApiKey, secret: str | None = None) -> Response:
+    return render(
+        request, "settings/key.html", status=201 if secret else 200, key=key, secret=secret, graces=GRACES, now=_now()
+    )
+
+
+def _names(text: str) -> list[str] | None:
+    """None of an empty field: all."""
+    return [name.strip() for name in text.split(",") if name.strip()] if text.strip() else None
+
+
+def _life(days: str) -> timedelta | None:
+    """Raises BadArguments."""
+    if not days.strip():
+        return None
+    if not days.strip().isdecimal() or len(days.strip()) > 5:
+        raise BadArguments("Write a number of days, or leave it empty: it lives until it is revoked.", "days")
+    return timedelta(days=int(days))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

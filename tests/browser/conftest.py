@@ -97,7 +97,8 @@ async def visit(browser: Browser, site: Site) -> AsyncIterator[Visit]:
     complaints: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        is_form_again = "status of 422" in message.text  # one with what is wrong, which Chromium takes for a failure
+        if message.type in ("error", "warning") and not is_form_again:
             complaints.append(f"{message.type}: {message.text}")
 
     async with AsyncExitStack() as end:

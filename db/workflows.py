@@ -439,6 +439,12 @@ select workflow_id, count(*) as steps,
 from workflow_steps where workflow_id = any($1::uuid[]) and undoes is null group by workflow_id
 """
 
+# What runs in each of these now: up to three names of steps: ids.
+CURRENT = """
+select workflow_id, (array_agg(name order by number))[1:3] as names
+from workflow_steps where workflow_id = any($1::uuid[]) and state = 'running' group by workflow_id
+"""
+
 # Ended workflows past their retention: seconds for succeeded, cancelled and failed ones, most. All of theirs goes
 # along.
 DELETE_ENDED = """

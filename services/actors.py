@@ -75,6 +75,11 @@ def declared(name: str) -> Actor[Any, Any]:
     return broker.actors[name]
 
 
+def names() -> list[str]:
+    """Of all declared actors."""
+    return sorted(broker.actors)
+
+
 def queues() -> list[str]:
     """The queues that actors are declared for, by name."""
     return sorted(broker.queues)

@@ -87,6 +87,13 @@ async def progress(session: AsyncSession, ids: Sequence[uuid.UUID]) -> dict[uuid
     }
 
 
+async def current(session: AsyncSession, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
+    """The names of up to three steps that run now, of each of these that has any."""
+    connection = await session.connection()
+    rows = (await connection.exec_driver_sql(workflows.CURRENT, (list(ids),))).mappings()
+    return {uuid.UUID(str(row["workflow_id"])): row["names"] for row in rows}
+
+
 async def graph(session: AsyncSession, workflow_id: uuid.UUID) -> list[Place]:
     """Its steps, each with its place in a drawing from left to right, by layer; undos are behind what they undo.
 

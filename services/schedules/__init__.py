@@ -12,14 +12,16 @@ from services.schedules.store import (
     find,
     get,
     listed,
+    moment,
     replace,
     set_enabled,
+    spec_of,
     trigger,
     versions,
 )
 
 __all__ = [
     "Default", "Execution", "Imported", "ScheduleSpec", "Status", "create", "delete", "dump", "edit", "executions",
-    "find", "get", "job_types", "listed", "load", "preview", "replace", "seed", "set_enabled", "status",
-    "task_functions", "trigger", "trigger_text", "versions",
+    "find", "get", "job_types", "listed", "load", "moment", "preview", "replace", "seed", "set_enabled", "spec_of",
+    "status", "task_functions", "trigger", "trigger_text", "versions",
 ]  # fmt: skip

@@ -79,11 +79,19 @@ async def delete(session: AsyncSession, schedule_id: uuid.UUID, *, who: str) -> 
     await session.flush()
 
 
-async def trigger(session: AsyncSession, schedule_id: uuid.UUID, *, who: str) -> ScheduledJobExecution:
-    """Run it now, whatever its times say, whether it is enabled or its last run still goes. Raises NotFound, or
-    BadArguments if its actor does not take its arguments any more."""
+async def trigger(
+    session: AsyncSession,
+    schedule_id: uuid.UUID,
+    *,
+    who: str,
+    task_args: dict[str, Any] | list[Any] | None = None,
+) -> ScheduledJobExecution:
+    """Run it now, whatever its times say, whether it is enabled or its last run still goes; with other arguments this
+    once, if they are given. Raises NotFound, or BadArguments if its actor does not take them."""
     schedule = await get(session, schedule_id)
     spec = spec_of(schedule)
+    if task_args is not None:
+        spec = spec.changed({"task_args": task_args})
     execution = ScheduledJobExecution(
         id=uuid7(), schedule_id=schedule.id, schedule=schedule.name, triggered_by=who,
         planned_at=await session.scalar(select(func.clock_timestamp())),

@@ -15,14 +15,18 @@ from web.pages import (
     oidc,
     overview,
     queues,
+    schedule_form,
+    schedules,
     settings,
     views,
     workers,
+    workflows,
 )
 
 router = APIRouter(include_in_schema=False)
 # Those with fixed words before those with an id in the same place.
 for page in (
-    assets, live, login, oidc, overview, jobs, many, export, views, job, errors, queues, workers, actors, settings,
+    assets, live, login, oidc, overview, jobs, many, export, views, job, errors, schedule_form, schedules, workflows,
+    queues, workers, actors, settings,
 ):  # fmt: skip
     router.include_router(page.router)

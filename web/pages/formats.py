@@ -1,5 +1,6 @@
 """How values look on a page. Whatever returns Markup has escaped what it was given."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -115,6 +116,20 @@ def strip(outcomes: Iterable[str], label: str) -> Markup:
     )
 
 
+def outcome(status: str) -> str:
+    """The bar of a `strip` for a run in this state."""
+    return _BARS.get(status, "none")
+
+
+_BARS = {"succeeded": "ok", "failed": "bad", "cancelled": "warn", "skipped": "warn"}
+
+
+def in_figures(runs: Sequence[Any]) -> str:
+    """`The last 20 runs: 18 succeeded, 2 failed`."""
+    counts = Counter(run.status for run in runs)
+    return f"The last {len(runs)} runs: " + ", ".join(f"{number} {status}" for status, number in counts.most_common())
+
+
 def waited(job: Job) -> float | None:
     """Seconds that its last run waited from when it was due, or that it has waited until now."""
     due = max(job.run_at, job.created_at)
@@ -160,9 +175,11 @@ FILTERS = {
         clip,
         concealed,
         duration,
+        in_figures,
         instant,
         masked,
         number,
+        outcome,
         plural,
         query,
         ran,

@@ -11,8 +11,10 @@ from db.models import Job
 from errors import BadArguments, BadRequest, Conflict
 from services import audit, control, explanation, jobs, kept, listing, logs, progress, search
 from services.masking import MASK, masking
+from services.schedules import lists
 from web.caller import CurrentCaller
 from web.pages import flash, traceback
+from web.pages.arguments import restored
 from web.pages.rendering import render, wanted
 from web.pages.timeline import timeline
 from web.transaction import Transaction
@@ -63,6 +65,7 @@ async def page(
             "steps": await kept.steps(session, job_id),
             "children": await listing.children(session, job_id, _RELATED),
             "audit": await audit.of_job(session, job_id),
+            "schedule": await lists.of_job(session, job_id),
             "copies": _copies(job, args, kwargs, str(request.base_url)),
         }
     return render(request, "job.html", **values)
@@ -94,7 +97,7 @@ async def edited(
     job = await jobs.get(session, job_id)
     try:
         arguments = control.Arguments(
-            _restored(_read(args, list, "args"), list(job.args)), _restored(_read(kwargs, dict, "kwargs"), job.kwargs)
+            restored(_read(args, list, "args"), list(job.args)), restored(_read(kwargs, dict, "kwargs"), job.kwargs)
         )
         if not confirmed:
             control.check_arguments(job, arguments)
@@ -160,18 +163,6 @@ def _read(text: str, kind: type[Any], name: str) -> Any:
     if not isinstance(value, kind):
         raise BadArguments(f"{name} must be a JSON {'array' if kind is list else 'object'}.", name)
     return value
-
-
-def _restored(edited: Any, original: Any) -> Any:
-    """What was shown masked and was not touched is what it was."""
-    if edited == MASK:
-        return original
-    if isinstance(edited, dict) and isinstance(original, dict):
-        return {name: _restored(value, original.get(name, value)) for name, value in edited.items()}
-    if isinstance(edited, list) and isinstance(original, list):
-        rest = original + edited[len(original) :]
-        return [_restored(value, before) for value, before in zip(edited, rest, strict=False)]
-    return edited
 
 
 def _difference(job: Job, args: str, kwargs: str) -> list[str]:

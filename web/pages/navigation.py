@@ -17,6 +17,8 @@ PAGES = (
     Page("/", "Overview", "overview", "o"),
     Page("/jobs", "Jobs", "jobs", "j"),
     Page("/errors", "Errors", "errors", "e"),
+    Page("/schedules", "Schedules", "schedules", "s"),
+    Page("/workflows", "Workflows", "workflows", "w"),
     Page("/queues", "Queues", "queues", "q"),
     Page("/actors", "Actors", "actors", "a"),
     Page("/settings", "Settings", "settings", "t", "admin"),

@@ -137,23 +137,32 @@ function zoom(plot, href) {
 // ---- pan and zoom of a drawing ----
 
 function panZoom(svg) {
-  const box = svg.viewBox.baseVal, start = { x: box.x, y: box.y, width: box.width, height: box.height };
+  const box = svg.viewBox.baseVal, fit = () => { const [x, y, width, height] = svg.dataset.pan.split(" ").map(Number); return { x, y, width, height }; };
+  const view = fit();
+  let moved = false;
+  const show = () => { moved = true; Object.assign(box, view); };
   const scale = (factor) => {
-    const w = box.width * factor, h = box.height * factor;
-    box.x += (box.width - w) / 2; box.y += (box.height - h) / 2; box.width = w; box.height = h;
+    const w = view.width * factor, h = view.height * factor;
+    view.x += (view.width - w) / 2; view.y += (view.height - h) / 2; view.width = w; view.height = h;
+    show();
   };
+  svg.restore = () => { if (moved) show(); else Object.assign(view, fit()); };
   svg.addEventListener("wheel", (event) => { if (event.ctrlKey) { event.preventDefault(); scale(event.deltaY > 0 ? 1.1 : 0.9); } }, { passive: false });
+  svg.addEventListener("dragstart", (event) => event.preventDefault());
   svg.addEventListener("pointermove", (event) => {
     if (!(event.buttons & 1)) return;
-    const ratio = box.width / svg.clientWidth;
-    box.x -= event.movementX * ratio; box.y -= event.movementY * ratio;
+    const ratio = view.width / svg.clientWidth;
+    view.x -= event.movementX * ratio; view.y -= event.movementY * ratio;
+    show();
   });
-  for (const button of $$(`[data-zoom="${svg.id}"]`)) {
-    button.addEventListener("click", () => {
-      if (button.value === "fit") Object.assign(box, start);
-      else scale(button.value === "in" ? 0.8 : 1.25);
-    });
-  }
+  svg.zoom = (how) => {
+    if (how === "fit") { Object.assign(view, fit()); show(); moved = false; } else scale(how === "in" ? 0.8 : 1.25);
+  };
+}
+
+// A refresh puts the drawing's own frame back: whoever has moved it finds it as it was.
+function panAll() {
+  for (const svg of $$("svg[data-pan]")) if (svg.restore) svg.restore(); else panZoom(svg);
 }
 
 // ---- keys ----
@@ -195,6 +204,8 @@ function press(event) {
 document.addEventListener("click", async (event) => {
   const opens = event.target.closest("[data-dialog]");
   if (opens) { event.preventDefault(); openDialog($(`#${opens.dataset.dialog}`)); return; }
+  const zooms = event.target.closest("[data-zoom]");
+  if (zooms) { $(`#${zooms.dataset.zoom}`)?.zoom?.(zooms.value); return; }
   const closes = event.target.closest("[data-close]");
   if (closes) { event.preventDefault(); closes.closest("dialog")?.close(); return; }
   const copies = event.target.closest("[data-copy]");
@@ -234,6 +245,7 @@ document.addEventListener("htmx:after:swap", (event) => {
   showTimes();
   countSelected();
   draw();
+  panAll();
 });
 setInterval(showTimes, 10_000);
 addEventListener("resize", () => draw());
@@ -243,5 +255,5 @@ for (const control of $$("[data-preference]")) control.value = recall(control.da
 showTimes();
 countSelected();
 draw();
-for (const svg of $$("svg[data-pan]")) panZoom(svg);
+panAll();
 follow();

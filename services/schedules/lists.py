@@ -1,0 +1,110 @@
+"""Schedules as people look for them: searched, a page at a time, with their last runs."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, get_args
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db import schedule_views
+from db.models import ScheduledJob, ScheduledJobExecution
+
+Show = Literal["all", "enabled", "disabled", "late", "failing", "broken"]
+Source = Literal["all", "person", "code"]
+SHOWS: tuple[Show, ...] = get_args(Show)
+SOURCES: tuple[Source, ...] = get_args(Source)
+LATE = timedelta(seconds=10)  # a run that is still to be made so long after its time
+
+
+@dataclass(frozen=True)
+class Run:
+    """One of the last runs of a schedule. `status` is its job's state where there is one."""
+
+    planned_at: datetime
+    status: str
+    job_id: uuid.UUID | None
+    reason: str | None
+    times: int
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+async def page(
+    session: AsyncSession,
+    *,
+    text: str = "",
+    show: Show = "all",
+    source: Source = "all",
+    after: str | None = None,
+    limit: int = 50,
+) -> list[ScheduledJob]:
+    """By name, from the one after `after`. `text` is part of a name, an actor's name or a description."""
+    statement = select(ScheduledJob).order_by(ScheduledJob.name).limit(limit)
+    if after is not None:
+        statement = statement.where(ScheduledJob.name > after)
+    if text:
+        columns = (ScheduledJob.name, ScheduledJob.task_function, ScheduledJob.description)
+        statement = statement.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
+    if source != "all":
+        statement = statement.where(_made_by(source))
+    if show != "all":
+        statement = statement.where(_SHOWN[show])
+    return list(await session.scalars(statement))
+
+
+async def some(session: AsyncSession, ids: Sequence[uuid.UUID]) -> list[ScheduledJob]:
+    """Those of these that there are, by name."""
+    return list(await session.scalars(select(ScheduledJob).where(ScheduledJob.id.in_(ids)).order_by(ScheduledJob.name)))
+
+
+async def latest(session: AsyncSession, ids: Sequence[uuid.UUID], most: int = 20) -> dict[uuid.UUID, list[Run]]:
+    """The last runs of each of these, newest first."""
+    connection = await session.connection()
+    rows = (await connection.exec_driver_sql(schedule_views.LATEST, (list(ids), most))).mappings()
+    found: dict[uuid.UUID, list[Run]] = defaultdict(list)
+    for row in rows:
+        values: dict[str, Any] = dict(row)
+        found[uuid.UUID(str(values.pop("schedule_id")))].append(Run(**values))
+    return found
+
+
+async def planned(session: AsyncSession) -> list[ScheduledJob]:
+    """Those that run by themselves, the next ones first; those that periodiq triggers at the end."""
+    next_first = ScheduledJob.next_run_at.asc().nulls_last(), ScheduledJob.name
+    runs = or_(ScheduledJob.next_run_at.is_not(None), (ScheduledJob.kind == "code") & ScheduledJob.enabled)
+    return list(await session.scalars(select(ScheduledJob).where(runs).order_by(*next_first)))
+
+
+async def of_job(session: AsyncSession, job_id: uuid.UUID) -> ScheduledJob | None:
+    """The schedule that made a job, unless it was deleted since."""
+    made = select(ScheduledJobExecution.schedule_id).where(ScheduledJobExecution.job_id == job_id)
+    found: ScheduledJob | None = await session.scalar(select(ScheduledJob).where(ScheduledJob.id.in_(made)))
+    return found
+
+
+def _made_by(source: Source) -> ColumnElement[bool]:
+    is_code = or_(ScheduledJob.kind == "code", ScheduledJob.managed_by == "code")
+    return is_code if source == "code" else ~is_code
+
+
+_LAST_STATUS = (
+    select(ScheduledJobExecution.status)
+    .where(
+        ScheduledJobExecution.schedule_id == ScheduledJob.id,
+        ScheduledJobExecution.status.in_(("succeeded", "failed", "cancelled")),
+    )
+    .order_by(ScheduledJobExecution.planned_at.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_SHOWN: dict[str, ColumnElement[bool]] = {
+    "enabled": ScheduledJob.enabled.is_(True),
+    "disabled": ScheduledJob.enabled.is_(False),
+    "late": ScheduledJob.next_run_at < func.now() - LATE,
+    "failing": _LAST_STATUS == "failed",
+    "broken": ScheduledJob.problem.is_not(None),
+}

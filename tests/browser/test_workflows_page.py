@@ -1,0 +1,99 @@
+"""Tests of the pages of workflows, as an operator uses them."""
+
+import uuid
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from runtime.client import Client
+from services.workflows import chain, each, graph, s, sleep, start, wait_for
+from tests.browser.axe import violations
+from tests.browser.conftest import DESK, PHONE, Visit
+from tests.conftest import StartProcess
+from tests.workflows.flow_actors import flow_add, flow_collect, flow_fail_unless, flow_value
+
+
+async def started(client: Client, flow: Any, name: str) -> uuid.UUID:
+    async with client.session() as session:
+        made = await start(session, flow, name=name, owner="ada")
+        await session.commit()
+    return made.id
+
+
+def branches() -> Any:
+    a, b, c = s(flow_value, 1).named("load"), s(flow_add).named("check"), s(flow_collect).named("report")
+    many = each(flow_add, [1, 2, 3]).named("resize")
+    return graph({a: [], b: [a], many: [], wait_for("approved").named("approval"): [a], c: [b, many]})
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_workflows_can_be_used_by_everybody(visit: Visit, client: Client, dark: bool) -> None:
+    """Given a workflow with branches, of which some steps have ended, then axe finds no violation on its pages."""
+    here = f"/workflows/{await started(client, branches(), 'nightly')}"
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "update workflow_steps set state = 'succeeded', finished_at = now() + interval '2 s' where name = 'load'"
+        )
+        await connection.execute(
+            "update workflow_steps set state = 'failed', started_at = now(), finished_at = now() + interval '9 s',"
+            """ error = '{"type": "ValueError", "message": "no"}' where name = 'check'"""
+        )
+    tabs = [f"{here}?tab={tab}" for tab in ("graph", "timeline", "steps")]
+    for viewport in (DESK, PHONE):
+        for path in ("/workflows", *tabs, f"{here}/step?name=resize", f"{here}/cancel", f"{here}/skip?step=check"):
+            page = await visit(path, viewport=viewport, dark=dark)
+            assert await violations(page) == [], path
+            assert await page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], path
+
+
+async def test_a_failed_workflow_is_repaired(visit: Visit, client: Client, worker: StartProcess) -> None:
+    """Given a workflow whose step fails, when an operator opens it from the list and retries what failed, now that it
+    can be done, then it succeeds before their eyes."""
+    await worker("tests.workflows.flow_actors")
+    flow = chain(s(flow_value, 1).named("load"), s(flow_fail_unless, key="repaired"), s(flow_collect).named("report"))
+    await started(client, flow, "orders")
+    page = await visit("/workflows")
+    await page.get_by_role("link", name="orders").click()
+    await expect(page.locator("#life .badge").first).to_contain_text("failed", timeout=60_000)
+    await client.redis.set("stage:go:repaired", 1)
+    await page.get_by_role("link", name="Retry failed steps…").click()
+    await expect(page.get_by_role("heading", name="Retry 2 steps?")).to_be_visible()
+    await page.get_by_label("Reason").fill("the key is there")
+    await page.get_by_role("button", name="Retry 2 steps").click()
+    await expect(page.locator("#life .badge").first).to_contain_text("succeeded", timeout=60_000)
+    await page.get_by_role("link", name="Steps", exact=True).click()
+    await expect(page.locator("tbody .badge.succeeded")).to_have_count(3)
+
+
+async def test_an_event_is_sent_without_script(visit: Visit, client: Client) -> None:
+    """Given a step that waits for its event, when an operator whose browser has no JavaScript sends it, with a mistake
+    first, then the mistake is named and what was typed kept; then the step has succeeded."""
+    here = f"/workflows/{await started(client, chain(wait_for('approved').named('approval'), sleep(600)), 'orders')}"
+    page = await visit(here, script=False)
+    await page.get_by_role("link", name="approval: running").click()
+    await page.get_by_role("link", name="Send the event…").click()
+    await page.get_by_label("What to say").fill('{"by": ')
+    await page.get_by_role("button", name="Send the event to 1 step").click()
+    await expect(page.locator("#value-wrong")).to_contain_text("not JSON")
+    await expect(page.get_by_label("What to say")).to_have_value('{"by": ')
+    await page.get_by_label("What to say").fill('{"by": "ada"}')
+    await page.get_by_role("button", name="Send the event to 1 step").click()
+    await expect(page.get_by_role("status")).to_contain_text("It has been told")
+    await expect(page.get_by_role("link", name="approval: succeeded")).to_be_visible()
+
+
+async def test_a_drawing_stays_where_it_was_moved_to(visit: Visit, client: Client) -> None:
+    """Given a graph that was enlarged, when the page is refreshed by what happens, then it is still so."""
+    here = f"/workflows/{await started(client, branches(), 'nightly')}"
+    page = await visit(here)
+    drawing = page.locator("svg#graph")
+    before = await drawing.get_attribute("viewBox")
+    await page.get_by_role("button", name="Larger").click()
+    enlarged = await drawing.get_attribute("viewBox")
+    assert enlarged != before
+    async with client.database.connection() as connection:
+        await connection.execute("update workflow_steps set state = 'failed', started_at = now() where name = 'check'")
+    await client.redis.publish("dramatiq:changed", "jobs")
+    await expect(page.get_by_role("link", name="check: failed")).to_be_visible(timeout=20_000)
+    assert await drawing.get_attribute("viewBox") == enlarged

@@ -1,0 +1,189 @@
+"""Tests of the pages of schedules, without a browser."""
+
+import uuid
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from runtime.client import Client
+from services import schedules
+from services.schedules import ScheduleSpec, calendar, lists, words
+from tests.web.callers import caller, user
+
+HTML = {"Accept": "text/html"}
+FORM = {
+    "name": "Nightly", "task_function": "cleanup_completed_jobs", "job_type": "cron", "expression": "30 2 * * *",
+    "time_zone": "Europe/Berlin", "overlap": "skip", "misfire": "run_once", "enabled": "true",
+}  # fmt: skip
+
+
+async def made(client: Client, name: str = "Nightly", **more: object) -> uuid.UUID:
+    fields = {
+        "name": name, "task_function": "cleanup_completed_jobs", "job_type": "cron",
+        "schedule_config": {"expression": "30 2 * * *"}, "time_zone": "Europe/Berlin",
+    }  # fmt: skip
+    async with client.session() as session:
+        schedule = await schedules.create(session, ScheduleSpec.parse(fields | more), who="ana")
+        await session.commit()
+    return schedule.id
+
+
+async def test_a_form_makes_a_schedule_and_changes_it(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a filled-in form, then the schedule is as it says; the form of an edit shows it so, and saves a version."""
+    created = await person.post("/schedules/new", data=FORM | {"jitter": "2.5", "start_at": "2027-01-01T00:00"})
+    assert created.status_code == 303, created.text
+    here = created.headers["location"]
+    async with client.session() as session:
+        schedule = await schedules.get(session, uuid.UUID(here.rpartition("/")[2]))
+    assert schedule.jitter == 2.5
+    assert schedule.start_at == datetime(2026, 12, 31, 23, tzinfo=UTC)  # midnight in Berlin
+    form = (await person.get(f"{here}/edit")).text
+    assert 'value="30 2 * * *"' in form
+    assert 'value="2027-01-01T00:00:00"' in form
+    edited = await person.post(f"{here}/edit", data=FORM | {"job_type": "interval", "every": "90", "unit": "minutes"})
+    assert edited.status_code == 303, edited.text
+    async with client.session() as session:
+        schedule = await schedules.get(session, schedule.id)
+    assert (schedule.schedule_config, schedule.version) == ({"minutes": 90}, 2)
+    page = (await person.get(here)).text
+    assert "Every 90 minutes" in page
+    assert "Restore version 1" in page
+    assert (await person.post(f"{here}/restore", data={"version": "1"})).status_code == 303
+    async with client.session() as session:
+        schedule = await schedules.get(session, schedule.id)
+    assert (schedule.schedule_config, schedule.version) == ({"expression": "30 2 * * *"}, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"name": " "}, "name"),
+        ({"name": "Taken"}, "name"),
+        ({"task_function": ""}, "task_function"),
+        ({"task_function": "gone"}, "task_function"),
+        ({"expression": "never"}, "expression"),
+        ({"job_type": "interval", "every": "often"}, "every"),
+        ({"job_type": "interval", "every": "0", "unit": "seconds"}, "every"),
+        ({"job_type": "date", "run_at": "soon"}, "run_at"),
+        ({"job_type": "combination", "config": "{"}, "config"),
+        ({"time_zone": "Europe/Nowhere"}, "time_zone"),
+        ({"start_at": "soon"}, "start_at"),
+        ({"repeat": "many"}, "repeat"),
+        ({"priority": "100000"}, "priority"),
+        ({"args_as": "json", "task_args": "["}, "task_args"),
+        ({"args_as": "json", "task_args": '{"no_such": 1}'}, "task_args"),
+    ],
+)
+async def test_a_mistake_is_named_at_its_field(
+    person: httpx.AsyncClient, client: Client, change: dict[str, str], field: str
+) -> None:
+    """Given a form with one mistake, then it is shown again with it, and nothing is saved."""
+    await made(client, "Taken")
+    refused = await person.post("/schedules/new", data=FORM | change)
+    assert refused.status_code == 422
+    assert f'id="{field}-wrong"' in refused.text, refused.text
+    async with client.session() as session:
+        assert [one.name for one in await schedules.listed(session, kind="table")] == ["Taken"]
+
+
+async def test_what_was_changed_meanwhile_is_not_overwritten(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a form that was opened before somebody else saved, then it is refused and keeps what was typed."""
+    schedule = await made(client)
+    async with client.session() as session:
+        await schedules.edit(session, schedule, {"jitter": 1.0}, who="bob")
+        await session.commit()
+    late = await person.post(f"/schedules/{schedule}/edit", data=FORM | {"version": "1", "description": "Mine"})
+    assert late.status_code == 422
+    assert "changed by bob" in late.text
+    assert "Mine" in late.text
+
+
+async def test_a_run_with_other_arguments(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a schedule, when it is run with arguments that its actor does not take, then the form says so; run as it
+    is, it leads to the job."""
+    schedule = await made(client)
+    refused = await person.post(f"/schedules/{schedule}/run", data={"task_args": '{"no_such": 1}'})
+    assert refused.status_code == 422
+    assert "no_such" in refused.text
+    done = await person.post(f"/schedules/{schedule}/run", data={"task_args": "{}"})
+    assert done.status_code == 303
+    assert done.headers["location"].startswith("/jobs/")
+
+
+async def test_a_schedule_is_deleted_after_a_question(person: httpx.AsyncClient, client: Client) -> None:
+    schedule = await made(client)
+    assert "1 schedule" in (await person.get(f"/schedules/{schedule}/delete")).text
+    assert (await person.post(f"/schedules/{schedule}/delete")).status_code == 303
+    assert (await person.get(f"/schedules/{schedule}", headers=HTML)).status_code == 404
+
+
+async def test_schedules_are_found(person: httpx.AsyncClient, client: Client) -> None:
+    """Given schedules on and off, late and failing, then each filter shows those that it means, a page at a time."""
+    late, failing = await made(client, "Late"), await made(client, "Failing 100%")
+    await made(client, "Off", enabled=False)
+    async with client.database.connection() as connection:
+        await connection.execute("update scheduled_jobs set next_run_at = now() - interval '1 min' where id = $1", late)
+        await connection.execute(
+            "insert into scheduled_job_executions (id, schedule_id, schedule, planned_at, status, triggered_by)"
+            " values (gen_random_uuid(), $1, 'Failing', now(), 'failed', 'schedule')", failing,
+        )  # fmt: skip
+    async with client.session() as session:
+        found = {
+            show: [one.name for one in await lists.page(session, show=show, source="person")] for show in lists.SHOWS
+        }
+        assert [one.name for one in await lists.page(session, text="100%")] == ["Failing 100%"]
+        assert [one.name for one in await lists.page(session, source="person", after="Late")] == ["Off"]
+    assert found == {
+        "all": ["Failing 100%", "Late", "Off"], "enabled": ["Failing 100%", "Late"], "disabled": ["Off"],
+        "late": ["Late"], "failing": ["Failing 100%"], "broken": [],
+    }  # fmt: skip
+    page = (await person.get("/schedules")).text
+    assert "At 02:30" in page
+    assert "The last 1 runs: 1 failed" in page
+
+
+async def test_a_viewer_looks_and_does_nothing(app: FastAPI, client: Client) -> None:
+    schedule = await made(client)
+    async with caller(app, httpx.Headers(HTML), await user("vera", "the-session-of-vera", "viewer")) as viewer:
+        for path in ("/schedules", "/schedules/calendar", f"/schedules/{schedule}"):
+            page = await viewer.get(path)
+            assert page.status_code == 200
+            assert "Run now" not in page.text
+        for path in ("/schedules/new", f"/schedules/{schedule}/edit", f"/schedules/{schedule}/run"):
+            assert (await viewer.get(path)).status_code == 403
+            assert (await viewer.post(path)).status_code == 403
+        assert (await viewer.post(f"/schedules/{schedule}/disable")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "said"),
+    [
+        ("cron", {"expression": "0 9 * * mon-fri"}, "At 09:00, Monday through Friday"),
+        ("cron", {"expression": "@weekly"}, "At 00:00, only on Sunday"),
+        ("interval", {"hours": 1}, "Every hour"),
+        ("interval", {"hours": 1, "minutes": 30}, "Every 1 hour, 30 minutes"),
+        ("date", {"run_at": "2027-01-01T09:00"}, "Once, 2027-01-01T09:00"),
+        ("combination", {"any": [{"type": "interval", "days": 2}, {"type": "cron", "expression": "0 0 * * *"}]},
+         "Every 2 days; or: At 00:00"),
+        ("own", {}, "own"),
+    ],
+)  # fmt: skip
+def test_when_in_words(kind: str, config: dict[str, object], said: str) -> None:
+    assert words.in_words(kind, config) == said
+
+
+async def test_the_week_ahead_is_counted(client: Client) -> None:
+    """Given a daily, an hourly and a frequent schedule, then each hour of the week has its runs."""
+    await made(client, "Daily", time_zone="UTC")
+    await made(client, "Hourly", time_zone="UTC", schedule_config={"expression": "15 * * * *"})
+    start = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
+    async with client.session() as session:
+        planned = [one for one in await lists.planned(session) if one.kind == "table"]
+        found = await calendar.week(planned, start)
+    assert (found.counted, found.schedules) == (2, 2)
+    by_hour = {hour.starts_at.hour: hour.runs for hour in found.hours}
+    assert by_hour == {hour: 2 if hour == 2 else 1 for hour in range(24)}
+    assert found.hours[14].names == ("Hourly", "Daily")
+    assert await calendar.a_day("interval", {"seconds": 1}, "UTC", start) == pytest.approx(86_400)

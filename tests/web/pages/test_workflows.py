@@ -1,0 +1,103 @@
+"""Tests of the pages of workflows, without a browser."""
+
+import uuid
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from runtime.client import Client
+from services import workflow_views as views
+from services.workflows import chain, each, graph, s, start, wait_for
+from tests.web.callers import caller, user
+from tests.workflows.flow_actors import flow_add, flow_collect, flow_value
+from web.pages.workflow_drawing import draw
+from web.pages.workflows import affected
+
+HTML = {"Accept": "text/html"}
+
+
+async def started(client: Client, flow: Any, name: str = "nightly") -> uuid.UUID:
+    async with client.session() as session:
+        made = await start(session, flow, name=name)
+        await session.commit()
+    return made.id
+
+
+def branches() -> Any:
+    a, b, c = s(flow_value, 1).named("a"), s(flow_add).named("b"), s(flow_collect).named("c")
+    return graph({a: [], b: [a], c: [b], each(flow_add, [1, 2]).named("map"): []})
+
+
+async def test_the_list_tells_how_far_each_has_come(person: httpx.AsyncClient, client: Client) -> None:
+    """Given workflows, then the list has their steps and what runs now; it is filtered, and goes on page by page."""
+    await started(client, branches())
+    for _ in range(50):
+        await started(client, s(flow_value, 1), "small")
+    page = (await person.get("/workflows")).text
+    assert "Older" in page
+    assert page.count('<tr id="w') == 50
+    found = (await person.get("/workflows?name=nightly&state=running")).text
+    assert found.count('<tr id="w') == 1
+    assert "0 of 5 steps, 0 of 2 jobs" in found
+    assert "a, map" in found
+    assert "No workflow fits" in (await person.get("/workflows?state=failed")).text
+
+
+async def test_what_an_action_is_about(client: Client) -> None:
+    """Given a graph in which a step failed, then each action names the steps that it does something to."""
+    workflow = await started(client, branches())
+    async with client.database.connection() as connection:
+        await connection.execute("update workflow_steps set state = 'failed' where name = 'map'")
+    async with client.session() as session:
+        places = await views.graph(session, workflow)
+    named = {
+        verb: [place.step.name for place in affected(places, verb, "b")]
+        for verb in ("retry", "rerun", "skip", "cancel")
+    }
+    assert named["retry"] == ["map"]
+    assert sorted(named["rerun"]) == ["b", "c", "join", "map"]
+    assert named["skip"] == ["b"]
+    assert sorted(named["cancel"]) == ["a", "b", "c", "join"]
+
+
+async def test_a_drawing_goes_from_left_to_right(client: Client) -> None:
+    """Given a graph, then each step is drawn right of what it comes after, no two in one place, all within."""
+    workflow = await started(client, branches())
+    async with client.session() as session:
+        drawing = draw(await views.graph(session, workflow))
+    x = {node.place.step.name: node.x for node in drawing.nodes}
+    assert all(x[before] < node.x for node in drawing.nodes for before in node.place.after)
+    assert len({(node.x, node.y) for node in drawing.nodes}) == len(drawing.nodes) == 5
+    assert all(0 <= node.x < drawing.width and 0 <= node.y < drawing.height for node in drawing.nodes)
+    assert len(drawing.lines) == 4
+
+
+async def test_a_workflow_is_cancelled_after_a_question(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a running workflow, when it is cancelled, then the question named the number, and it is not asked again."""
+    here = f"/workflows/{await started(client, branches())}"
+    assert "Cancel 5 steps" in (await person.get(f"{here}/cancel")).text
+    done = await person.post(f"{here}/cancel", data={"reason": "not needed"})
+    assert (done.status_code, done.headers["location"]) == (303, here)
+    assert (await person.get(f"{here}/cancel")).status_code == 303
+    assert (await person.post(f"{here}/pause")).status_code == 303
+    assert "cancelled" in (await person.get(f"{here}?tab=steps")).text
+
+
+async def test_a_viewer_looks_and_does_nothing(app: FastAPI, client: Client) -> None:
+    here = f"/workflows/{await started(client, chain(wait_for('approved').named('wait'), s(flow_value)))}"
+    async with caller(app, httpx.Headers(HTML), await user("vera", "the-session-of-vera", "viewer")) as viewer:
+        for path in ("/workflows", here, f"{here}?tab=timeline", f"{here}?tab=steps", f"{here}/step?name=wait"):
+            page = await viewer.get(path)
+            assert page.status_code == 200, page.text
+            assert "Cancel…" not in page.text
+            assert "Send the event" not in page.text
+        for verb in ("cancel", "pause", "skip", "event"):
+            assert (await viewer.get(f"{here}/{verb}?step=wait")).status_code == 403
+            assert (await viewer.post(f"{here}/{verb}", data={"step": "wait"})).status_code == 403
+
+
+async def test_what_is_not_there_is_not_found(person: httpx.AsyncClient, client: Client) -> None:
+    here = f"/workflows/{await started(client, s(flow_value, 1))}"
+    for path in (f"/workflows/{uuid.uuid4()}", f"{here}/step?name=nix", f"{here}/skip?step=nix"):
+        assert (await person.get(path, headers=HTML)).status_code == 404

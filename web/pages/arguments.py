@@ -1,0 +1,17 @@
+"""Arguments as people see and edit them: masked where they are secret, and put back where nobody touched them."""
+
+from typing import Any
+
+from services.masking import MASK
+
+
+def restored(edited: Any, original: Any) -> Any:
+    """What was shown masked and was not touched is what it was."""
+    if edited == MASK:
+        return original
+    if isinstance(edited, dict) and isinstance(original, dict):
+        return {name: restored(value, original.get(name, value)) for name, value in edited.items()}
+    if isinstance(edited, list) and isinstance(original, list):
+        rest = original + edited[len(original) :]
+        return [restored(value, before) for value, before in zip(edited, rest, strict=False)]
+    return edited

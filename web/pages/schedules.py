@@ -1,0 +1,298 @@
+"""/schedules: what runs when, and whether it did; /schedules/ID: one of them."""
+
+import uuid
+from datetime import datetime
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+import orjson
+from fastapi import APIRouter, Form, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.models import ScheduledJob, ScheduledJobVersion
+from errors import BadArguments, BadRequest, Conflict, NotFound
+from runtime.triggers import PlannedRun, build, zone_of
+from services import schedules
+from services.masking import MASK
+from services.schedules import ScheduleSpec, calendar, lists, words
+from web.caller import CurrentCaller
+from web.pages import flash
+from web.pages.arguments import restored
+from web.pages.login import inside
+from web.pages.rendering import render, wanted
+from web.pages.schedule_form import masked
+from web.transaction import Transaction
+
+router = APIRouter()
+
+SIZE = 50
+MOST_SELECTED = 200
+_UPCOMING = 20
+_HISTORY = 50
+Verb = Literal["enable", "disable", "run"]
+
+
+@router.get("/schedules")
+async def page(
+    request: Request,
+    session: Transaction,
+    text: Annotated[str, Query(max_length=200)] = "",
+    show: Annotated[lists.Show, Query()] = "all",
+    source: Annotated[lists.Source, Query()] = "all",
+    after: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    found = await lists.page(session, text=text.strip(), show=show, source=source, after=after, limit=SIZE + 1)
+    listed = found[:SIZE]
+    now = await schedules.moment(session)
+    asked = {"text": text, "show": show, "source": source}
+    return render(
+        request, "schedules.html", schedules=listed, latest=await lists.latest(session, [one.id for one in listed]),
+        next_of=lambda one: _next(one, now), late=now - lists.LATE, words=words,
+        text=text, show=show, shows=lists.SHOWS, source=source, sources=lists.SOURCES, is_first=after is None,
+        address=f"/schedules?{urlencode(asked | ({'after': after} if after else {}))}",
+        next=f"/schedules?{urlencode(asked | {'after': listed[-1].name})}" if len(found) > SIZE else None,
+    )  # fmt: skip
+
+
+@router.get("/schedules/calendar")
+async def week(request: Request, session: Transaction, zone: Annotated[str, Query(max_length=100)] = "UTC") -> Response:
+    """The runs of the next seven days, by the hour."""
+    try:
+        clock, wrong = zone_of(zone, "zone"), ""
+    except BadArguments as error:
+        clock, wrong = zone_of("UTC"), str(error)
+    found = await calendar.week(await lists.planned(session), await schedules.moment(session))
+    busiest = sorted((hour for hour in found.hours if hour.runs), key=lambda hour: -hour.runs)[:5]
+    local = [(hour.starts_at.astimezone(clock), hour) for hour in found.hours]
+    days = sorted({at.date() for at, _ in local})
+    return render(
+        request, "schedules/calendar.html", status=422 if wrong else 200, week=found, busiest=busiest, zone=zone,
+        clock=clock, wrong=wrong, days=days, cells=[(days.index(at.date()), at.hour, hour) for at, hour in local],
+        most=max((hour.runs for hour in found.hours), default=0),
+    )  # fmt: skip
+
+
+@router.post("/schedules/selected")
+async def ask_about_selected(
+    request: Request,
+    session: Transaction,
+    caller: CurrentCaller,
+    verb: Annotated[Verb, Form()],
+    to: Annotated[str, Form()] = "/schedules",
+    schedule: Annotated[list[uuid.UUID] | None, Form(max_length=MOST_SELECTED)] = None,
+) -> Response:
+    """Name them, and ask."""
+    caller.require("operate")
+    found = await lists.some(session, schedule or [])
+    if not found:
+        return flash.redirect(inside(to), "No schedule was selected.", bad=True)
+    return render(request, "schedules/many.html", verb=verb, schedules=found, to=inside(to))
+
+
+@router.post("/schedules/act")
+async def act_on_selected(
+    session: Transaction,
+    caller: CurrentCaller,
+    verb: Annotated[Verb, Form()],
+    schedule: Annotated[list[uuid.UUID], Form(max_length=MOST_SELECTED)],
+    to: Annotated[str, Form()] = "/schedules",
+) -> Response:
+    """Do it to each; those to which it makes no sense are left as they are."""
+    caller.require("operate")
+    done, refusals = 0, []
+    for schedule_id in schedule:
+        try:
+            async with session.begin_nested():
+                await _act(session, schedule_id, verb, caller.name)
+            done += 1
+        except (BadRequest, Conflict, NotFound) as error:
+            refusals.append(str(error))
+    word = {"enable": "turned on", "disable": "turned off", "run": "run"}[verb]
+    said = f"{done} of {len(schedule)} schedules were {word}."
+    return flash.redirect(inside(to), " ".join([said, *refusals[:1]]), bad=not done)
+
+
+@router.get("/schedules/{schedule_id}")
+async def one(
+    request: Request,
+    session: Transaction,
+    schedule_id: uuid.UUID,
+    page: Annotated[int, Query(ge=1, le=1_000)] = 1,
+) -> Response:
+    schedule = await schedules.get(session, schedule_id)
+    history = await schedules.executions(session, schedule_id=schedule_id, page=page, per_page=_HISTORY + 1)
+    values: dict[str, Any] = {
+        "schedule": schedule,
+        "sentence": words.in_words(schedule.job_type, schedule.schedule_config),
+        "expression": words.expression(schedule.job_type, schedule.schedule_config),
+        "upcoming": await _upcoming(session, schedule),
+        "history": history[:_HISTORY],
+        "page": page,
+        "has_more": len(history) > _HISTORY,
+        "late": await schedules.moment(session) - lists.LATE,
+    }
+    if wanted(request) is None:
+        versions = await schedules.versions(session, schedule_id)
+        values |= {"versions": versions, "changes": _changes(versions), "args": masked(schedule)}
+    return render(request, "schedules/schedule.html", **values)
+
+
+@router.get("/schedules/{schedule_id}/run")
+async def ask_to_run(request: Request, session: Transaction, caller: CurrentCaller, schedule_id: uuid.UUID) -> Response:
+    """Ask, and offer to change the arguments for this once."""
+    caller.require("operate")
+    schedule = await schedules.get(session, schedule_id)
+    return _run_form(request, schedule, _pretty(masked(schedule)))
+
+
+@router.post("/schedules/{schedule_id}/run")
+async def run(
+    request: Request,
+    session: Transaction,
+    caller: CurrentCaller,
+    schedule_id: uuid.UUID,
+    task_args: Annotated[str, Form(max_length=300_000)] = "",
+) -> Response:
+    caller.require("operate")
+    schedule = await schedules.get(session, schedule_id)
+    try:
+        async with session.begin_nested():
+            given = _read(task_args, schedule) if task_args.strip() else None
+            execution = await schedules.trigger(session, schedule_id, who=caller.name, task_args=given)
+    except BadRequest as error:
+        return _run_form(request, schedule, task_args, str(error))
+    if execution.job_id is None:
+        return flash.redirect(f"/schedules/{schedule_id}", "It would have run: the schedule only records that.")
+    return flash.redirect(f"/jobs/{execution.job_id}", f"{schedule.name} runs now: this is its job.")
+
+
+@router.get("/schedules/{schedule_id}/delete")
+async def ask_to_delete(
+    request: Request, session: Transaction, caller: CurrentCaller, schedule_id: uuid.UUID
+) -> Response:
+    caller.require("operate")
+    return render(request, "schedules/delete.html", schedule=await schedules.get(session, schedule_id))
+
+
+@router.post("/schedules/{schedule_id}/delete")
+async def delete(session: Transaction, caller: CurrentCaller, schedule_id: uuid.UUID) -> Response:
+    caller.require("operate")
+    name = (await schedules.get(session, schedule_id)).name
+    try:
+        await schedules.delete(session, schedule_id, who=caller.name)
+    except Conflict as error:
+        return flash.redirect(f"/schedules/{schedule_id}", str(error), bad=True)
+    return flash.redirect("/schedules", f"{name} was deleted.")
+
+
+@router.post("/schedules/{schedule_id}/restore")
+async def restore(
+    session: Transaction, caller: CurrentCaller, schedule_id: uuid.UUID, version: Annotated[int, Form(ge=1)]
+) -> Response:
+    """Make it again what it was at a version, as a new one."""
+    caller.require("operate")
+    here = f"/schedules/{schedule_id}"
+    found = [one for one in await schedules.versions(session, schedule_id) if one.version == version]
+    if not found:
+        raise NotFound(f"This schedule has no version {version}.")
+    try:
+        async with session.begin_nested():
+            spec = ScheduleSpec.parse(found[0].document)
+            made = await schedules.replace(session, schedule_id, spec, who=caller.name)
+    except (BadRequest, Conflict) as error:
+        return flash.redirect(here, str(error), bad=True)
+    return flash.redirect(here, f"It is as it was at version {version}; that is version {made.version} now.")
+
+
+@router.post("/schedules/{schedule_id}/{verb}")
+async def switch(
+    session: Transaction,
+    caller: CurrentCaller,
+    schedule_id: uuid.UUID,
+    verb: Literal["enable", "disable"],
+    to: Annotated[str, Form()] = "",
+) -> Response:
+    caller.require("operate")
+    back = inside(to) if to else f"/schedules/{schedule_id}"
+    try:
+        async with session.begin_nested():
+            schedule = await _act(session, schedule_id, verb, caller.name)
+    except (BadRequest, Conflict) as error:
+        return flash.redirect(back, str(error), bad=True)
+    said = "is on: it goes on with its next run" if verb == "enable" else "is off: it makes no run until it is on again"
+    return flash.redirect(back, f"{schedule.name} {said}.")
+
+
+async def _act(session: AsyncSession, schedule_id: uuid.UUID, verb: Verb, who: str) -> ScheduledJob:
+    if verb == "run":
+        await schedules.trigger(session, schedule_id, who=who)
+        return await schedules.get(session, schedule_id)
+    return await schedules.set_enabled(session, schedule_id, verb == "enable", who=who)
+
+
+def _run_form(request: Request, schedule: ScheduledJob, typed: str, wrong: str = "") -> Response:
+    return render(
+        request, "schedules/run.html", status=422 if wrong else 200, schedule=schedule, typed=typed, wrong=wrong,
+        mask=MASK,
+    )  # fmt: skip
+
+
+def _read(text: str, schedule: ScheduledJob) -> dict[str, Any] | list[Any]:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise BadArguments(f"This is not JSON: {error}.", "task_args") from None
+    if not isinstance(value, dict | list):
+        raise BadArguments("Write a JSON object (by name) or array (by place).", "task_args")
+    return restored(value, schedule.task_args)  # type: ignore[no-any-return]
+
+
+def _next(schedule: ScheduledJob, now: datetime) -> datetime | None:
+    """Its next run; for one that periodiq triggers, the time that its expression names."""
+    if schedule.next_run_at is not None or schedule.kind == "table" or not schedule.enabled:
+        return schedule.next_run_at
+    try:
+        trigger = build(
+            schedule.job_type, schedule.schedule_config, zone_of(schedule.time_zone), schedule.anchor_at
+        )  # fmt: skip
+    except BadArguments:
+        return None
+    return trigger.next_after(now)
+
+
+async def _upcoming(session: AsyncSession, schedule: ScheduledJob) -> list[PlannedRun]:
+    if not schedule.enabled or (schedule.kind == "table" and schedule.next_run_at is None):
+        return []
+    try:
+        runs = await schedules.preview(
+            session, schedule.job_type, schedule.schedule_config, schedule.time_zone, _UPCOMING,
+            start_at=schedule.start_at, anchor_at=schedule.anchor_at,
+        )  # fmt: skip
+    except BadArguments:  # a kind of trigger that this process does not have
+        return []
+    left = None if schedule.repeat is None else max(0, schedule.repeat - schedule.runs)
+    return [run for run in runs if schedule.end_at is None or run.at <= schedule.end_at][:left]
+
+
+def _changes(versions: Any) -> dict[int, list[tuple[str, str, str]]]:
+    """What each version changed: fields, before and after, as JSON."""
+    found: dict[int, list[tuple[str, str, str]]] = {}
+    for now, before in pairwise(versions):
+        found[now.version] = _difference(before, now)
+    return found
+
+
+def _difference(before: ScheduledJobVersion, now: ScheduledJobVersion) -> list[tuple[str, str, str]]:
+    old, new = before.document, now.document
+    return [
+        (name, _said(name, old.get(name)), _said(name, new.get(name))) for name in new if old.get(name) != new.get(name)
+    ]
+
+
+def _said(name: str, value: Any) -> str:
+    return "…" if name == "task_args" else orjson.dumps(value).decode()
+
+
+def _pretty(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

@@ -6,7 +6,7 @@ BIN := .venv/bin
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev servers test test-system faults check format bench lock clean
+.PHONY: help demo dev servers test test-system faults check format bench screenshots lock clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,9 @@ format: .venv/installed ## Put the code into its form
 
 bench: .venv/installed ## Side by side with stock Dramatiq; ARGS='--rounds 1'
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: .venv/installed ## The console's pages on made-up data, into docs/images (needs Chromium)
+	@$(BIN)/python -m local run --fresh "callboard migrate && python -m local.screenshots"
 
 lock: ## Write both lock files anew from pyproject.toml (needs uv); ARGS=--upgrade
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv. Install it, or say where it is: make lock UV=..."; exit 1; }

@@ -21,6 +21,7 @@ CallboardError
 │   │   └── InDoubt         and it is left to a person what to do
 │   └── Rejected            it was refused for good: do not try again
 │       └── ChannelRefused  we were, not the message: another way may take it
+├── DirectoryError          the directory did not give its users, or too few to be believed
 ├── LeaseLost               this run of the job was given up: it may change nothing more
 ├── ServerUnavailable       PostgreSQL or Redis is away
 └── ProcessEnded            a process of the local stack ended by itself
@@ -220,3 +221,9 @@ class ChannelRefused(Rejected):
 
     Another provider may take the message; this one will not before somebody has set it right.
     """
+
+
+class DirectoryError(CallboardError):
+    """The directory did not give its users, or too few to be believed; nothing was changed."""
+
+    status = 502

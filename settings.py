@@ -142,6 +142,30 @@ class Settings(BaseSettings):
     webhook_disable_days: float = Field(5, gt=0, description="Days of nothing but failures that disable an endpoint.")
     webhook_retention_days: float = Field(90, gt=0, description="Days webhooks and their attempts are kept.")
 
+    seed_schedules: bool = Field(True, description="Whether the schedules that come with the code are made.")
+    ldap_url: str | None = Field(
+        None, description="Directory whose users are copied: ldap://dc.example.com, or ldaps://."
+    )
+    ldap_start_tls: bool = Field(True, description="Whether an ldap:// connection is encrypted (StartTLS).")
+    ldap_ca_file: Path | None = Field(None, description="Authorities (PEM) of the directory's certificate.")
+    ldap_bind_dn: str | None = Field(None, description="Who reads it: cn=callboard,ou=services,dc=example,dc=com")
+    ldap_password: SecretStr | None = Field(None, description="That account's password.")
+    ldap_base_dn: str | None = Field(None, description="Where the users are: ou=people,dc=example,dc=com")
+    ldap_filter: str = Field(
+        "(&(objectCategory=person)(objectClass=user))", description="Which entries are users (RFC 4515)."
+    )
+    ldap_page_size: int = Field(500, ge=1, le=100_000, description="Users per page; Active Directory gives 1000.")
+    ldap_timeout: int = Field(30, ge=1, le=900, description="Seconds the directory may take for one answer.")
+    ldap_least_share: float = Field(
+        0.5, ge=0, le=1, description="Share of the known users that must be there still; with fewer nothing is changed."
+    )
+    deployment_timeout: float = Field(300, gt=0, description="Seconds without a word that fail a running deployment.")
+    deployment_start_timeout: float = Field(3600, gt=0, description="Seconds until one that was not started fails.")
+    health_wait_warning: float = Field(300, gt=0, description="Seconds a due job may wait before health is a warning.")
+    health_wait_critical: float = Field(1800, gt=0, description="Seconds a due job may wait before it is critical.")
+    health_latency: float = Field(0.5, gt=0, description="Seconds PostgreSQL or Redis may take to say they are there.")
+    health_silence: float = Field(300, ge=120, description="Seconds without a health check that are critical.")
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
 
@@ -174,6 +198,11 @@ class Settings(BaseSettings):
         "secret_key",
         "outgoing_proxy",
         "outgoing_ca_file",
+        "ldap_url",
+        "ldap_ca_file",
+        "ldap_bind_dn",
+        "ldap_password",
+        "ldap_base_dn",
         mode="before",
     )
     @classmethod
@@ -238,6 +267,13 @@ class Settings(BaseSettings):
     def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
             ip_network(network, strict=False)  # its error says what is wrong
+        return value
+
+    @field_validator("ldap_url")
+    @classmethod
+    def _is_directory(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"ldaps?://[^/?#\s]+/?", value, re.IGNORECASE):
+            raise ValueError("must be ldap://host or ldaps://host, with a port if it is another than usual")
         return value
 
     @field_validator("mask_patterns")

@@ -37,6 +37,7 @@ class Place:
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
             "BENCHMARK_FOLDER": str(home),
+            "SEED_SCHEDULES": "false",  # only the jobs that are measured
             **options,
         }
 

@@ -199,6 +199,45 @@ from webhook_deliveries d left join webhook_endpoints e on e.id = d.endpoint_id
 where d.id = $1
 """
 
+# How many TO_REPLAY would return, counted no further than a limit: endpoint or null, outcomes, since or null, until or
+# null, event types or null, most.
+COUNT_TO_REPLAY = """
+select count(*) from (
+    select from webhook_deliveries d
+    join webhook_messages m on m.id = d.message_id
+    where ($1::uuid is null or d.endpoint_id = $1) and d.outcome = any($2::text[])
+      and ($3::timestamptz is null or d.created_at >= $3) and ($4::timestamptz is null or d.created_at < $4)
+      and ($5::text[] is null or m.event_type = any($5))
+      and not exists (select from webhook_deliveries later
+                      where later.message_id = d.message_id and later.endpoint_id is not distinct from d.endpoint_id
+                        and later.url is not distinct from d.url and later.id > d.id)
+    limit $6
+) found
+"""
+
+# What a list of deliveries shows besides: deliveries. `status` and `code` are those of the latest attempt.
+TOLD = """
+select d.id, m.event_type, e.url, a.status, a.code
+from webhook_deliveries d
+join webhook_messages m on m.id = d.message_id
+left join webhook_endpoints e on e.id = d.endpoint_id
+left join lateral (select status, code from webhook_attempts a where a.delivery_id = d.id
+                   order by number desc limit 1) a on true
+where d.id = any($1::uuid[])
+"""
+
+# How endpoints have done over the last 24 h, as far as their newest deliveries tell: endpoints, how many deliveries.
+HEALTH = """
+select e.id, h.succeeded, h.ended, h.waiting
+from unnest($1::uuid[]) e(id), lateral (
+    select count(*) filter (where outcome = 'succeeded') as succeeded, count(outcome) as ended,
+           count(*) filter (where outcome is null) as waiting
+    from (select outcome, created_at from webhook_deliveries d where d.endpoint_id = e.id
+          order by d.id desc limit $2) newest
+    where created_at > now() - interval '24 hours'
+) h
+"""
+
 # Deliveries whose jobs were cancelled, or failed without a word from their actor: seconds since then at most.
 SETTLE_ENDED = """
 update webhook_deliveries d set outcome = 'cancelled', ended_at = now(), started_at = null

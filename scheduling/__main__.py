@@ -21,6 +21,7 @@ from runtime.client import Client
 from runtime.grants import Grants
 from runtime.transport import SCHEDULES, WAKE
 from scheduling.firing import Firing
+from scheduling.health import HealthAlerts
 from scheduling.leader import Leader
 from scheduling.limiter import Limiter
 from scheduling.loop import keep_running
@@ -53,6 +54,7 @@ async def run(settings: Settings) -> None:
         limiter = Limiter(client.database, Grants(client.database, client.redis, client.outbox))
         sweeper = Sweeper(client.database)
         workflows = Workflows(client.database, client.redis, client.outbox)
+        health = HealthAlerts(client, leader, settings.health_silence)
         tasks = [
             asyncio.create_task(keep_running("relay", relay.run_once, due)),
             asyncio.create_task(keep_running("reconciler", reconciler.run_once, asyncio.Event())),
@@ -63,6 +65,7 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(keep_running("statistics", counting.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("limiter", limiter.run_once, limits_due)),
             asyncio.create_task(keep_running("sweeper", sweeper.run_once, asyncio.Event())),
+            asyncio.create_task(keep_running("health", health.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("workflows", workflows.run_once, asyncio.Event())),
             asyncio.create_task(listen(client.redis, {WAKE: [due, limits_due], SCHEDULES: [changed]})),
             asyncio.create_task(keep_running("seeder", seeder.run_once, asyncio.Event())),

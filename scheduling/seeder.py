@@ -22,8 +22,9 @@ class Seeder:
         if not self._leader.leads or term == self._seeded:
             return _PERIOD
         await catalogue.register(self._client.database, broker)
-        async with self._client.session() as session:
-            await seed(session, DEFAULTS, self._settings)
-            await session.commit()
+        if self._settings.seed_schedules:
+            async with self._client.session() as session:
+                await seed(session, DEFAULTS, self._settings)
+                await session.commit()
         self._seeded = term
         return _PERIOD

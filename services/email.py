@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from dramatiq import Actor
-from sqlalchemy import select, tuple_
+from sqlalchemy import Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -18,6 +18,7 @@ from db.models import Email, EmailEvent
 from errors import BadArguments, Conflict, NotFound
 from providers.email import Draft, Message, asked_for, read_draft, route
 from providers.email.rows import row_of
+from providers.email.templates import templates
 from runtime import payload
 from runtime.ids import uuid7
 from services import audit, jobs
@@ -25,6 +26,7 @@ from services.jobs import Enqueued, Options
 from settings import settings
 
 MOST_BULK = 10_000  # mails of one call
+MOST_SEARCHED = 20_000  # mails that are looked through for a tag or a template
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,11 @@ async def send_bulk(
     return await _write(session, rows, options, BULK[first])
 
 
+def template_names() -> list[str]:
+    """Templates that there are, ours among them."""
+    return templates(settings().email_templates).names()
+
+
 def preview(
     template: str, data: dict[str, Any] | None = None, *, to: str = "reader@example.com", subject: str | None = None
 ) -> Message:
@@ -178,8 +185,14 @@ async def recent(
     before: tuple[datetime, uuid.UUID] | None = None,
     status: str | None = None,
     address: str | None = None,
+    tag: str | None = None,
+    template: str | None = None,
+    since: datetime | None = None,
 ) -> list[Email]:
-    """The newest mails, without their words. `before` is `created_at` and `id` of the last one of the page before."""
+    """The newest mails, without their words. `before` is `created_at` and `id` of the last one of the page before.
+
+    No index knows tags and templates: they are looked for among the newest MOST_SEARCHED mails, those before `before`.
+    """
     statement = (
         select(Email)
         .options(defer(Email.content, raiseload=True))
@@ -188,11 +201,35 @@ async def recent(
     )
     if before is not None:
         statement = statement.where(tuple_(Email.created_at, Email.id) < before)
+    if since is not None:
+        statement = statement.where(Email.created_at >= since)
+    if tag is not None or template is not None:
+        statement = statement.where(Email.id.in_(_newest(before, since)))
+    if tag is not None:
+        statement = statement.where(Email.tags.contains([tag]))
+    if template is not None:
+        statement = statement.where(Email.template == template)
     if status is not None:
         statement = statement.where(Email.status == status)
     if address is not None:
         statement = statement.where(Email.addresses.contains([address.lower()]))
     return list(await session.scalars(statement))
+
+
+def _newest(before: tuple[datetime, uuid.UUID] | None, since: datetime | None) -> Select[uuid.UUID]:
+    newest = select(Email.id).order_by(Email.created_at.desc(), Email.id.desc()).limit(MOST_SEARCHED)
+    if before is not None:
+        newest = newest.where(tuple_(Email.created_at, Email.id) < before)
+    return newest if since is None else newest.where(Email.created_at >= since)
+
+
+def written(email: Email) -> Message | None:
+    """The mail as it would leave now, None once its words are deleted. Raises BadArguments where its template does not
+    work any more."""
+    if email.content is None:
+        return None
+    draft = Draft(email.content, email.subject, email.template, email.mailing_list, tuple(email.tags or ()))
+    return draft.write(email.id, settings())
 
 
 async def resend(session: AsyncSession, email_id: uuid.UUID, who: str, reason: str | None = None) -> Enqueued:

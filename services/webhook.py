@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -30,14 +30,15 @@ from services import audit, jobs
 from settings import settings
 
 __all__ = [
-    "FAILED", "OUTCOMES", "EndpointFields", "Filter", "Published", "attempts", "create_endpoint", "delete_endpoint",
-    "deliveries", "delivery", "disable_endpoint", "enable_endpoint", "endpoint", "endpoints", "event_types",
-    "header_names", "message", "message_name", "messages", "publish", "recover", "replay", "replay_matching",
-    "rotate_secret", "send", "send_test", "update_endpoint",
+    "FAILED", "MOST_SEARCHED", "OUTCOMES", "EndpointFields", "Filter", "Published", "attempts", "create_endpoint",
+    "delete_endpoint", "deliveries", "delivery", "disable_endpoint", "enable_endpoint", "endpoint", "endpoints",
+    "event_types", "header_names", "message", "message_name", "messages", "publish", "recover", "replay",
+    "replay_matching", "rotate_secret", "send", "send_test", "update_endpoint",
 ]  # fmt: skip
 
 OUTCOMES = ("succeeded", *FAILED)
 TEST = "webhook.test"
+MOST_SEARCHED = 20_000  # deliveries that are looked through for an event type
 _OWN_TYPES = (ENDPOINT_DISABLED, TEST)
 _MOST_SECRETS = 5
 _MOST_HEADERS = 20
@@ -364,7 +365,10 @@ async def deliveries(
     limit: int = 50,
     before: uuid.UUID | None = None,
 ) -> list[WebhookDelivery]:
-    """The newest first; `pending` are those that have not ended."""
+    """The newest first; `pending` are those that have not ended.
+
+    Event types are looked for among the newest MOST_SEARCHED deliveries, those before `before`.
+    """
     only = only or Filter()
     statement = select(WebhookDelivery).order_by(WebhookDelivery.id.desc()).limit(limit)
     if message_id is not None:
@@ -383,7 +387,19 @@ async def deliveries(
         statement = statement.where(WebhookDelivery.id < before)
     if pending:
         statement = statement.where(WebhookDelivery.outcome.is_(None))
+    if only.event_types is not None:
+        statement = statement.where(WebhookDelivery.id.in_(_of_types(only.event_types, before)))
     return list(await session.scalars(statement))
+
+
+def _of_types(event_types: Sequence[str], before: uuid.UUID | None) -> Select[uuid.UUID]:
+    newest = select(WebhookDelivery.id, WebhookDelivery.message_id)
+    newest = newest.order_by(WebhookDelivery.id.desc()).limit(MOST_SEARCHED)
+    if before is not None:
+        newest = newest.where(WebhookDelivery.id < before)
+    searched = newest.subquery()
+    found = select(searched.c.id).join(WebhookMessage, WebhookMessage.id == searched.c.message_id)
+    return found.where(WebhookMessage.event_type.in_(event_types))
 
 
 async def delivery(session: AsyncSession, delivery_id: uuid.UUID) -> WebhookDelivery:

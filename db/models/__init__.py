@@ -4,6 +4,7 @@ from db.models.accounts import ApiKey, LoginAttempts, User, UserSession
 from db.models.audit import Audit
 from db.models.base import Base
 from db.models.emails import Alert, Email, EmailEvent, Suppression
+from db.models.housekeeping import AccessToken, DeploymentJob, DesktopSession, DomainUser, HealthCheck
 from db.models.jobs import Job, JobAttempt
 from db.models.kept import JobCheckpoint, JobLog, JobProgress, JobStep
 from db.models.limits import Limit, LimitGrant, LimitStart, Pause, UniqueWindow
@@ -22,14 +23,19 @@ from db.models.workers import Lease, Worker
 from db.models.workflows import Workflow, WorkflowEdge, WorkflowEvent, WorkflowItems, WorkflowStep
 
 __all__ = [
+    "AccessToken",
     "Alert",
     "ApiKey",
     "Audit",
     "Base",
+    "DeploymentJob",
+    "DesktopSession",
+    "DomainUser",
     "Email",
     "EmailEvent",
     "ErrorGroup",
     "ErrorStatistic",
+    "HealthCheck",
     "IdempotencyKey",
     "Job",
     "JobAttempt",

@@ -45,6 +45,11 @@ class Templates:
         self._html = _environment(ChoiceLoader(loaders), autoescape=True)
         self._text = _environment(ChoiceLoader(loaders), autoescape=False)
 
+    def names(self) -> list[str]:
+        """Of all that have a subject."""
+        found = self._text.list_templates(filter_func=lambda file: file.endswith(".subject"))
+        return sorted(name for file in found if _NAME.fullmatch(name := file.removesuffix(".subject")))
+
     def write(self, name: str, data: Mapping[str, Any], *, finished: bool = True) -> Written:
         """Raises BadArguments for a template that does not exist or does not work with this data.
 

@@ -46,7 +46,11 @@ async def test_two_clocks_make_one_job_for_a_minute(
 
 
 def test_what_comes_with_us_is_planned() -> None:
-    """Given the actors of this repository, then the cleaning is periodic: `periodiq actors` has something to do."""
-    periodic = {actor.actor_name: str(actor.options["periodic"]) for actor in actors.broker.actors.values()
-                if "periodic" in actor.options and actor.queue_name == "maintenance"}  # fmt: skip
-    assert periodic == {"cleanup_completed_jobs": "17 * * * *"}
+    """Given the actors of this repository, then jobs are cleaned up each hour and health is looked at each minute."""
+    periodic = {
+        actor.actor_name: str(actor.options["periodic"])
+        for actor in actors.broker.actors.values()
+        if "periodic" in actor.options
+    }
+    assert periodic["cleanup_completed_jobs"] == "17 * * * *"
+    assert periodic["health_check"] == "* * * * *"

@@ -28,6 +28,8 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
+REFUSED = "the server responded with a status of 422"  # a form that is shown again, with what is wrong at its fields
+
 Visit = Callable[..., Awaitable[Page]]
 
 
@@ -97,8 +99,7 @@ async def visit(browser: Browser, site: Site) -> AsyncIterator[Visit]:
     complaints: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
-        is_form_again = "status of 422" in message.text  # one with what is wrong, which Chromium takes for a failure
-        if message.type in ("error", "warning") and not is_form_again:
+        if message.type in ("error", "warning") and REFUSED not in message.text:
             complaints.append(f"{message.type}: {message.text}")
 
     async with AsyncExitStack() as end:

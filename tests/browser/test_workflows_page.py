@@ -47,9 +47,12 @@ async def test_workflows_can_be_used_by_everybody(visit: Visit, client: Client, 
             assert await page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], path
 
 
-async def test_a_failed_workflow_is_repaired(visit: Visit, client: Client, worker: StartProcess) -> None:
+async def test_a_failed_workflow_is_repaired(
+    visit: Visit, client: Client, worker: StartProcess, scheduler: StartProcess
+) -> None:
     """Given a workflow whose step fails, when an operator opens it from the list and retries what failed, now that it
     can be done, then it succeeds before their eyes."""
+    await scheduler()
     await worker("tests.workflows.flow_actors")
     flow = chain(s(flow_value, 1).named("load"), s(flow_fail_unless, key="repaired"), s(flow_collect).named("report"))
     await started(client, flow, "orders")

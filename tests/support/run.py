@@ -18,6 +18,7 @@ from tests.support.process import ROOT
 # Of every process of the run: `actors` reads its settings once, when it is imported.
 SETTINGS = {
     "SECRET_KEY": "of-the-tests-0123456789abcdefghijklmnop",
+    "SEED_SCHEDULES": "false",  # tests count jobs
     "OUTGOING_SCHEMES": "http,https",
     "OUTGOING_PORTS": "*",
     "OUTGOING_PRIVATE": "127.0.0.0/8",

@@ -5,6 +5,8 @@ from fastapi import APIRouter
 from web.pages import (
     actors,
     assets,
+    emails,
+    endpoints,
     errors,
     export,
     job,
@@ -19,6 +21,7 @@ from web.pages import (
     schedules,
     settings,
     views,
+    webhooks,
     workers,
     workflows,
 )
@@ -27,6 +30,6 @@ router = APIRouter(include_in_schema=False)
 # Those with fixed words before those with an id in the same place.
 for page in (
     assets, live, login, oidc, overview, jobs, many, export, views, job, errors, schedule_form, schedules, workflows,
-    queues, workers, actors, settings,
+    queues, workers, emails, webhooks, endpoints, actors, settings,
 ):  # fmt: skip
     router.include_router(page.router)

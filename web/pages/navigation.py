@@ -20,6 +20,7 @@ PAGES = (
     Page("/schedules", "Schedules", "schedules", "s"),
     Page("/workflows", "Workflows", "workflows", "w"),
     Page("/queues", "Queues", "queues", "q"),
+    Page("/deliveries", "Deliveries", "deliveries", "d"),
     Page("/actors", "Actors", "actors", "a"),
     Page("/settings", "Settings", "settings", "t", "admin"),
 )

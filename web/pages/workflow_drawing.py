@@ -33,37 +33,78 @@ class Drawing:
     height: float
 
 
+@dataclass(frozen=True)
+class _Slot:
+    """A place in a layer: a step's, or one that is kept free for a line which passes through."""
+
+    name: str
+    after: tuple[str, ...]
+    row: int
+
+
 def draw(places: Sequence[Place]) -> Drawing:
     """In each layer the steps stand in the order of what they come after, so that few lines cross."""
-    layers: dict[int, list[Place]] = {}
-    for place in places:
-        layers.setdefault(place.layer, []).append(place)
-    rows: dict[str, float] = {}
-    nodes: dict[str, Node] = {}
-    most = max((len(layer) for layer in layers.values()), default=1)
-    for number in sorted(layers):
-        layer = sorted(layers[number], key=lambda place: _wanted(place, rows))
+    layers = _layers(places)
+    most = max((len(layer) for layer in layers), default=1)
+    points: dict[str, tuple[float, float]] = {}  # the left upper corner of each slot
+    for number, layer in enumerate(layers):
         top = (most - len(layer)) / 2  # in the middle
-        for index, place in enumerate(layer):
-            rows[place.step.name] = top + index
-            x = _MARGIN + number * (WIDTH + _APART)
-            nodes[place.step.name] = Node(place, x, _MARGIN + (top + index) * (HEIGHT + _BELOW))
+        for index, slot in enumerate(sorted(layer, key=lambda slot: _wanted(slot, points))):
+            x, y = number * (WIDTH + _APART), (top + index) * (HEIGHT + _BELOW)
+            points[slot.name] = _MARGIN + x, _MARGIN + y
+    layer_of = {place.step.name: place.layer for place in places}
+    state_of = {place.step.name: place.step.state for place in places}
+    lines = [
+        Line(
+            _path(points, [name, *_passed(name, layer_of[name], place.layer), place.step.name]),
+            state_of[name] in ("succeeded", "skipped"),
+        )
+        for place in places
+        for name in place.after
+    ]
     return Drawing(
-        list(nodes.values()),
-        [_line(nodes[name], nodes[place.step.name]) for place in places for name in place.after if name in nodes],
+        [Node(place, *points[place.step.name]) for place in places],
+        lines,
         2 * _MARGIN + len(layers) * (WIDTH + _APART) - _APART,
         2 * _MARGIN + most * (HEIGHT + _BELOW) - _BELOW,
     )
 
 
-def _wanted(place: Place, rows: Mapping[str, float]) -> tuple[float, int]:
+def _layers(places: Sequence[Place]) -> list[list[_Slot]]:
+    layers: list[dict[str, _Slot]] = [{} for _ in range(max((place.layer for place in places), default=-1) + 1)]
+    layer_of = {place.step.name: place.layer for place in places}
+    for place in places:
+        before = []
+        for name in place.after:
+            last = name
+            for number, passed in enumerate(_passed(name, layer_of[name], place.layer), layer_of[name] + 1):
+                layers[number].setdefault(passed, _Slot(passed, (last,), place.row))
+                last = passed
+            before.append(last)
+        layers[place.layer][place.step.name] = _Slot(place.step.name, tuple(before), place.row)
+    return [list(layer.values()) for layer in layers]
+
+
+def _passed(name: str, start: int, end: int) -> list[str]:
+    """The slots between a step and one that comes after it, in layers further on."""
+    return [f"{name}\0{number}" for number in range(start + 1, end)]
+
+
+def _wanted(slot: _Slot, points: Mapping[str, tuple[float, float]]) -> tuple[float, int]:
     """Beside the middle of what it comes after."""
-    before = [rows[name] for name in place.after if name in rows]
-    return (sum(before) / len(before) if before else float(place.row), place.row)
+    before = [points[name][1] for name in slot.after]
+    return (sum(before) / len(before) if before else float(slot.row), slot.row)
 
 
-def _line(start: Node, end: Node) -> Line:
-    x1, y1, x2, y2 = start.x + WIDTH, start.y + HEIGHT / 2, end.x, end.y + HEIGHT / 2
-    middle = (x1 + x2) / 2
-    path = f"M{x1:g} {y1:g}C{middle:g} {y1:g} {middle:g} {y2:g} {x2:g} {y2:g}"
-    return Line(path, start.place.step.state in ("succeeded", "skipped"))
+def _path(points: Mapping[str, tuple[float, float]], names: Sequence[str]) -> str:
+    """A curve between two layers, and straight on through what it passes."""
+    x, y = points[names[0]]
+    path = f"M{x + WIDTH:g} {y + HEIGHT / 2:g}"
+    for name in names[1:]:
+        (left, top), right, level = points[name], x + WIDTH, y + HEIGHT / 2
+        middle = (left + right) / 2
+        path += f"C{middle:g} {level:g} {middle:g} {top + HEIGHT / 2:g} {left:g} {top + HEIGHT / 2:g}"
+        if name != names[-1]:
+            path += f"H{left + WIDTH:g}"
+        x, y = left, top
+    return path

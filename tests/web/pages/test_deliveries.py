@@ -1,0 +1,156 @@
+"""Tests of the pages of e-mails and webhooks, without a browser."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from runtime.client import Client
+from services import email, webhook
+from tests.web.callers import caller, user
+from tests.web.pages import mail
+
+ACCEPT = {"Accept": "text/html"}
+
+
+async def test_mails_are_found_by_what_is_known_of_them(program: httpx.AsyncClient, client: Client) -> None:
+    """Given two mails, then each filter finds the one that it fits, and what fits none says so."""
+    made = await mail.fill(client)
+    unknown, queued = f'id="m{made.unknown}"', f'id="m{made.queued}"'
+    everything = (await program.get("/deliveries")).text
+    assert unknown in everything
+    assert queued in everything
+    for query, found in (("status=unknown", unknown), ("address=EVE@example.com", queued), ("period=24h", unknown)):
+        page = (await program.get(f"/deliveries/emails?{query}")).text
+        assert found in page, query
+    assert queued not in (await program.get("/deliveries/emails?status=unknown")).text
+    for query in ("tag=nobody", "template=receipt"):
+        assert "None fits" in (await program.get(f"/deliveries/emails?{query}")).text
+    assert (await program.get("/deliveries/emails?status=lost", headers=ACCEPT)).status_code == 422
+
+
+async def test_the_html_of_a_mail_can_do_nothing(program: httpx.AsyncClient, client: Client) -> None:
+    """Given a mail, then its HTML is sent sandboxed and only a page of ours may frame it."""
+    made = await mail.fill(client)
+    page = await program.get(f"/deliveries/emails/{made.unknown}")
+    assert "frame-src 'self'" in page.headers["content-security-policy"]
+    assert 'sandbox=""' in page.text
+    assert "hunter2" not in page.text
+    frame = await program.get(f"/deliveries/emails/{made.unknown}/html")
+    policy = frame.headers["content-security-policy"]
+    assert policy.startswith("sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'")
+    assert "script-src" not in policy
+    assert "Curtain" in frame.text
+
+
+async def test_a_mail_is_sent_again_only_once(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a mail of which nobody knows, when it is sent again twice, then the second time is refused in words."""
+    made = await mail.fill(client)
+    here = f"/deliveries/emails/{made.unknown}"
+    assert "Send it again to 1 recipient?" in (await person.get(f"{here}/resend")).text
+    assert (await person.post(f"{here}/resend", data={"reason": "the log has nothing"})).headers["location"] == here
+    async with client.session() as session:
+        found = await email.get(session, made.unknown)
+    assert (found.status, found.job_id != made.unknown) == ("queued", True)
+    await person.post(f"{here}/resend")
+    assert "can be sent again while" in (await person.get(here)).text
+
+
+async def test_addresses_are_held_back_and_released(person: httpx.AsyncClient) -> None:
+    there = "/deliveries/suppressions"
+    refused = await person.post(there, data={"address": "nobody", "note": "typed"})
+    assert refused.status_code == 422
+    assert 'value="typed"' in refused.text
+    assert 'aria-invalid="true"' in refused.text
+    assert (await person.post(there, data={"address": "Ada@example.com"})).status_code == 303
+    assert "ada@example.com" in (await person.get(there)).text
+    question = await person.get(f"{there}/remove?address=ada@example.com&reason=manual")
+    assert "Remove 1 entry" in question.text
+    done = await person.post(f"{there}/remove", data={"address": "ada@example.com", "reason": "manual"})
+    assert done.status_code == 303
+    assert "No address is suppressed" in (await person.get(there)).text
+
+
+async def test_a_template_is_previewed(program: httpx.AsyncClient) -> None:
+    """Given our own template, then data that does not fit is an error at its field."""
+    assert "alert" in (await program.get("/deliveries/templates")).text
+    for data in ("{", "[]", "{}"):
+        wrong = await program.get("/deliveries/templates", params={"name": "alert", "data": data})
+        assert (wrong.status_code, 'aria-invalid="true"' in wrong.text) == (422, True), data
+
+
+async def test_an_attempt_is_shown_as_it_was(program: httpx.AsyncClient, client: Client) -> None:
+    """Given a delivery that failed twice, then its page has both, the signature, and the answer as inert text."""
+    made = await mail.fill(client)
+    page = (await program.get(f"/deliveries/webhooks/{made.delivery}")).text
+    for text in ("Attempt 1", "Attempt 2", "v1,c2lnbmF0dXJl", "&lt;b&gt;it broke&lt;/b&gt;", "--data-binary", "16 KiB"):
+        assert text in page, text
+    assert "session=abc" not in page
+    listed = (await program.get("/deliveries/webhooks?outcome=exhausted&event_type=webhook.test&period=24h")).text
+    assert f'id="d{made.delivery}"' in listed
+    pending = await program.get("/deliveries/webhooks", params={"outcome": "pending", "endpoint": str(made.endpoint)})
+    assert "None fits" in pending.text
+
+
+async def test_deliveries_are_sent_again(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a failed delivery, when all that failed are sent again, then the number is asked about and a job does it;
+    when the one is, then there is a new delivery."""
+    made = await mail.fill(client)
+    question = await person.get("/deliveries/webhooks/replay?period=24h")
+    assert "Send 1 delivery again?" in question.text
+    started = await person.post("/deliveries/webhooks/replay", data={"rate": "5"})
+    assert started.headers["location"].startswith("/jobs/")
+    again = await person.post(f"/deliveries/webhooks/{made.delivery}/replay")
+    new = again.headers["location"].rpartition("/")[2]
+    assert new != str(made.delivery)
+    assert "Sent again from" in (await person.get(again.headers["location"])).text
+    assert "Send 0 deliveries again?" in (await person.get("/deliveries/webhooks/replay")).text
+
+
+async def test_an_endpoint_from_its_form_to_its_end(person: httpx.AsyncClient, client: Client) -> None:
+    """Given the form, then errors stand at their fields and the secret is shown once; then it is changed, tested,
+    disabled with a reason, and enabled."""
+    home = "/deliveries/endpoints"
+    typed = {"url": "https://example.com/a", "description": "Orders", "headers": "X-Team: one", "timeout": "5"}
+    for field, value in (
+        ("url", "ftp://example.com"), ("timeout", "soon"), ("rate", "0"), ("headers", "nonsense"),
+        ("owner_email", "me"),
+    ):  # fmt: skip
+        refused = await person.post(home, data=typed | {field: value})
+        assert (refused.status_code, f'id="w-{field}-wrong"' in refused.text) == (422, True), field
+        assert 'value="Orders"' in refused.text
+    made = await person.post(home, data=typed)
+    assert "whsec_" in made.text
+    async with client.session() as session:
+        [endpoint] = await webhook.endpoints(session)
+    here = f"{home}/{endpoint.id}"
+    assert "https://example.com/a" in (await person.get(home)).text
+    changed = await person.post(f"{here}/edit", data=typed | {"headers": "", "event_type": "webhook.test"})
+    assert changed.headers["location"] == here
+    page = (await person.get(here)).text
+    assert "X-Team" in page  # kept
+    assert 'value="webhook.test" checked' in (await person.get(f"{here}/edit")).text
+    assert (await person.post(f"{here}/test")).status_code == 303
+    assert "webhook.test" in (await person.get(here)).text
+    assert "whsec_" in (await person.post(f"{here}/rotate", data={"keep_hours": "1"})).text
+    recover = await person.get(f"{here}/recover?hours=24")
+    assert "Send 0 deliveries again?" in (await person.get(recover.headers["location"])).text
+    assert "1 delivery" in (await person.get(f"{here}/disable")).text
+    await person.post(f"{here}/disable", data={"reason": "it moved"})
+    assert "it moved" in (await person.get(here)).text
+    await person.post(f"{here}/enable")
+    assert "healthy" in (await person.get(here)).text
+
+
+@pytest.mark.parametrize("verb", ["resend", "replay", "disable"])
+async def test_a_viewer_looks_and_does_nothing(app: FastAPI, client: Client, verb: str) -> None:
+    made = await mail.fill(client)
+    paths = {
+        "resend": f"/deliveries/emails/{made.unknown}", "replay": f"/deliveries/webhooks/{made.delivery}",
+        "disable": f"/deliveries/endpoints/{made.endpoint}",
+    }  # fmt: skip
+    async with caller(app, httpx.Headers(ACCEPT), await user("vera", "the-session-of-vera", "viewer")) as viewer:
+        page = await viewer.get(paths[verb])
+        assert page.status_code == 200
+        assert f"{paths[verb]}/{verb}" not in page.text
+        assert (await viewer.get(f"{paths[verb]}/{verb}")).status_code == 403
+        assert (await viewer.post(f"{paths[verb]}/{verb}")).status_code == 403

@@ -33,6 +33,9 @@ async def test_views_can_be_used_by_everybody(visit: Visit, dark: bool) -> None:
         page = await visit("/jobs", viewport=viewport, dark=dark)
         await page.get_by_text("Views").click()
         assert await violations(page) == []
+        box = await page.get_by_label("Save this search as").bounding_box()
+        assert box
+        assert box["x"] >= 0
         await page.get_by_label("Save this search as").fill("All")
         await page.get_by_role("button", name="Save", exact=True).click()
         await page.goto("/jobs/views")

@@ -119,6 +119,7 @@ async def test_a_request_whose_answer_is_lost_is_ambiguous_and_one_nobody_took_i
 @pytest.mark.parametrize(
     ("header", "least", "most"),
     [("Retry-After: 120", 120, 120), (f"X-RateLimit-Reset: {int(time.time()) + 9000}", 5000, 9000)],
+    ids=["in seconds", "at a moment"],
 )
 async def test_how_long_sendgrid_wants_us_to_wait(header: str, least: float, most: float) -> None:
     async with receiver() as here:

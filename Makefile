@@ -3,6 +3,8 @@
 PYTHON ?= python3
 UV ?= uv
 BIN := .venv/bin
+# Processes of the tests, each with servers of its own: they wait more than they compute.
+PROCESSES ?= 3
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
@@ -20,8 +22,8 @@ dev: .venv/installed ## The whole stack, started again when a file changes; PORT
 servers: .venv/installed ## Only PostgreSQL and Valkey, for commands of your own
 	@$(BIN)/python -m local servers
 
-test: .venv/installed ## The whole suite, on servers of its own; ARGS='-k email'
-	@$(BIN)/pytest $(ARGS)
+test: .venv/installed ## The whole suite, on servers of its own, in PROCESSES=3; ARGS='-k email'
+	@$(BIN)/pytest -n $(PROCESSES) --dist loadfile $(ARGS)
 
 test-system: .venv/installed ## The whole suite, on the servers of DATABASE_URL and REDIS_URL
 	@test -n "$(DATABASE_URL)" && test -n "$(REDIS_URL)" || { \

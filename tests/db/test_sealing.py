@@ -31,7 +31,7 @@ def test_what_is_sealed_is_opened_where_it_belongs_and_nowhere_else() -> None:
 
 def test_without_a_setting_one_key_is_made_for_all(tmp_path: Path) -> None:
     """Given no SECRET_KEY, when many need it at once, then all have the same, in a file that only we may read."""
-    settings = Settings(callboard_home=tmp_path / "home")
+    settings = Settings(callboard_home=tmp_path / "home", secret_key=None)
     with ThreadPoolExecutor(8) as threads:
         keys = set(threads.map(lambda _: derived_key(settings, "tests"), range(16)))
     assert len(keys) == 1

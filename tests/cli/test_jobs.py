@@ -32,7 +32,8 @@ async def test_a_job_is_enqueued_and_waited_for(client: Client, engine: Engine) 
     again = await callboard("jobs", "wait", job.id)
     assert again.json == done.json["result"]
     workers = (await callboard("workers", "list", "--json")).json
-    assert [(found["threads"], found["running"]) for found in workers] == [(4, 0)]
+    # The worker that other tests of this file share may be there too.
+    assert (4, 0) in [(found["threads"], found["running"]) for found in workers]
 
 
 async def test_arguments_as_they_are_typed(client: Client) -> None:

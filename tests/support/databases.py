@@ -36,11 +36,21 @@ async def clean(database_url: str, redis_url: str) -> None:
         " where schemaname = 'public' and tablename <> 'alembic_version'",
     )
     if tables:
-        await _execute(
-            database_url, f"truncate {', '.join(table['name'] for table in tables)} restart identity cascade"
-        )
+        await _truncate(database_url, ", ".join(table["name"] for table in tables))
     async with redis.asyncio.Redis.from_url(redis_url, socket_timeout=10) as client:
         await client.flushdb()
+
+
+async def _truncate(url: str, tables: str) -> None:
+    """Workers and schedulers that tests share go on meanwhile: PostgreSQL ends a deadlock with them, and it is tried
+    again."""
+    for _ in range(20):
+        try:
+            await _execute(url, f"truncate {tables} restart identity cascade")
+        except asyncpg.DeadlockDetectedError:
+            continue
+        return
+    raise AssertionError("The tables could not be emptied: there was a deadlock each time.")
 
 
 async def _execute(url: str, statement: str) -> list[asyncpg.Record]:

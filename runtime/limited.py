@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import structlog
@@ -155,7 +155,7 @@ def _value(actor: Actor[Any, Any], options: dict[str, Any]) -> Callable[..., Any
         raise ConfigurationError(
             f"{actor.actor_name}: key {key!r} is neither the name of an argument nor a function of the arguments."
         )
-    return key  # type: ignore[no-any-return]
+    return cast("Callable[..., Any]", key)
 
 
 def _argument(actor: Actor[Any, Any], name: str) -> Callable[..., Any]:

@@ -1,6 +1,7 @@
 """Which jobs there are: pages and counts over filters, bounded in time over any number of jobs (how: db/search.py)."""
 
 from datetime import UTC, datetime
+from typing import cast
 
 from db.models import Job
 from db.search import Count, Filter, Page, Position, State, count, page
@@ -17,5 +18,4 @@ def shown_state(job: Job) -> State:
             return "retrying"
         if job.run_at > datetime.now(UTC):
             return "scheduled"
-    state: State = job.state  # type: ignore[assignment]  # the table's check holds it to the stored ones
-    return state
+    return cast("State", job.state)  # the table's check holds it to the stored ones

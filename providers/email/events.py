@@ -15,6 +15,7 @@ MOST_TEXT = 500  # characters of each text that is kept
 BOUNCES_EXPIRE = 180 * 86_400.0  # seconds; mailboxes come back
 
 Suppress = Literal["hard_bounce", "complaint", "unsubscribe"]
+_SUPPRESSES: dict[str, Suppress] = {"complained": "complaint", "unsubscribed": "unsubscribe"}
 
 _SENDGRID = {
     "bounce": "bounced", "deferred": "deferred", "delivered": "delivered", "dropped": "rejected",
@@ -130,7 +131,7 @@ def _sendgrid_suppresses(kind: str, item: Mapping[str, Any]) -> Suppress | None:
     if kind == "bounced" and item.get("type", "bounce") == "bounce":
         status = str(item.get("status") or "")
         return "hard_bounce" if not status or _HARD_STATUS.match(status) else None
-    return {"complained": "complaint", "unsubscribed": "unsubscribe"}.get(kind)  # type: ignore[return-value]
+    return _SUPPRESSES.get(kind)
 
 
 def from_ses(notification: Mapping[str, Any]) -> list[Event]:
@@ -178,7 +179,7 @@ def _ses_description(kind: str, about: Mapping[str, Any]) -> str | None:
 def _ses_suppresses(kind: str, about: Mapping[str, Any]) -> Suppress | None:
     if kind == "bounced":
         return "hard_bounce" if about.get("bounceType") == "Permanent" else None
-    return {"complained": "complaint", "unsubscribed": "unsubscribe"}.get(kind)  # type: ignore[return-value]
+    return _SUPPRESSES.get(kind)
 
 
 def is_hard_bounce(reply: str) -> bool:

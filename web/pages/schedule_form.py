@@ -244,7 +244,7 @@ def _args(typed: Typed, schedule: ScheduledJob | None) -> dict[str, Any] | list[
         value = _json(typed.get("task_args", "").strip() or "{}", "task_args")
         if not isinstance(value, dict | list):
             raise BadArguments("Write a JSON object (by name) or array (by place).", "task_args")
-        return restored(value, before)  # type: ignore[no-any-return]
+        return restored(value, before)
     fields = {name.removeprefix(FIELD): text for name, text in typed.items() if name.startswith(FIELD)}
     fields |= {
         name: before[name] for name, text in fields.items() if text == MASK and isinstance(before.get(name), str)

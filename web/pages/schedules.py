@@ -245,7 +245,7 @@ def _read(text: str, schedule: ScheduledJob) -> dict[str, Any] | list[Any]:
         raise BadArguments(f"This is not JSON: {error}.", "task_args") from None
     if not isinstance(value, dict | list):
         raise BadArguments("Write a JSON object (by name) or array (by place).", "task_args")
-    return restored(value, schedule.task_args)  # type: ignore[no-any-return]
+    return restored(value, schedule.task_args)
 
 
 def _next(schedule: ScheduledJob, now: datetime) -> datetime | None:

@@ -76,7 +76,7 @@ async def _execute(url: str, statement: str) -> None:
 
 async def _connect(url: str) -> asyncpg.Connection:
     # asyncpg does not know SQLAlchemy's driver names.
-    return await asyncpg.connect("postgresql://" + url.split("://", 1)[1], timeout=10, command_timeout=60)
+    return await asyncpg.connect("postgresql://" + url.split("://", 1)[1], timeout=60, command_timeout=300)
 
 
 def _with_path(url: str, path: str) -> str:

@@ -18,7 +18,8 @@
 
 A statement that returns no row for a job says that somebody else won: stop, never fix up. Whatever ends a run
 names the run by state, attempt and worker, so a run that was given up can change nothing. All times are the
-database's. Parameters are asyncpg's; the statements that take arrays take one element per job.
+database's. Parameters are asyncpg's; the statements that take arrays take one element per job. Whatever changes many
+jobs takes them in the order of their ids, so that no two wait for each other.
 """
 
 from enum import IntEnum
@@ -39,6 +40,10 @@ def leave(*, fails: str, later: str, error: str) -> str:
         error = case when {fails} or j.control is distinct from 'cancel' then {error}
                      else json_build_object('type', 'Cancelled', 'message', j.control_reason) end,
         control = null, control_reason = null"""
+
+
+# Those of these ids that there are, each taken when the one before it is: ids.
+IN_ORDER = "id = any(array(select id from jobs where id = any($1::uuid[]) order by id for no key update))"
 
 
 class Outcome(IntEnum):
@@ -132,7 +137,7 @@ CLAIM = """
 with me as materialized (select id from workers where id = $3 for key share)
 update jobs j set state = 'running', attempt = j.attempt + 1, worker = me.id, started_at = now(),
        unique_key = case when j.unique_until_start then null else j.unique_key end
-from me, unnest($1::uuid[], $2::int[]) as m(id, attempt)
+from me, (select * from unnest($1::uuid[], $2::int[]) as m(id, attempt) order by id) m
 where j.id = m.id and j.attempt = m.attempt and j.state = 'queued' and j.run_at <= now()
   and (j.expires_at is null or j.expires_at > now() or j.started_at is not null)
 returning j.id, j.max_attempts, j.releases, j.workflow_id
@@ -149,7 +154,7 @@ where j.state = 'running' and j.worker = $3
 SUCCEED = """
 update jobs j set state = 'succeeded', outcome = 1, finished_at = now(), result = r.result::json,
        control = null, control_reason = null
-from unnest($1::uuid[], $2::int[], $3::text[]) as r(id, attempt, result)
+from (select * from unnest($1::uuid[], $2::int[], $3::text[]) as r(id, attempt, result) order by id) r
 where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $4
 returning j.id
 """
@@ -179,8 +184,11 @@ returning id
 FAIL = """
 with ended as (
     update jobs j set {leave}
-    from unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::float8[])
-         as f(id, attempt, error_type, error_message, traceback, delay)
+    from (
+        select * from unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::float8[])
+            as f(id, attempt, error_type, error_message, traceback, delay)
+        order by id
+    ) f
     where j.id = f.id and j.attempt = f.attempt and j.state = 'running' and j.worker = $7
     returning j.id, j.attempt, j.started_at, f.error_type, f.error_message, f.traceback
 ), kept as (
@@ -201,7 +209,7 @@ select id from ended
 CANCEL_RUNNING = """
 update jobs j set state = 'cancelled', outcome = 3, finished_at = now(), control = null, control_reason = null,
        error = json_build_object('type', 'Cancelled', 'message', c.reason)
-from unnest($1::uuid[], $2::int[], $3::text[]) as c(id, attempt, reason)
+from (select * from unnest($1::uuid[], $2::int[], $3::text[]) as c(id, attempt, reason) order by id) c
 where j.id = c.id and j.attempt = c.attempt and j.state = 'running' and j.worker = $4
 returning j.id
 """
@@ -211,7 +219,7 @@ returning j.id
 # more: a deploy or a pause uses up no attempt.
 RELEASE = """
 update jobs j set max_attempts = j.max_attempts + 1, releases = j.releases + 1, {leave}
-from unnest($1::uuid[], $2::int[], $3::float8[]) as r(id, attempt, delay)
+from (select * from unnest($1::uuid[], $2::int[], $3::float8[]) as r(id, attempt, delay) order by id) r
 where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $4
 returning j.id
 """.replace("{leave}", leave(fails="false", later="now() + make_interval(secs => r.delay)", error="j.error"))
@@ -255,11 +263,11 @@ update jobs set state = 'queued', outcome = null, finished_at = null, worker = n
        dispatched_at = null, error = null, expires_at = null,
        is_reported = case when workflow_id is not null then false end,
        max_attempts = case when max_attempts is not null then attempt + greatest(1, max_attempts - attempt) end
-where id = any($1::uuid[]) and state in ('failed', 'cancelled')
+where {in_order} and state in ('failed', 'cancelled')
   and (unique_key is null
        or not exists (select from jobs l where l.unique_key = jobs.unique_key and l.outcome is null))
 returning id
-"""
+""".replace("{in_order}", IN_ORDER)
 
 # Which of these are over, or gone: ids. One that its own transaction has ended gets a second to write its result.
 OVER = """
@@ -271,7 +279,7 @@ where j.id is null
 # The messages of these jobs did not get to Redis, or are gone from it: ids, attempts.
 UNDISPATCH = """
 update jobs j set dispatched_at = null
-from unnest($1::uuid[], $2::int[]) as u(id, attempt)
+from (select * from unnest($1::uuid[], $2::int[]) as u(id, attempt) order by id) u
 where j.id = u.id and j.attempt = u.attempt and j.state = 'queued' and j.dispatched_at is not null
 returning j.id
 """

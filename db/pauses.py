@@ -18,7 +18,7 @@ RESUME = "delete from pauses where kind = $1 and name = $2 returning name"
 # are not returned.
 BLOCK = """
 update jobs j set state = 'waiting', blocked_by = 'actor:' || j.actor, run_at = 'infinity', dispatched_at = null
-from unnest($1::uuid[], $2::int[]) as m(id, attempt)
+from (select * from unnest($1::uuid[], $2::int[]) as m(id, attempt) order by id) m
 where j.id = m.id and j.attempt = m.attempt and j.state = 'queued'
   and exists (select from pauses p where p.kind = 'actor' and p.name = j.actor)
 returning j.id

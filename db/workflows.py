@@ -35,7 +35,7 @@ select id, state, owner, compensates from workflows where id = any($1::uuid[]) o
 SUCCEED = """
 update jobs j set state = 'succeeded', outcome = 1, finished_at = now(), result = r.result::json,
        control = null, control_reason = null, is_reported = true
-from unnest($1::uuid[], $2::int[], $3::text[]) as r(id, attempt, result)
+from (select * from unnest($1::uuid[], $2::int[], $3::text[]) as r(id, attempt, result) order by id) r
 where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $4
 returning j.id, j.workflow_id, j.step_run, j.outcome
 """

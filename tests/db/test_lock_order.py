@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from db import control, jobs, pauses, workers, workflows
+from db import control, jobs, pauses, workers, workflow_jobs
 from runtime.client import Client
 from settings import Settings
 from tests.db.test_statements import ME, OUTCOMES, job
@@ -33,7 +33,7 @@ STATEMENTS: dict[str, tuple[str, str, list[Any]]] = {
     "RELEASE": (jobs.RELEASE, "running", [[1, 1], [0.0, 0.0], ME]),
     "UNDISPATCH": (jobs.UNDISPATCH, "queued", [[0, 0]]),
     "BLOCK": (pauses.BLOCK, "queued", [[0, 0]]),
-    "SUCCEED of workflows": (workflows.SUCCEED, "running", [[1, 1], ["1", "1"], ME]),
+    "SUCCEED of workflows": (workflow_jobs.SUCCEED, "running", [[1, 1], ["1", "1"], ME]),
 }
 
 

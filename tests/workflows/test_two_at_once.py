@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import jobs, workers, workflows
+from db import jobs, workers, workflow_jobs, workflows
 from errors import Conflict
 from runtime.advance import advancing
 from runtime.client import Client
@@ -37,7 +37,7 @@ async def begun(client: Client) -> tuple[uuid.UUID, list[uuid.UUID]]:
 async def end(client: Client, connection: asyncpg.Connection, workflow: uuid.UUID, job: uuid.UUID) -> None:
     """What a worker does when a job of a workflow has ended."""
     async with advancing(connection, client.outbox, {workflow}) as advance:
-        ended = await connection.fetch(workflows.SUCCEED, [job], [1], ["1"], ME)
+        ended = await connection.fetch(workflow_jobs.SUCCEED, [job], [1], ["1"], ME)
         await advance.report([], ended)
 
 

@@ -1,7 +1,7 @@
 """The engine's statements stay fast with the table's size: each finds its rows by an index."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 import asyncpg
@@ -74,7 +74,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "GO_ON": (pauses.GO_ON, ["a", 1_000]),
     "QUEUES": (pauses.QUEUES, [["q1"], 200]),
     "ACTORS": (pauses.ACTORS, [["a"], 200]),
-    "FORGET": (limits.FORGET, ["", 1_000]),
+    "FORGET": (limits.FORGET, ["", 100]),
     "OVER": (jobs.OVER, [[SOME_ID] * 50]),
     "CANCEL": (control.CANCEL, [[SOME_ID] * 50, "why"]),
     "PAUSE": (control.PAUSE, [[SOME_ID] * 50, "why"]),
@@ -117,12 +117,12 @@ async def large(client: Client) -> AsyncIterator[asyncpg.Connection]:
             where state = 'queued' and priority = 1;
             insert into limits (key, concurrency, rate, per) values ('a', 10, 100, 1), ('b', 10, null, null);
             insert into limits (key, concurrency, due_at)
-            select 'key-' || n, 1, case when n % 100 = 0 then now() end from generate_series(1, 5000) n;
+            select 'key-' || n, 1, case when n % 100 = 0 then now() end from generate_series(1, 50000) n;
             insert into limit_grants (job_id, key, attempt) select id, 'a', 1 from jobs where state = 'queued' limit 10;
             insert into limit_grants (job_id, key, attempt)
-            select gen_random_uuid(), 'key-' || n, 1 from generate_series(1, 5000) n;
+            select gen_random_uuid(), 'key-' || n, 1 from generate_series(1, 50000) n;
             insert into limit_starts (key, started_at, jobs)
-            select 'key-' || n, now() - n * interval '1 s', 1 from generate_series(1, 5000) n;
+            select 'key-' || n, now() - n * interval '1 s', 1 from generate_series(1, 50000) n;
             insert into unique_windows (key, job_id, until)
             select 'key-' || n, gen_random_uuid(), now() + (n - 50) * interval '1 min' from generate_series(1, 5000) n;
             insert into job_logs (job_id, attempt, line, level, logged_at, message)
@@ -144,10 +144,18 @@ async def test_no_statement_reads_the_whole_table(large: asyncpg.Connection) -> 
     for name, (statement, values) in STATEMENTS.items():
         async with large.transaction():
             rows = await large.fetch(f"explain (format json) {statement}", *values)
-        scans = [node for node in nodes(rows[0][0][0]["Plan"]) if node["Node Type"] == "Seq Scan"]
-        if any(scan.get("Relation Name") in LARGE for scan in scans):
-            slow[name] = rows[0][0]
+        if read := whole_tables(rows[0][0][0]["Plan"], LARGE):
+            slow[name] = read
     assert slow == {}
+
+
+def whole_tables(plan: dict[str, Any], large: Collection[str]) -> list[str]:
+    """Those of these tables that the plan scans from end to end."""
+    return [
+        node["Relation Name"]
+        for node in nodes(plan)
+        if node["Node Type"] == "Seq Scan" and node["Relation Name"] in large
+    ]
 
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:

@@ -59,25 +59,26 @@ select id, actor, queue, args::json, kwargs::json, options::json, priority, max_
        parent_id, coalesce(run_at, now() + make_interval(secs => delay)) + make_interval(secs => expires),
        unique_until_start
 from {rows}
-     as t(id, actor, queue, args, kwargs, options, priority, max_attempts, delay, run_at, dispatch,
-          unique_key, owner, tags, parent_id, expires, unique_until_start)
 on conflict do nothing
 """
 
-# A job: id, actor, queue, args, kwargs, options, priority, max_attempts, seconds of delay, run_at (or null), may its
-# message go to Redis at once, unique key, owner, tags (as JSON), parent, seconds after which it expires, is its
-# unique key free once it starts. Where its unique key lives already no row is written.
+# A job: id, args, kwargs, may its message go to Redis at once; then its kind: actor, queue, options, priority,
+# max_attempts, seconds of delay, run_at (or null), unique key, owner, tags (as JSON), parent, seconds after which it
+# expires, is its unique key free once it starts. Where its unique key lives already no row is written.
 INSERT = _INSERT.format(
-    rows="""(values ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::smallint, $8::int,
-                $9::float8, $10::timestamptz, $11::bool, $12::text, $13::text, $14::text, $15::uuid, $16::float8,
-                $17::bool))"""
+    rows="""(values ($1::uuid, $2::text, $3::text, $4::bool, $5::text, $6::text, $7::text, $8::smallint, $9::int,
+                $10::float8, $11::timestamptz, $12::text, $13::text, $14::text, $15::uuid, $16::float8, $17::bool))
+     as t(id, args, kwargs, dispatch, actor, queue, options, priority, max_attempts, delay, run_at, unique_key, owner,
+          tags, parent_id, expires, unique_until_start)"""
 )
 
-# Many: the same as arrays of equal length.
+# Many: the same as arrays, those of the jobs with the number of each job's kind, and those of the kinds.
 INSERT_MANY = _INSERT.format(
-    rows="""unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::int[],
-            $9::float8[], $10::timestamptz[], $11::bool[], $12::text[], $13::text[], $14::text[], $15::uuid[],
-            $16::float8[], $17::bool[])"""
+    rows="""unnest($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::int[]) as t(id, args, kwargs, dispatch, kind)
+join unnest($6::text[], $7::text[], $8::text[], $9::smallint[], $10::int[], $11::float8[], $12::timestamptz[],
+            $13::text[], $14::text[], $15::text[], $16::uuid[], $17::float8[], $18::bool[]) with ordinality
+     as kinds(actor, queue, options, priority, max_attempts, delay, run_at, unique_key, owner, tags, parent_id, expires,
+              unique_until_start, kind) using (kind)"""
 )
 
 LIVE_BY_UNIQUE_KEY = "select id from jobs where unique_key = $1 and outcome is null"

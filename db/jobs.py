@@ -59,7 +59,6 @@ select id, actor, queue, args::json, kwargs::json, options::json, priority, max_
        parent_id, coalesce(run_at, now() + make_interval(secs => delay)) + make_interval(secs => expires),
        unique_until_start
 from {rows}
-on conflict do nothing
 """
 
 # A job: id, args, kwargs, may its message go to Redis at once; then its kind: actor, queue, options, priority,
@@ -69,10 +68,12 @@ INSERT = _INSERT.format(
     rows="""(values ($1::uuid, $2::text, $3::text, $4::bool, $5::text, $6::text, $7::text, $8::smallint, $9::int,
                 $10::float8, $11::timestamptz, $12::text, $13::text, $14::text, $15::uuid, $16::float8, $17::bool))
      as t(id, args, kwargs, dispatch, actor, queue, options, priority, max_attempts, delay, run_at, unique_key, owner,
-          tags, parent_id, expires, unique_until_start)"""
+          tags, parent_id, expires, unique_until_start)
+on conflict do nothing"""
 )
 
-# Many: the same as arrays, those of the jobs with the number of each job's kind, and those of the kinds.
+# Many: the same as arrays, those of the jobs with the number of each job's kind, and those of the kinds. They have no
+# unique key; looking for conflicts would cost a fifth more.
 INSERT_MANY = _INSERT.format(
     rows="""unnest($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::int[]) as t(id, args, kwargs, dispatch, kind)
 join unnest($6::text[], $7::text[], $8::text[], $9::smallint[], $10::int[], $11::float8[], $12::timestamptz[],

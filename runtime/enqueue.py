@@ -189,7 +189,7 @@ async def _value(session: AsyncSession, statement: str, *values: Any) -> uuid.UU
 
 
 def _rows(outbox: Outbox | None, calls: Sequence[Call], options: Options) -> list[_Row]:
-    due = options.delay is None and options.debounce is None and options.run_at is None
+    due = not options.delay and options.debounce is None and options.run_at is None  # no delay, or one of no time
     texts = [payload.encode_arguments(bound.args, bound.kwargs) for bound in calls]  # before any room is taken
     kinds: dict[str, _Kind] = {}
     for bound in calls:

@@ -19,6 +19,9 @@
 A statement that returns no row for a job says that somebody else won: stop, never fix up. Whatever ends a run
 names the run by state, attempt and worker, so a run that was given up can change nothing. All times are the
 database's. Parameters are asyncpg's; the statements that take arrays take one element per job.
+
+In those, the guards stand in coalesce(…, false), into which the planner does not look. It would believe its statistics,
+by which no job is running or queued, expect one row, and compare each element with each row of a table that is small.
 """
 
 from enum import IntEnum
@@ -135,8 +138,8 @@ with me as materialized (select id from workers where id = $3 for key share)
 update jobs j set state = 'running', attempt = j.attempt + 1, worker = me.id, started_at = now(),
        unique_key = case when j.unique_until_start then null else j.unique_key end
 from me, unnest($1::uuid[], $2::int[]) as m(id, attempt)
-where j.id = m.id and j.attempt = m.attempt and j.state = 'queued' and j.run_at <= now()
-  and (j.expires_at is null or j.expires_at > now() or j.started_at is not null)
+where j.id = m.id and j.attempt = m.attempt and coalesce(j.state = 'queued' and j.run_at <= now()
+  and (j.expires_at is null or j.expires_at > now() or j.started_at is not null), false)
 returning j.id, j.max_attempts, j.releases, j.workflow_id
 """
 
@@ -144,7 +147,7 @@ returning j.id, j.max_attempts, j.releases, j.workflow_id
 CLAIMED = """
 select j.id, j.max_attempts, j.releases, j.workflow_id
 from jobs j join unnest($1::uuid[], $2::int[]) as m(id, attempt) on j.id = m.id and j.attempt = m.attempt + 1
-where j.state = 'running' and j.worker = $3
+where coalesce(j.state = 'running' and j.worker = $3, false)
 """
 
 # running -> succeeded: ids, attempts, results as JSON or null, worker.
@@ -152,7 +155,7 @@ SUCCEED = """
 update jobs j set state = 'succeeded', outcome = 1, finished_at = now(), result = r.result::json,
        control = null, control_reason = null
 from unnest($1::uuid[], $2::int[], $3::text[]) as r(id, attempt, result)
-where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $4
+where j.id = r.id and j.attempt = r.attempt and coalesce(j.state = 'running' and j.worker = $4, false)
 returning j.id
 """
 
@@ -183,7 +186,7 @@ with ended as (
     update jobs j set {leave}
     from unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::float8[])
          as f(id, attempt, error_type, error_message, traceback, delay)
-    where j.id = f.id and j.attempt = f.attempt and j.state = 'running' and j.worker = $7
+    where j.id = f.id and j.attempt = f.attempt and coalesce(j.state = 'running' and j.worker = $7, false)
     returning j.id, j.attempt, j.started_at, f.error_type, f.error_message, f.traceback
 ), kept as (
     insert into job_attempts (job_id, attempt, worker, started_at, error_type, error_message, traceback)
@@ -204,7 +207,7 @@ CANCEL_RUNNING = """
 update jobs j set state = 'cancelled', outcome = 3, finished_at = now(), control = null, control_reason = null,
        error = json_build_object('type', 'Cancelled', 'message', c.reason)
 from unnest($1::uuid[], $2::int[], $3::text[]) as c(id, attempt, reason)
-where j.id = c.id and j.attempt = c.attempt and j.state = 'running' and j.worker = $4
+where j.id = c.id and j.attempt = c.attempt and coalesce(j.state = 'running' and j.worker = $4, false)
 returning j.id
 """
 
@@ -214,7 +217,7 @@ returning j.id
 RELEASE = """
 update jobs j set max_attempts = j.max_attempts + 1, releases = j.releases + 1, {leave}
 from unnest($1::uuid[], $2::int[], $3::float8[]) as r(id, attempt, delay)
-where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $4
+where j.id = r.id and j.attempt = r.attempt and coalesce(j.state = 'running' and j.worker = $4, false)
 returning j.id
 """.replace("{leave}", leave(fails="false", later="now() + make_interval(secs => r.delay)", error="j.error"))
 
@@ -274,7 +277,7 @@ where j.id is null
 UNDISPATCH = """
 update jobs j set dispatched_at = null
 from unnest($1::uuid[], $2::int[]) as u(id, attempt)
-where j.id = u.id and j.attempt = u.attempt and j.state = 'queued' and j.dispatched_at is not null
+where j.id = u.id and j.attempt = u.attempt and coalesce(j.state = 'queued' and j.dispatched_at is not null, false)
 returning j.id
 """
 

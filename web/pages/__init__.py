@@ -16,6 +16,7 @@ from web.pages import (
     many,
     oidc,
     overview,
+    purge,
     queues,
     schedule_form,
     schedules,
@@ -30,6 +31,6 @@ router = APIRouter(include_in_schema=False)
 # Those with fixed words before those with an id in the same place.
 for page in (
     assets, live, login, oidc, overview, jobs, many, export, views, job, errors, schedule_form, schedules, workflows,
-    queues, workers, emails, webhooks, endpoints, actors, settings,
+    queues, purge, workers, emails, webhooks, endpoints, actors, settings,
 ):  # fmt: skip
     router.include_router(page.router)

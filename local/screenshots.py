@@ -14,7 +14,7 @@ import httpx
 from playwright.async_api import Page, async_playwright
 
 from errors import ConfigurationError
-from local.screenshot_rows import fill
+from local import screenshot_plans, screenshot_rows
 from local.stack import ROOT
 from runtime.client import Client
 from services import users
@@ -31,7 +31,8 @@ async def take() -> None:
     """On the database and Redis of the settings, which should be fresh ones."""
     password = secrets.token_urlsafe(24)
     async with Client.open(load()) as client:
-        job = await fill(client)
+        job = await screenshot_rows.fill(client)
+        schedule, workflow = await screenshot_plans.fill(client)
         async with client.session() as session:
             await users.create(session, "local", NAME, "admin", password)
             await session.commit()
@@ -41,6 +42,8 @@ async def take() -> None:
             if shown.scope == "read":
                 await shoot(page, shown.path, shown.title.lower())
         await shoot(page, f"/jobs/{job}", "job")
+        await shoot(page, f"/schedules/{schedule}", "schedule")
+        await shoot(page, f"/workflows/{workflow}?step=authorise+the+payments", "workflow")
         await shoot(page, "/deliveries/webhooks", "webhooks")
         await page.emulate_media(color_scheme="dark")
         await shoot(page, "/", "overview-dark")

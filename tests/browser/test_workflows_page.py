@@ -99,8 +99,8 @@ async def test_a_drawing_stays_where_it_was_moved_to(visit: Visit, client: Clien
 
 
 async def test_a_step_is_seen_beside_the_graph(visit: Visit, client: Client) -> None:
-    """Given a graph, when a step is chosen, then a panel shows it beside the graph, which stays where it is, and follows
-    what becomes of the step; the address leads there again."""
+    """Given a graph, when a step is chosen, then a panel shows it beside the graph, which stays where it is, and
+    follows what becomes of the step; the address leads there again."""
     here = f"/workflows/{await started(client, branches(), 'nightly')}"
     page = await visit(here)
     await page.get_by_role("button", name="Larger").click()

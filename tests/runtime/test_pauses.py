@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 
 from runtime.client import Client
+from scheduling.sweeper import Sweeper
 from services import actors, queues, workers
 from services.jobs import call
 from tests.conftest import StartProcess
@@ -162,3 +163,17 @@ async def test_others_run_what_a_drained_worker_does_not_take(
     await free(client, 20)
     await all_ended(client, 20)
     assert await value(client, "select count(*) from jobs where worker = $1", alone) == 0
+
+
+async def test_what_a_worker_that_is_gone_was_told_is_forgotten(client: Client) -> None:
+    """Given a worker that lives and one that is gone, both drained hours ago, then only the first still is."""
+    await fetch(
+        client, "insert into workers (id, host, pid, process, queues, async_slots, threads, version)"
+        " values (gen_random_uuid(), 'here', 1, 'here:1', '{}', 1, 1, '1')",
+    )  # fmt: skip
+    await fetch(
+        client, "insert into pauses (kind, name, reason, paused_by, paused_at) select 'worker', name, 'x', 'ada',"
+        " now() - interval '2 hours' from unnest(array['here:1', 'gone:1']) name",
+    )  # fmt: skip
+    await Sweeper(client.database).run_once()
+    assert await value(client, "select array_agg(name) from pauses") == ["here:1"]

@@ -4,6 +4,7 @@ A run exists once for a schedule and a planned time, also here: what was made is
 was skipped (no scheduler ran, the last run still went) is made up for.
 """
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from errors import BadArguments, Conflict
 from runtime import enqueue
 from runtime.ids import uuid7
 from runtime.transport import CHANGED, Notice
+from runtime.triggers import Trigger
 from services import audit
 from services.control import check_reason
 from services.schedules.store import get, moment, spec_of, tell
@@ -88,13 +90,16 @@ async def _planned(session: AsyncSession, schedule: ScheduledJob, start: datetim
     trigger = spec_of(schedule).trigger(schedule.anchor_at)
     start = max(start, schedule.start_at) if schedule.start_at else start
     end = min(end, schedule.end_at) if schedule.end_at else end
+    return await asyncio.to_thread(_times, trigger, start, end)
+
+
+def _times(trigger: Trigger, start: datetime, end: datetime) -> list[datetime]:
     times: list[datetime] = []
     due = trigger.next_after(start - _TICK)
     while due is not None and due <= end:
         if len(times) == MOST:
             raise BadArguments(
-                f"More than {MOST:,} runs were planned then, the last of those at {due.isoformat()}: "
-                "make the span shorter, and do the rest after.",
+                f"More than {MOST:,} runs were planned then: end with {times[-1].isoformat()}, and do the rest after.",
                 "end",
             )
         times.append(due)

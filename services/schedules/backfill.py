@@ -8,7 +8,7 @@ import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,6 +24,7 @@ from services.control import check_reason
 from services.schedules.store import get, moment, spec_of, tell
 
 MOST = 1_000  # runs
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 
 
@@ -88,6 +89,7 @@ async def _planned(session: AsyncSession, schedule: ScheduledJob, start: datetim
     if end > await moment(session):
         raise BadArguments("The span must have passed: what is still to come the scheduler makes itself.", "end")
     trigger = spec_of(schedule).trigger(schedule.anchor_at)
+    start = max(start, _EARLIEST)
     start = max(start, schedule.start_at) if schedule.start_at else start
     end = min(end, schedule.end_at) if schedule.end_at else end
     return await asyncio.to_thread(_times, trigger, start, end)

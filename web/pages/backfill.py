@@ -1,7 +1,7 @@
 """/schedules/ID/backfill: the runs of a span that is past, counted first, then made."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -14,6 +14,7 @@ from services import schedules
 from services.schedules import Backfill
 from web.caller import CurrentCaller
 from web.pages import flash
+from web.pages.moments import moment
 from web.pages.rendering import render
 from web.transaction import Transaction
 
@@ -56,7 +57,7 @@ async def make(
     schedule = await schedules.get(session, schedule_id)
     typed = {"start": start, "end": end, "apart": apart, "reason": reason}
     try:
-        span = _moment(schedule, typed, "start"), _moment(schedule, typed, "end")
+        span = _span(schedule, typed)
         seconds = _seconds(apart)
         async with session.begin_nested():
             made = await schedules.backfill(
@@ -80,7 +81,7 @@ async def _form(
     if error is None and (typed["start"] or typed["end"]):
         try:
             _seconds(typed["apart"])
-            span = _moment(schedule, typed, "start"), _moment(schedule, typed, "end")
+            span = _span(schedule, typed)
             found = await schedules.plan_backfill(session, schedule.id, *span)
         except (BadArguments, Conflict) as refused:
             error = refused
@@ -89,18 +90,14 @@ async def _form(
     return render(
         request, "schedules/backfill.html", status=422 if error else 200, schedule=schedule, typed=typed,
         wrong={at: str(error)} if error else {}, found=found,
-        shown=[moment.astimezone(zone) for moment in found.missing[:_SHOWN]] if found else [],
+        shown=[at.astimezone(zone) for at in found.missing[:_SHOWN]] if found else [],
     )  # fmt: skip
 
 
-def _moment(schedule: ScheduledJob, typed: dict[str, str], name: str) -> datetime:
+def _span(schedule: ScheduledJob, typed: dict[str, str]) -> tuple[datetime, datetime]:
     """On the schedule's own clock. Raises BadArguments."""
-    try:
-        moment = datetime.fromisoformat(typed[name].strip())
-    except ValueError:
-        raise BadArguments("Write a time like 2026-11-25T09:30.", name) from None
     zone = zone_of(schedule.time_zone)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    return moment(typed["start"], zone, "start"), moment(typed["end"], zone, "end")
 
 
 def _seconds(text: str) -> timedelta:

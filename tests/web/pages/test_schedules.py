@@ -218,3 +218,11 @@ async def test_a_viewer_makes_no_backfill(app: FastAPI, client: Client) -> None:
         assert "Backfill" not in (await viewer.get(here)).text
         assert (await viewer.get(f"{here}/backfill")).status_code == 403
         assert (await viewer.post(f"{here}/backfill", data={"start": "", "end": ""})).status_code == 403
+
+
+async def test_a_time_beyond_the_calendar_is_a_mistake_at_its_field(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a time that no clock in UTC shows, then it is named as a mistake where it was typed."""
+    here = f"/schedules/{await made(client)}/backfill?start=0001-01-01T00:00&end=2026-03-05T00:00"
+    assert 'id="start-wrong"' in (await person.get(here)).text
+    form = await person.post("/schedules/new", data=FORM | {"start_at": "0001-01-01T00:00"})
+    assert 'id="start_at-wrong"' in form.text

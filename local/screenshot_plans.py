@@ -10,6 +10,7 @@ from services import schedules, workflows
 from services.schedules import ScheduleSpec
 
 MAIL = {"to": "accounts@example.com", "subject": "Invoices", "text": "See the list."}
+DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday")
 SCHEDULES: tuple[tuple[str, str, str, dict[str, Any], str, dict[str, Any]], ...] = (
     ("Invoices of the night", "send_email", "cron", {"expression": "30 2 * * mon-fri"}, "Europe/Berlin", MAIL),
     ("Monday's digest", "send_email", "cron", {"expression": "0 8 * * mon"}, "America/New_York", MAIL),
@@ -30,8 +31,9 @@ select gen_random_uuid(), s.id, s.name, t, status,
        case status when 'failed' then '{"type": "ConnectionError", "message": "the server does not answer"}'::json end
 from (select *, row_number() over (order by name) as place from scheduled_jobs where kind = 'table') s,
      generate_series(1, 30) n,
-     lateral (select date_trunc('minute', now()) - n * case s.job_type when 'cron' then interval '1 day'
-                     else interval '15 min' end as t,
+     lateral (select case s.job_type
+                     when 'cron' then date_trunc('day', now()) + interval '90 min' - n * interval '1 day'
+                     else date_trunc('minute', now()) - (n - 1) * interval '15 min' end as t,
               case when (n + s.place) % 13 = 0 then 'failed' when (n + s.place) % 9 = 0 then 'skipped'
                    else 'succeeded' end as status) made
 where s.job_type <> 'date'
@@ -53,9 +55,11 @@ BEGUN = "update workflows set created_at = now() - make_interval(secs => $2) whe
 ENDED = """
 with ended as (
     update workflows set state = $2, finished_at = created_at + make_interval(secs => $3) where id = $1
-    returning id, created_at
+    returning id, created_at, state as fate
 )
-update workflow_steps s set state = $2, ended = coalesce(total, 0), released = coalesce(total, 0),
+update workflow_steps s set ended = coalesce(total, 0), released = coalesce(total, 0),
+       state = case when e.fate = 'succeeded' or number < 4 then 'succeeded' when number = 4 then 'failed'
+               else 'cancelled' end,
        started_at = e.created_at + make_interval(secs => number * 4),
        finished_at = e.created_at + make_interval(secs => number * 4 + 3)
 from ended e where s.workflow_id = e.id
@@ -63,10 +67,11 @@ from ended e where s.workflow_id = e.id
 TRIED = """
 with job as (
     update jobs set state = 'succeeded', outcome = 1, attempt = 2, started_at = now(), finished_at = now()
-    where workflow_id = $1 and outcome is null returning id
+    where workflow_id = any($1::uuid[]) and outcome is null returning id, workflow_id
 )
 insert into job_attempts (job_id, attempt, worker, started_at, ended_at, error_type, error_message, traceback)
-select id, 1, gen_random_uuid(), now(), now(), 'ConnectionError', 'the warehouse does not answer', '' from job limit 1
+select id, 1, gen_random_uuid(), now(), now(), 'ConnectionError', 'the warehouse does not answer', '' from job
+where workflow_id = ($1::uuid[])[1]
 """
 
 
@@ -94,19 +99,17 @@ async def _schedules(client: Client) -> uuid.UUID:
 
 async def _workflows(client: Client) -> uuid.UUID:
     async with client.session() as session:
-        ended = [
-            (await workflows.start(session, _orders(), name=f"orders of {day}", owner="shop")).id for day in range(4)
-        ]
+        ended = [(await workflows.start(session, _orders(), name=f"orders of {day}", owner="shop")).id for day in DAYS]
         goes = (await workflows.start(session, _orders(), name="orders of the morning", owner="shop")).id
         await session.commit()
     async with client.database.connection() as connection:
         for place, one in enumerate(ended):
-            await connection.execute(BEGUN, one, 86_400.0 * (4 - place))
+            await connection.execute(BEGUN, one, 86_400.0 * (len(DAYS) - place))
             await connection.execute(ENDED, one, "failed" if place == 1 else "succeeded", 44.0)
         await connection.execute(BEGUN, goes, 47.0)
         for step in ORDERS:
             await connection.execute(STEP, goes, *step)
-        await connection.execute(TRIED, goes)
+        await connection.execute(TRIED, [goes, *ended])
     return goes
 
 

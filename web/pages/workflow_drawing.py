@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from services.workflow_views import Place
 
-WIDTH, HEIGHT = 190, 54  # of a step
+WIDTH, HEIGHT = 200, 54  # of a step
 _APART, _BELOW = 60, 18  # between layers, and between steps of one
 _MARGIN = 10
 

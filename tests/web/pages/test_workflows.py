@@ -126,7 +126,7 @@ async def test_the_critical_path_is_what_a_workflow_took(person: httpx.AsyncClie
     assert c.started_at
     assert critical_path(places, c.started_at) == ["map"]
     drawing = draw(places, ["a", "b", "c"])
-    assert sorted(line.is_critical for line in drawing.lines) == [True, True]
+    assert [line.is_critical for line in drawing.lines].count(True) == 2
     page = (await person.get(f"/workflows/{workflow}?tab=graph")).text
     assert page.count("on the critical path") >= 1
     assert "on the critical path" in (await person.get(f"/workflows/{workflow}?tab=timeline")).text

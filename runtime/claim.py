@@ -129,9 +129,9 @@ class Claim:
         self._settlement.drop(unknown)
 
     async def _hold_back(self, deliveries: list[Delivery]) -> list[Delivery]:
-        """Jobs of paused queues go back, those of paused actors wait. Returns the others."""
+        """Jobs of paused queues go back, all if this worker drains; those of paused actors wait. Returns the others."""
         await self._pauses.known.wait()
-        back = [delivery for delivery in deliveries if delivery.source in self._pauses.queues]
+        back = [delivery for delivery in deliveries if self._pauses.rests(delivery.source)]
         of_paused = [d for d in deliveries if d.actor_name in self._pauses.actors and d not in back]
         if not back and not of_paused:
             return deliveries

@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import inspect
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -27,7 +28,7 @@ from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
 from runtime.grants import Grants
 from runtime.interrupts import Cancelled, Interruption, SoftTimeLimitExceeded
-from runtime.lease import WorkerLease
+from runtime.lease import WorkerLease, process_name
 from runtime.outbox import Outbox
 from runtime.patience import Seldom, patiently
 from runtime.pauses import Pauses
@@ -104,7 +105,7 @@ class Executor:
             self._engine, self.settings, sorted(self.broker.queues), self._dramatiq.worker_threads
         )
         self.checkpoints = Checkpoints(self._engine, self._lease)
-        self.pauses = Pauses(self._engine)
+        self.pauses = Pauses(self._engine, process_name(os.getpid()))
         self.telemetry = Telemetry(self.settings, self._engine, self.redis, self._lease)
         self.telemetry.start()
         self.grants = Grants(self._engine, self.redis, self.outbox)

@@ -1,4 +1,4 @@
-"""Whoever changes many jobs at once takes them in one order, by their ids: nobody waits in a circle."""
+"""People who change many jobs at once, and the rescuer, take them in one order: they never wait in a circle."""
 
 import asyncio
 import uuid
@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from db import control, jobs, pauses, workers, workflow_jobs
+from db import control, workers
 from runtime.client import Client
 from settings import Settings
 from tests.db.test_statements import ME, OUTCOMES, job
@@ -26,14 +26,6 @@ STATEMENTS: dict[str, tuple[str, str, list[Any]]] = {
     "RUN_NOW": (control.RUN_NOW, "queued", []),
     "RETRY": (control.RETRY, "failed", [False]),
     "DELETE": (control.DELETE, "succeeded", []),
-    "CLAIM": (jobs.CLAIM, "queued", [[0, 0], ME]),
-    "SUCCEED": (jobs.SUCCEED, "running", [[1, 1], ["1", "1"], ME]),
-    "FAIL": (jobs.FAIL, "running", [[1, 1], ["E", "E"], ["no", "no"], ["", ""], [None, None], ME]),
-    "CANCEL_RUNNING": (jobs.CANCEL_RUNNING, "running", [[1, 1], ["why", "why"], ME]),
-    "RELEASE": (jobs.RELEASE, "running", [[1, 1], [0.0, 0.0], ME]),
-    "UNDISPATCH": (jobs.UNDISPATCH, "queued", [[0, 0]]),
-    "BLOCK": (pauses.BLOCK, "queued", [[0, 0]]),
-    "SUCCEED of workflows": (workflow_jobs.SUCCEED, "running", [[1, 1], ["1", "1"], ME]),
 }
 
 
@@ -55,10 +47,8 @@ async def made(client: Client, state: str) -> None:
     )
     await fetch(client, "analyze jobs")
     await fetch(client, workers.REGISTER, ME, "h", 1, "p", ["q"], 1, 1, "0")
-    await fetch(client, "insert into pauses (kind, name, reason, paused_by) values ('actor', 'a', 'why', 'ada')")
     for job_id in (HIGH, LOW):
         await job(client, state, id=job_id, **({"worker": ME} if state in OUTCOMES else {}))
-    await fetch(client, "update jobs set dispatched_at = now() where state = 'queued'")
 
 
 async def waits_for_a_lock(connection: asyncpg.Connection, looker: asyncpg.Connection) -> None:

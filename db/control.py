@@ -4,8 +4,8 @@ Each statement takes many ids and returns those it has done something to, with t
 state in which it makes no sense, or somebody else was faster. One that runs is not ours to change: what is wanted of it
 is written down (`control`), its worker is told, and the run's own end obeys (`leave` in db/jobs.py).
 
-They take their jobs in the order of the ids, so that two of them never wait for each other. The engine's statements take
-theirs as they come: should PostgreSQL have to end one of those for another's sake, it is tried again.
+They take their jobs in the order of the ids, so that two of them never wait for each other. The engine's statements
+take theirs as they come: should PostgreSQL have to end one of those for another's sake, it is tried again.
 """
 
 from db.jobs import IN_ORDER, QUEUE_AGAIN

@@ -13,7 +13,8 @@ _ROUNDS = 2_000  # of counting: each takes some minutes of the day
 ENDED = """
 insert into jobs (id, actor, queue, args, kwargs, state, outcome, attempt, created_at, run_at, started_at, finished_at,
                   owner, tags, error, worker, max_attempts)
-select gen_random_uuid(), (array['deliver_email', 'deliver_webhook', 'order_step', 'sync_domain_users', 'deliver_email'])[kind],
+select gen_random_uuid(),
+       (array['deliver_email', 'deliver_webhook', 'order_step', 'sync_domain_users', 'deliver_email'])[kind],
        (array['email', 'webhooks', 'workflows', 'maintenance', 'email'])[kind], '[]',
        json_build_object('order', 4000 + n, 'to', 'reader' || n || '@example.com'),
        case when n % 53 = 0 then 'failed' when n % 211 = 0 then 'cancelled' else 'succeeded' end,

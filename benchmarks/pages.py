@@ -1,10 +1,10 @@
 """How fast pages are with a month of use behind them: `python -m benchmarks.pages`, on embedded servers or on those of
 DATABASE_URL and REDIS_URL.
 
-Makes a database with a million jobs (benchmarks/months.py), starts the web process, and asks every page, every filter of
-the search grammar and every list of the API twenty times, one after the other. The slowest come first. Beside the time
-that the answer took, as the one who asked saw it, stands what it cost: CPU of the web process and of PostgreSQL, which
-says more on a machine that is busy with other things.
+Makes a database with a million jobs (benchmarks/months.py), starts the web process, and asks every page, every filter
+of the search grammar and every list of the API twenty times, one after the other. The slowest come first. Beside the
+time that the answer took, as the one who asked saw it, stands what it cost: CPU of the web process and of PostgreSQL,
+which says more on a machine that is busy with other things.
 
 With `--keep FOLDER` the database stays in that folder, and is used again if it is there.
 """
@@ -51,7 +51,7 @@ select (select id from jobs where outcome = 1 and tags is not null order by crea
        (select unique_key from jobs where unique_key is not null order by created_at limit 1) as key,
        (select fingerprint from error_groups order by occurrences desc limit 1) as error_group,
        (select fingerprint from error_groups order by occurrences limit 1) as rare_group,
-       (select schedule_id from scheduled_job_executions group by schedule_id order by count(*) desc limit 1) as schedule,
+       (select schedule_id from scheduled_job_executions group by 1 order by count(*) desc limit 1) as schedule,
        (select id from workflows order by created_at desc limit 1) as large_workflow,
        (select id from workflows order by created_at limit 1) as workflow,
        (select name from workflow_steps limit 1) as step,
@@ -76,6 +76,9 @@ insert into user_sessions (token_hash, user_id, expires_at)
 select $1, id, now() + interval '1 day' from users where name = 'benchmark'
 on conflict (token_hash) do update set expires_at = excluded.expires_at
 """
+
+
+BACKENDS = "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
 
 
 @dataclass(frozen=True)
@@ -146,10 +149,13 @@ def pages(ids: dict[str, Any], far: dict[str, Any]) -> Iterator[Question]:
         "/jobs", "/jobs?size=200", f"/jobs?before={before['job']}", f"/jobs?q=state:failed&before={before['failed']}",
         f"/jobs?q=queue:default&before={before['job']}", "/jobs/views", "/jobs/bulk?q=state:failed",
         "/jobs/bulk?q=queue:default", f"/jobs/bulk?q=arg:{RARE_WORD}",
-        *(f"/jobs/{ids[name]}" for name in ("job", "failed", "logged", "waiting", "parent")), f"/jobs/{ids['failed']}/edit",
-        f"/jobs/{ids['logged']}?level=error", f"/jobs/{ids['logged']}?text=nowhere", f"/jobs/{ids['logged']}?level=warning&text=partner",
+        *(f"/jobs/{ids[name]}" for name in ("job", "failed", "logged", "waiting", "parent")),
+        f"/jobs/{ids['failed']}/edit",
+        f"/jobs/{ids['logged']}?level=error", f"/jobs/{ids['logged']}?text=nowhere",
+        f"/jobs/{ids['logged']}?level=warning&text=partner",
         *(f"/errors?period={period}" for period in ("24h", "7d", "30d")),
-        "/errors?period=30d&show=all&text=order", "/errors?period=30d&actor=send_email", "/errors?period=30d&show=muted",
+        "/errors?period=30d&show=all&text=order", "/errors?period=30d&actor=send_email",
+        "/errors?period=30d&show=muted",
         *(f"/errors/{ids['error_group']}?period={period}" for period in ("24h", "30d")), f"/errors/{ids['rare_group']}",
         "/schedules", "/schedules?text=nightly", "/schedules?text=nowhere", "/schedules?source=code",
         *(f"/schedules?show={show}" for show in ("enabled", "disabled", "late", "failing", "broken")),
@@ -160,15 +166,18 @@ def pages(ids: dict[str, Any], far: dict[str, Any]) -> Iterator[Question]:
         *(f"/workflows/{ids[name]}{tab}" for name in ("workflow", "large_workflow")
           for tab in ("", "?tab=graph", "?tab=timeline", "?tab=steps")),
         f"/workflows/{ids['workflow']}/step?step={quote(ids['step'])}",
-        "/queues", *(f"/queues/default?period={period}" for period in ("1h", "24h", "7d", "30d")), f"/queues/{RARE_QUEUE}",
+        "/queues", *(f"/queues/default?period={period}" for period in ("1h", "24h", "7d", "30d")),
+        f"/queues/{RARE_QUEUE}",
         "/queues/default/pause", f"/workers/{ids['worker']}",
         "/deliveries", "/deliveries?status=bounced", "/deliveries?status=complained", "/deliveries?status=delivered",
         "/deliveries?status=queued", "/deliveries?address=user77@example.com", "/deliveries?address=nobody@example.com",
         "/deliveries?tag=invoice", "/deliveries?tag=rare", "/deliveries?tag=nothing", "/deliveries?template=nothing",
         "/deliveries?period=30d&status=failed", f"/deliveries?before={before['email']}",
-        f"/deliveries/emails/{ids['email']}", "/deliveries/suppressions", "/deliveries/suppressions?address=gone77@example.com",
+        f"/deliveries/emails/{ids['email']}", "/deliveries/suppressions",
+        "/deliveries/suppressions?address=gone77@example.com",
         "/deliveries/webhooks", "/deliveries/webhooks?outcome=exhausted", "/deliveries/webhooks?outcome=gone",
-        "/deliveries/webhooks?outcome=pending", "/deliveries/webhooks?outcome=cancelled", "/deliveries/webhooks?event_type=order.lost",
+        "/deliveries/webhooks?outcome=pending", "/deliveries/webhooks?outcome=cancelled",
+        "/deliveries/webhooks?event_type=order.lost",
         "/deliveries/webhooks?event_type=nothing", f"/deliveries/webhooks?endpoint={ids['endpoint']}&outcome=gone",
         "/deliveries/webhooks?period=30d&outcome=exhausted", f"/deliveries/webhooks?before={far['delivery']}",
         f"/deliveries/webhooks/{ids['delivery']}", "/deliveries/webhooks/replay?outcome=exhausted",
@@ -195,21 +204,27 @@ def api(ids: dict[str, Any], far: dict[str, Any]) -> Iterator[Question]:
         f"/jobs?schedule_id={ids['schedule']}&state=failed", "/jobs?among_actors=send_email&among_actors=translate",
         "/jobs?among_queues=nowhere", "/jobs/count", "/jobs/count?state=failed", "/jobs/count?queue=nowhere",
         "/jobs/count?arguments=nowhere", f"/jobs/{ids['failed']}", f"/jobs/{ids['failed']}/attempts",
-        f"/jobs/{ids['logged']}/logs?tail=1000", f"/jobs/{ids['logged']}/logs?text=nowhere", f"/jobs/{ids['logged']}/progress",
+        f"/jobs/{ids['logged']}/logs?tail=1000", f"/jobs/{ids['logged']}/logs?text=nowhere",
+        f"/jobs/{ids['logged']}/progress",
         "/dead-letters", "/dead-letters?queue=nowhere", "/stats?hours=1", "/stats?hours=720",
         "/queues", "/queues/default", "/actors", "/workers",
-        "/scheduler/job-types", "/scheduler/task-functions", "/scheduler/status", "/scheduler/jobs", "/scheduler/jobs?page=25&per_page=200",
+        "/scheduler/job-types", "/scheduler/task-functions", "/scheduler/status", "/scheduler/jobs",
+        "/scheduler/jobs?page=25&per_page=200",
         "/scheduler/jobs?enabled=false", "/scheduler/jobs?task_function=send_email", "/scheduler/executions",
         "/scheduler/executions?per_page=200&page=100", f"/scheduler/executions?job_id={ids['schedule']}",
         *(f"/scheduler/executions?status={status}" for status in ("failed", "skipped", "running", "unknown", "shadow")),
         f"/scheduler/executions?job_id={ids['schedule']}&status=cancelled",
         f"/scheduler/jobs/{ids['schedule']}", f"/scheduler/jobs/{ids['schedule']}/versions",
-        "/workflows", "/workflows?state=compensated", f"/workflows/{ids['workflow']}", f"/workflows/{ids['large_workflow']}",
-        "/emails", "/emails?status=complained", "/emails?address=nobody@example.com", f"/emails?before={before['email']}",
+        "/workflows", "/workflows?state=compensated", f"/workflows/{ids['workflow']}",
+        f"/workflows/{ids['large_workflow']}",
+        "/emails", "/emails?status=complained", "/emails?address=nobody@example.com",
+        f"/emails?before={before['email']}",
         f"/emails/{ids['email']}", "/suppressions", "/suppressions?reason=complaint&limit=1000",
-        "/webhooks/endpoints", "/webhooks/messages", "/webhooks/messages?event_type=nothing", f"/webhooks/messages/{ids['message']}",
+        "/webhooks/endpoints", "/webhooks/messages", "/webhooks/messages?event_type=nothing",
+        f"/webhooks/messages/{ids['message']}",
         "/webhooks/deliveries", "/webhooks/deliveries?pending=true", "/webhooks/deliveries?outcome=cancelled",
-        f"/webhooks/deliveries/{ids['delivery']}", "/users", "/keys", "/audit", "/audit?who=nobody", "/audit?action=job.cancel",
+        f"/webhooks/deliveries/{ids['delivery']}", "/users", "/keys", "/audit", "/audit?who=nobody",
+        "/audit?action=job.cancel",
     ])  # fmt: skip
     yield from map(Question, ["/health", "/ready", "/health/scheduler", "/metrics"])
 
@@ -276,14 +291,8 @@ async def run(place: Place, jobs: int, only: str | None, times: int, console: Co
             for question in [*pages(ids, far), *api(ids, far)]:
                 if only and only not in str(question):
                     continue
-                backends = [
-                    row["pid"]
-                    for row in await connection.fetch(
-                        "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
-                    )
-                ]
-                answer = await ask(http, question, times, pid, backends)
-                answers.append(answer)
+                backends = [row["pid"] for row in await connection.fetch(BACKENDS)]
+                answers.append(await ask(http, question, times, pid, backends))
     return sorted(answers, key=lambda answer: -answer.p95)
 
 

@@ -27,7 +27,8 @@ from web.transaction import Transaction
 router = APIRouter()
 
 SIZE = 50
-MANY = 200  # steps: more are shown as a table first
+MANY = 200  # steps: more are shown as a table first, so many at a time
+MOST_DRAWN = 500  # steps: a graph of more is nothing to look at
 _JOBS = 100
 STATES = (
     "running", "paused", "failing", "cancelling", "compensating", "succeeded", "failed", "cancelled", "compensated",
@@ -87,16 +88,22 @@ async def page(
 
 @router.get("/workflows/{workflow_id}")
 async def one(
-    request: Request, session: Transaction, workflow_id: uuid.UUID, tab: Annotated[Tab | None, Query()] = None
+    request: Request,
+    session: Transaction,
+    workflow_id: uuid.UUID,
+    tab: Annotated[Tab | None, Query()] = None,
+    page: Annotated[int, Query(ge=1, le=10_000)] = 1,
 ) -> Response:
     workflow = await views.get(session, workflow_id)
     places = await views.graph(session, workflow_id)
     tab = tab or ("graph" if len(places) <= MANY else "steps")
+    rows: Sequence[Any] = _bars(workflow, places) if tab == "timeline" else places
+    some = slice((page - 1) * MANY, page * MANY)
     return render(
-        request, "workflows/workflow.html", workflow=workflow, places=places, tab=tab, allowed=_allowed(workflow),
+        request, "workflows/workflow.html", workflow=workflow, tab=tab, allowed=_allowed(workflow),
         progress=(await views.progress(session, [workflow_id]))[workflow_id], now=datetime.now(UTC),
-        drawing=draw(places) if tab == "graph" else None, box=(WIDTH, HEIGHT),
-        bars=_bars(workflow, places) if tab == "timeline" else None,
+        drawing=draw(places) if tab == "graph" and len(places) <= MOST_DRAWN else None, box=(WIDTH, HEIGHT),
+        rows=rows[some], first=some.start + 1, last=min(some.stop, len(rows)), number=len(rows), page=page,
         jobs=await views.job_ids(session, workflow_id) if tab == "steps" else {},
     )  # fmt: skip
 

@@ -309,6 +309,8 @@ def show(answers: list[Asked], console: Console) -> None:
 @contextmanager
 def kept(home: Path) -> Iterator[Place]:
     """On embedded servers in that folder, which stays."""
+    for log in home.glob("*.log"):
+        log.unlink()  # what an earlier run said
     with running(prepare(home), {}) as urls:
         yield Place(home.resolve(), urls["DATABASE_URL"], asyncio.run(empty_redis(urls["REDIS_URL"])), OPTIONS)
 

@@ -23,7 +23,7 @@ READY = {
     "dramatiq": "Worker process is ready for action",
     "python": "scheduling is ready",
     "celery": "the worker is ready",
-    "uvicorn": "Application startup complete",
+    "uvicorn": "Uvicorn running on",
 }
 
 

@@ -86,7 +86,8 @@ async def _cost(app: FastAPI, address: str, client: Client, statements: Callable
         before, beat = statements(), app.state.live.beat
         for _ in range(ROUNDS):
             await _round(client, pages)
-        cost = (statements() - before) / (app.state.live.beat - beat)
+        beats: int = app.state.live.beat - beat
+        cost = (statements() - before) / beats
     assert {answer.status_code for page in pages for answer in page.answers} == {200}
     return cost
 

@@ -63,7 +63,7 @@ class JobConsumer(Consumer):
                     time.sleep(0.01)
                 elif self._delayed:
                     self._adopt_delayed()
-                elif self._queue in self._executor.pauses.queues:
+                elif self._executor.pauses.rests(self._queue):
                     self._rest()
                 else:
                     self._take()
@@ -95,14 +95,17 @@ class JobConsumer(Consumer):
             held.clear()
 
     def _take(self) -> None:
-        """Claim what was held and has a slot now; then fetch as much as there is room for, or wait."""
+        """Claim what was held and has a slot now; then fetch as much as there is room for, or wait.
+
+        What is fetched while others of its kind are held comes after them, whatever gets free meanwhile.
+        """
         self._claim_held()
         self._return_long_held()
         holding = {kind for kind, held in self._held.items() if held}
         if any(len(self._held[kind]) >= self._most_held for kind in holding):
             self._slots.wait(dict.fromkeys(holding, 1), self._timeout)
             return
-        taken = {kind: self._slots.take(kind, self._allowance, self._beyond(kind)) for kind in self._kinds}
+        taken = {kind: self._slots.take(kind, self._allowance, self._beyond(kind)) for kind in self._kinds - holding}
         room = sum(taken.values()) + sum(self._most_held - len(self._held[kind]) for kind in self._kinds)
         fetched: list[Delivery] = []
         fits: list[Delivery] = []
@@ -153,7 +156,7 @@ class JobConsumer(Consumer):
         return fits
 
     def _rest(self) -> None:
-        """The queue is paused: what was fetched and not claimed goes back."""
+        """The queue is paused, or this worker drains: what was fetched and not claimed goes back."""
         self._return([delivery for held in self._held.values() for delivery in held])
         for held in self._held.values():
             held.clear()
@@ -163,7 +166,7 @@ class JobConsumer(Consumer):
     def _claim_held(self) -> None:
         batch: list[Delivery] = []
         for kind, held in self._held.items():
-            batch += [held.popleft() for _ in range(self._slots.take(kind, len(held)))]
+            batch += [held.popleft() for _ in range(self._slots.take(kind, len(held), self._beyond(kind)))]
         if batch:
             self._claim(batch)
 

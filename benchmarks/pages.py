@@ -268,7 +268,7 @@ async def web(place: Place) -> AsyncIterator[tuple[httpx.AsyncClient, int]]:
             base_url=f"http://127.0.0.1:{port}",
             cookies={"callboard_session": SESSION},
             headers={"Accept": "text/html"},
-            timeout=60,
+            timeout=600,
             trust_env=False,
         ) as http,
     ):

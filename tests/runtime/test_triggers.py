@@ -264,7 +264,7 @@ EXPRESSIONS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     expression=st.sampled_from(EXPRESSIONS),
     zone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Asia/Kolkata"]),
@@ -281,7 +281,7 @@ def test_a_count_by_the_hour_is_what_a_look_at_each_run_finds(expression: str, z
         assert counts == looked_at(trigger, start, hours)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     seconds=st.integers(20, 300_000),
     offset=st.timedeltas(timedelta(days=-3), timedelta(days=3)),

@@ -9,6 +9,7 @@ import pytest
 
 from services import schedules
 from services.schedules import ScheduleSpec
+from tests.faults import fault_actors as act
 from tests.faults.conftest import Record
 from tests.faults.report import Outcome
 from tests.faults.stage import Stage
@@ -20,8 +21,8 @@ AWAY = 10  # seconds, longer than what counts as in time
 LASTS = 5  # seconds that they fire on after the fault
 # Each has a run every second; whatever could not be made in time is made up for.
 EVERY_SECOND: dict[str, Any] = {
-    "task_function": "work_async", "job_type": "interval", "schedule_config": {"seconds": 1}, "task_args": [0],
-    "overlap": "allow", "misfire": "catch_up", "misfire_max": 1_000,
+    "task_function": act.work_async.actor_name, "job_type": "interval", "schedule_config": {"seconds": 1},
+    "task_args": [0], "overlap": "allow", "misfire": "catch_up", "misfire_max": 1_000,
 }  # fmt: skip
 OURS = "from scheduled_job_executions where schedule like 'fault %'"
 
@@ -43,7 +44,7 @@ async def outcome_of(stage: Stage, fault: str) -> Outcome:
     """Let them fire on, stop them, and count: the planned times have no gap, and each has one job."""
     stage.strike()
     since: datetime = (await stage.rows("select now()"))[0][0]
-    passed = f"select count(distinct schedule_id) = {SCHEDULES} {OURS} and planned_at > $1 + interval '{LASTS} s'"
+    passed = f"select count(distinct schedule_id) = {SCHEDULES} {OURS} and planned_at > $1::timestamptz + interval '{LASTS} s'"
     await stage.until(passed, since, timeout=120)
     await stage.rows("update scheduled_jobs set enabled = false, next_run_at = null where name like 'fault %'")
     stage.ids = [row["job_id"] for row in await stage.rows(f"select job_id {OURS} and job_id is not null")]

@@ -127,8 +127,13 @@ async def test_a_pause_is_found_without_being_told(client: Client, worker: Start
 
 async def drained(client: Client) -> uuid.UUID:
     """The only worker, told to take nothing more, and the second past in which it must have heard of it."""
+
+    async def registered() -> list[workers.LivingWorker]:
+        async with client.session() as session:
+            return await workers.living(session)
+
+    [alone] = await wait_for(registered, what="the worker's row")
     async with client.session() as session:
-        [alone] = await workers.living(session)
         await workers.drain(session, alone.id, **WHY)
         await session.commit()
     await heard(client)

@@ -13,8 +13,9 @@ _ROUNDS = 2_000  # of counting: each takes some minutes of the day
 ENDED = """
 insert into jobs (id, actor, queue, args, kwargs, state, outcome, attempt, created_at, run_at, started_at, finished_at,
                   owner, tags, error, worker, max_attempts)
-select gen_random_uuid(), (array['send_receipt', 'notify_shop', 'resize_image', 'sync_stock', 'send_receipt'])[kind],
-       (array['email', 'webhooks', 'images', 'default', 'email'])[kind], '[]',
+select gen_random_uuid(),
+       (array['deliver_email', 'deliver_webhook', 'order_step', 'sync_domain_users', 'deliver_email'])[kind],
+       (array['email', 'webhooks', 'workflows', 'maintenance', 'email'])[kind], '[]',
        json_build_object('order', 4000 + n, 'to', 'reader' || n || '@example.com'),
        case when n % 53 = 0 then 'failed' when n % 211 = 0 then 'cancelled' else 'succeeded' end,
        case when n % 53 = 0 then 2 when n % 211 = 0 then 3 else 1 end, 1 + (n % 9 = 0)::int, t, t,
@@ -35,7 +36,7 @@ from jobs where outcome = 2
 """
 WAITING = """
 insert into jobs (id, actor, queue, args, kwargs, run_at, created_at)
-select gen_random_uuid(), (array['send_receipt', 'resize_image'])[1 + n % 2], (array['email', 'images'])[1 + n % 2],
+select gen_random_uuid(), (array['deliver_email', 'order_step'])[1 + n % 2], (array['email', 'workflows'])[1 + n % 2],
        '[]', json_build_object('order', 9000 + n), now() + make_interval(secs => n * 60 - 600),
        now() - make_interval(secs => n * 12)
 from generate_series(1, 40) n
@@ -43,7 +44,7 @@ from generate_series(1, 40) n
 WORKERS = """
 insert into workers (id, host, pid, process, queues, async_slots, threads, version)
 select gen_random_uuid(), 'worker-' || n, 4700 + n, 'worker-' || n || ':' || 4700 + n,
-       array['email', 'email-events', 'images', 'maintenance', 'webhooks', 'workflows'], 200, 8, '1.0'
+       array['email', 'email-events', 'maintenance', 'webhooks', 'workflows'], 200, 8, '1.0'
 from generate_series(1, 3) n
 """
 RUNNING = """
@@ -51,8 +52,8 @@ insert into jobs (id, actor, queue, args, kwargs, created_at, run_at, state, att
 select gen_random_uuid(), actor, queue, '[]', json_build_object('order', 9100 + n), t, t, 'running', 1,
        t + interval '0.1 s', (array(select id from workers order by host))[1 + n % 3], 'shop'
 from generate_series(1, 26) n,
-     lateral (select (array['send_receipt', 'resize_image', 'notify_shop'])[1 + n % 3] as actor,
-                     (array['email', 'images', 'webhooks'])[1 + n % 3] as queue,
+     lateral (select (array['deliver_email', 'order_step', 'deliver_webhook'])[1 + n % 3] as actor,
+                     (array['email', 'workflows', 'webhooks'])[1 + n % 3] as queue,
                      now() - make_interval(secs => n * 0.9) as t) made
 """
 HEARTBEAT = "update workers set heartbeat_at = now()"

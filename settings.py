@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     public_url: HttpUrl | None = Field(None, description="How people reach the web process: https://jobs.example.com")
     session_hours: float = Field(336, gt=0, le=8760, description="Hours until a person must sign in again.")
     session_idle_hours: float = Field(24, gt=0, le=8760, description="Hours after which an unused session ends.")
+    sign_in_per_name: int = Field(20, ge=1, description="Passwords that may be tried for a name in 15 minutes.")
+    sign_in_per_address: int = Field(60, ge=1, description="And from an address, behind which may be a whole office.")
     rate_limit: int = Field(6000, ge=0, description="Requests a minute per caller and web process; 0: no limit.")
     metrics_open: bool = Field(False, description="Whether /metrics and /health/scheduler answer without a key.")
     mask_names: Words = Field((), description="More names of arguments whose values are never shown: pin,iban")

@@ -101,8 +101,9 @@ class Watcher:
         finally:
             self._watches.discard(watch)
             if not self._watches and self._listening is not None:
-                self._listening.cancel()
-                self._listening = None
+                listening, self._listening = self._listening, None
+                listening.cancel()
+                await asyncio.wait([listening])
 
     async def _listen(self) -> None:
         while True:

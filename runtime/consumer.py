@@ -95,14 +95,17 @@ class JobConsumer(Consumer):
             held.clear()
 
     def _take(self) -> None:
-        """Claim what was held and has a slot now; then fetch as much as there is room for, or wait."""
+        """Claim what was held and has a slot now; then fetch as much as there is room for, or wait.
+
+        What is fetched while others of its kind are held comes after them, whatever gets free meanwhile.
+        """
         self._claim_held()
         self._return_long_held()
         holding = {kind for kind, held in self._held.items() if held}
         if any(len(self._held[kind]) >= self._most_held for kind in holding):
             self._slots.wait(dict.fromkeys(holding, 1), self._timeout)
             return
-        taken = {kind: self._slots.take(kind, self._allowance, self._beyond(kind)) for kind in self._kinds}
+        taken = {kind: self._slots.take(kind, self._allowance, self._beyond(kind)) for kind in self._kinds - holding}
         room = sum(taken.values()) + sum(self._most_held - len(self._held[kind]) for kind in self._kinds)
         fetched: list[Delivery] = []
         fits: list[Delivery] = []
@@ -163,7 +166,7 @@ class JobConsumer(Consumer):
     def _claim_held(self) -> None:
         batch: list[Delivery] = []
         for kind, held in self._held.items():
-            batch += [held.popleft() for _ in range(self._slots.take(kind, len(held)))]
+            batch += [held.popleft() for _ in range(self._slots.take(kind, len(held), self._beyond(kind)))]
         if batch:
             self._claim(batch)
 

@@ -13,18 +13,19 @@ from errors import TooMany, Unauthorized
 from providers.oidc import Identity
 from services import audit, users
 from services.callers import digest
+from settings import Settings
 
-# Attempts within a quarter of an hour: under one name, and from one address, behind which may be a whole office.
-PER_NAME, PER_ADDRESS, WINDOW = 20, 60, 900
+WINDOW = 900  # seconds in which attempts are counted
 
 
 async def with_password(
-    database: Database, session: AsyncSession, name: str, password: str, *, address: str, browser: str, hours: float
-) -> str:
+    database: Database, session: AsyncSession, name: str, password: str, *, address: str, browser: str,
+    settings: Settings,
+) -> str:  # fmt: skip
     """The token of a new session. Raises Unauthorized, which does not say what was wrong, or TooMany."""
     name = name.strip().lower()[:100].replace("\0", "")
-    await _admit(database, f"address:{address}", PER_ADDRESS)
-    await _admit(database, f"name:{name}", PER_NAME)
+    await _admit(database, f"address:{address}", settings.sign_in_per_address)
+    await _admit(database, f"name:{name}", settings.sign_in_per_name)
     user = await session.scalar(select(User).where(User.name == name))
     known = user.password_hash if user and user.disabled_at is None else None
     if not await users.matches(password[: users.LONGEST + 1], known) or user is None or known is None:
@@ -35,7 +36,7 @@ async def with_password(
         await connection.execute(accounts.FORGIVE_NAME, f"name:{name}")
         await connection.execute(accounts.FORGIVE_ONE, f"address:{address}")
         await connection.execute(accounts.SWEEP_ATTEMPTS, float(WINDOW))
-    return await open_session(session, user, address=address, browser=browser, hours=hours)
+    return await open_session(session, user, address=address, browser=browser, hours=settings.session_hours)
 
 
 async def with_identity(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, async_playwright, expect
 
 from settings import Settings
 from tests.support.process import Process
@@ -27,6 +27,9 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+
+PATIENCE = 60_000  # milliseconds: a machine may be busy
+expect.set_options(timeout=PATIENCE)
 
 REFUSED = "the server responded with a status of 422"  # a form that is shown again, with what is wrong at its fields
 
@@ -107,6 +110,7 @@ async def visit(browser: Browser, site: Site) -> AsyncIterator[Visit]:
             )
             await context.add_cookies([{"name": SESSION, "value": SESSION_TOKEN, "url": site.url}])
             end.push_async_callback(context.close)
+            context.set_default_timeout(PATIENCE)
             page = await context.new_page()
             page.on("console", listen)
             page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))

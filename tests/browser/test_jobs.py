@@ -4,13 +4,12 @@ import json
 import re
 import uuid
 
-import pytest
 from playwright.async_api import expect
 
 from runtime.client import Client
 from services import jobs
-from tests.browser.axe import violations
-from tests.browser.conftest import DESK, PHONE, Visit
+from tests.browser.axe import assert_usable
+from tests.browser.conftest import Visit
 from tests.conftest import StartProcess
 from tests.support.waiting import wait_for
 
@@ -29,8 +28,7 @@ async def failed(client: Client, count: int) -> list[uuid.UUID]:
         return [row["id"] for row in await connection.fetch(MANY, count)]
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-async def test_lists_and_details_can_be_used_by_everybody(visit: Visit, client: Client, dark: bool) -> None:
+async def test_lists_and_details_can_be_used_by_everybody(visit: Visit, client: Client) -> None:
     """Given jobs with attempts, logs, progress and children, then axe finds no violation on their pages."""
     (job, *_) = await failed(client, 30)
     async with client.database.connection() as connection:
@@ -47,11 +45,8 @@ async def test_lists_and_details_can_be_used_by_everybody(visit: Visit, client: 
             " values ($1, 1, 1, 30, now(), 'hm')",
             job,
         )
-    for viewport in (DESK, PHONE):
-        for path in ("/jobs", f"/jobs/{job}", f"/jobs/{job}/edit", "/jobs/bulk?q=state:failed"):
-            page = await visit(path, viewport=viewport, dark=dark)
-            assert await violations(page) == [], path
-            assert await page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], path
+    page = await visit("/jobs")
+    await assert_usable(page, "/jobs", f"/jobs/{job}", f"/jobs/{job}/edit", "/jobs/bulk?q=state:failed")
 
 
 async def test_an_operator_finds_a_failure_mends_its_arguments_and_sees_it_succeed(
@@ -79,7 +74,7 @@ async def test_an_operator_finds_a_failure_mends_its_arguments_and_sees_it_succe
     await expect(page.get_by_text('+  "to": "ada@example.com"')).to_be_visible()
     await page.get_by_role("button", name="Run it again").click()
     await expect(page.get_by_role("status")).to_contain_text("queued again")
-    await expect(page.locator("#life .badge").first).to_contain_text("succeeded", timeout=60_000)
+    await expect(page.locator("#life .badge").first).to_contain_text("succeeded")
 
 
 async def is_in(client: Client, job: uuid.UUID, state: str) -> bool:
@@ -138,5 +133,5 @@ async def test_a_selection_survives_live_updates(visit: Visit, client: Client) -
         await jobs.enqueue_by_name(session, "send_email", [], {"subject": "Hello", "text": "Hello."})
         await session.commit()
     await client.redis.publish("dramatiq:changed", "jobs")
-    await expect(page.locator("tbody tr")).to_have_count(3, timeout=20_000)
+    await expect(page.locator("tbody tr")).to_have_count(3)
     await expect(page.locator(f"#{name} input[type=checkbox]")).to_be_checked()

@@ -4,8 +4,8 @@ import pytest
 from playwright.async_api import expect
 
 from runtime.client import Client
-from tests.browser.axe import violations
-from tests.browser.conftest import DESK, PHONE, Visit
+from tests.browser.axe import assert_shown_usable, assert_usable
+from tests.browser.conftest import PHONE, Visit
 from tests.web.pages import rows
 
 
@@ -27,17 +27,16 @@ async def test_a_search_is_kept_under_a_name(visit: Visit, client: Client, scrip
     assert (await download.value).suggested_filename.endswith("-2.csv")
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-async def test_views_can_be_used_by_everybody(visit: Visit, dark: bool) -> None:
-    for viewport in (DESK, PHONE):
-        page = await visit("/jobs", viewport=viewport, dark=dark)
-        await page.get_by_text("Views").click()
-        assert await violations(page) == []
-        box = await page.get_by_label("Save this search as").bounding_box()
-        assert box
-        assert box["x"] >= 0
-        await page.get_by_label("Save this search as").fill("All")
-        await page.get_by_role("button", name="Save", exact=True).click()
-        await page.goto("/jobs/views")
-        assert await violations(page) == []
-        assert await page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+async def test_views_can_be_used_by_everybody(visit: Visit) -> None:
+    """Given a saved search, then axe finds no violation where it is chosen and where it is removed, and on a phone what
+    pops up stays on the screen."""
+    page = await visit("/jobs", viewport=PHONE)
+    await page.get_by_text("Views").click()
+    box = await page.get_by_label("Save this search as").bounding_box()
+    assert box
+    assert box["x"] >= 0
+    await page.get_by_label("Save this search as").fill("All")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await page.get_by_text("Views").click()
+    await assert_shown_usable(page)
+    await assert_usable(page, "/jobs/views")

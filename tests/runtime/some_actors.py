@@ -83,6 +83,11 @@ def echo(value: Any = None, *, twice: bool = False) -> Any:
 
 
 @both()
+def say(line: str) -> None:
+    note(line)
+
+
+@both()
 def take_anything(*args: Any, **kwargs: Any) -> None:
     """What fits any call."""
 
@@ -407,6 +412,12 @@ async def mixed_async() -> str:
 def mixed_sync(seconds: float = 0.0) -> str:
     time.sleep(seconds)
     return threading.current_thread().name
+
+
+@dramatiq.actor(queue_name="stage-mixed", **SOON)
+def mixed_say_sync(line: str) -> None:
+    note(line)
+    time.sleep(0.01)
 
 
 @dramatiq.actor(queue_name="stage-async", max_age=1_000, **SOON)

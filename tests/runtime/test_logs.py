@@ -78,6 +78,14 @@ async def test_followers_are_told_at_once(client: Client, engine: Engine) -> Non
     assert (await reaches(client, job_id, "succeeded")).attempt == 1
 
 
+async def test_nothing_is_left_of_a_watch_that_is_over(client: Client) -> None:
+    """Given one who has watched, when that is over, then nobody listens any more, right then."""
+    before = asyncio.all_tasks()
+    async with client.watcher.watch() as every:
+        assert await every.changed(60)  # the first time: since when it listens
+    assert asyncio.all_tasks() <= before
+
+
 async def test_who_watches_hears_of_a_job(client: Client, engine: Engine) -> None:
     """Given one who watches a job and one who watches all, when it runs, then both hear of it, and one who watches
     another job does not."""

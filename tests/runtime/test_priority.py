@@ -2,13 +2,15 @@
 
 import statistics
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from dramatiq import Actor
 
 from runtime.client import Client
 from services.jobs import Options, call
 from tests.conftest import StartProcess
-from tests.runtime.observing import ended, enqueue_all, enqueue_with, fetch, value
+from tests.runtime.observing import all_ended, ended, enqueue_all, enqueue_with, fetch, notes, value
 from tests.runtime.some_actors import job_of
 from tests.support.waiting import wait_for
 
@@ -50,18 +52,29 @@ async def test_an_urgent_job_overtakes_ten_thousand(
     assert await value(client, "select count(*) > 1000 from jobs where started_at is null"), "a backlog all the time"
 
 
-async def test_a_level_is_worked_off_before_the_next(client: Client, stage: None, worker: StartProcess) -> None:
-    """Given three levels enqueued in the wrong order, when one thread works them off, then the urgent run first."""
-    for priority in (5, 0, -5):
-        options = Options(priority=priority)
-        for number in range(3):
-            await enqueue_with(client, options, job_of("sync", "echo"), number)
+LEVELS = (5, 0, -5)
+
+
+async def enqueue_levels(client: Client, actor: Actor[Any, Any], number: int) -> None:
+    """The least urgent first; each says its priority and its place in it."""
+    for priority in LEVELS:
+        await enqueue_all(client, [call(actor, f"{priority} {place:03}") for place in range(number)], priority=priority)
     await client.outbox.drain()
+
+
+async def test_a_level_is_worked_off_before_the_next(client: Client, stage: None, worker: StartProcess) -> None:
+    """Given three levels enqueued in the wrong order, when one thread works them off, then the urgent run first, and of
+    equals the oldest."""
+    await enqueue_levels(client, job_of("sync", "say"), 3)
     await worker("tests.runtime.some_actors", "--threads", "1")
+    await all_ended(client, 9)
+    assert await notes(client) == [f"{priority} {place:03}" for priority in (-5, 0, 5) for place in range(3)]
 
-    async def done() -> bool:
-        return bool(await value(client, "select count(*) = 9 from jobs where outcome = 1"))
 
-    await wait_for(done)
-    order = await fetch(client, "select priority, (args->>0)::int from jobs order by started_at")
-    assert [tuple(found) for found in order] == [(p, n) for p in (-5, 0, 5) for n in range(3)]
+async def test_levels_hold_where_two_kinds_share_a_queue(client: Client, stage: None, worker: StartProcess) -> None:
+    """Given a queue of which a worker holds some messages until a thread is free, then none of a later level overtakes
+    them."""
+    await enqueue_levels(client, job_of("sync", "mixed_say"), 30)
+    await worker("tests.runtime.some_actors", "--threads", "1")
+    await all_ended(client, 90)
+    assert [int(line.split()[0]) for line in await notes(client)] == [p for p in (-5, 0, 5) for _ in range(30)]

@@ -1,6 +1,8 @@
 """Signing in and out with a browser, and what is no sign-in."""
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import httpx
@@ -8,8 +10,9 @@ import pytest
 from fastapi import FastAPI
 
 from runtime.client import Client
-from services import sign_in, users
-from tests.web.callers import assert_problem, caller, user
+from services import users
+from settings import Settings
+from tests.web.callers import assert_problem, caller, started, user
 from web.csrf import token_of
 
 PASSWORD = "a horse, a battery, a staple"
@@ -27,6 +30,13 @@ async def ada(client: Client) -> str:
 
 async def log_in(browser: httpx.AsyncClient, name: str, password: str, **fields: str) -> httpx.Response:
     return await browser.post("/login", data={"name": name, "password": password, **fields}, headers=OURS)
+
+
+@asynccontextmanager
+async def few_attempts(settings: Settings, **limits: int) -> AsyncIterator[httpx.AsyncClient]:
+    """A stranger before an application that lets nobody guess for long."""
+    async with started(settings.model_copy(update=limits)) as app, caller(app, httpx.Headers()) as stranger:
+        yield stranger
 
 
 async def test_the_form_opens_a_session_and_logout_ends_it(ada: str, stranger: httpx.AsyncClient) -> None:
@@ -115,29 +125,25 @@ async def test_a_session_ends_unused_or_old(ada: str, client: Client, stranger: 
     assert_problem(await stranger.get("/api/v1/jobs"), 401)
 
 
-async def test_guessing_a_password_ends_soon(
-    ada: str, stranger: httpx.AsyncClient, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_guessing_a_password_ends_soon(ada: str, settings: Settings, client: Client) -> None:
     # Given somebody who has guessed as often as one may
-    monkeypatch.setattr(sign_in, "PER_NAME", 3)
-    for _ in range(3):
-        assert (await log_in(stranger, ada, "a guess")).status_code == 401
+    async with few_attempts(settings, sign_in_per_name=3) as stranger:
+        for _ in range(3):
+            assert (await log_in(stranger, ada, "a guess")).status_code == 401
 
-    # Then even the right password is not looked at, until the time is over
-    refused = await log_in(stranger, ada, PASSWORD)
-    assert refused.status_code == 429
-    assert 0 < int(refused.headers["retry-after"]) <= 901
-    assert "Try again in 15 min." in refused.text
-    async with client.database.connection() as connection:
-        await connection.execute("update login_attempts set since = since - interval '16 minutes'")
-    assert (await log_in(stranger, ada, PASSWORD)).status_code == 303
+        # Then even the right password is not looked at, until the time is over
+        refused = await log_in(stranger, ada, PASSWORD)
+        assert refused.status_code == 429
+        assert 0 < int(refused.headers["retry-after"]) <= 901
+        assert "Try again in 15 min." in refused.text
+        async with client.database.connection() as connection:
+            await connection.execute("update login_attempts set since = since - interval '16 minutes'")
+        assert (await log_in(stranger, ada, PASSWORD)).status_code == 303
 
 
-async def test_guessing_names_from_one_address_ends_soon(
-    stranger: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sign_in, "PER_ADDRESS", 2)
-    answers = [(await log_in(stranger, f"name-{number}", "x")).status_code for number in range(3)]
+async def test_guessing_names_from_one_address_ends_soon(settings: Settings) -> None:
+    async with few_attempts(settings, sign_in_per_address=2) as stranger:
+        answers = [(await log_in(stranger, f"name-{number}", "x")).status_code for number in range(3)]
     assert answers == [401, 401, 429]
 
 

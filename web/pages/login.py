@@ -38,7 +38,7 @@ async def log_in(request: Request, session: Transaction) -> Response:
             fields.get("password", ""),
             address=address_of(request),
             browser=request.headers.get("user-agent", ""),
-            hours=settings.session_hours,
+            settings=settings,
         )
     except Unauthorized as error:
         return form(request, to, 401, str(error), fields.get("name", ""))

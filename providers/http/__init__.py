@@ -17,6 +17,7 @@ from functools import cache
 
 from providers.http.address import Networks
 from providers.http.client import GuardedClient
+from providers.http.progress import Progress
 from providers.http.resolver import FixedResolver, Resolver, SystemResolver
 from providers.http.response import Response, Timings
 from providers.http.url import Destinations, check_headers
@@ -27,6 +28,7 @@ __all__ = [
     "FixedResolver",
     "GuardedClient",
     "Networks",
+    "Progress",
     "Resolver",
     "Response",
     "SystemResolver",

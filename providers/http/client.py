@@ -50,8 +50,10 @@ class GuardedClient:
         body: bytes = b"",
         deadline: float,
         most: int = 64 * 1024,
+        progress: Progress | None = None,
     ) -> Response:
-        """Send one request, once. `deadline` is in seconds, for all of it; of the body `most` bytes are read.
+        """Send one request, once. `deadline` is in seconds, for all of it; of the body `most` bytes are read. Who may
+        be cancelled meanwhile gives a `progress`, and learns from it whether anything has left.
 
         Raises BadArguments for a URL or headers that may not be, and otherwise, each with a `code`:
             NotSent     dns, connect, tls, timeout_connect, proxy     nothing of it has left
@@ -60,7 +62,7 @@ class GuardedClient:
         """
         target = self.destinations.check(url)
         check_headers(headers or {})
-        attempt = _Attempt(method, target, headers or {}, body)
+        attempt = _Attempt(method, target, headers or {}, body, progress or Progress())
         try:
             async with asyncio.timeout(deadline):
                 await attempt.run(self._dialer, self._idle, most)
@@ -82,10 +84,12 @@ class GuardedClient:
 class _Attempt:
     """One request under way."""
 
-    def __init__(self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes) -> None:
+    def __init__(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes, progress: Progress
+    ) -> None:
         self._method, self._url, self._body = method.encode("ascii"), url, body
         self._headers = _all_headers(method, url, headers, body)
-        self._progress = Progress()
+        self._progress = progress
         self._received = bytearray()
         self._is_truncated = True  # until all is read
         self.address: str | None = None

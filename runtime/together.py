@@ -1,0 +1,56 @@
+"""What many jobs ask at the same time is asked once: one statement, one commit, an answer for each."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+import asyncpg
+
+from runtime.batch import Batch
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Together(Generic[T, R]):
+    """`await together.ask(item)`. Belongs to one event loop.
+
+    `answer` has one answer for each item, in order, and no failure of its own that an item caused may be half done:
+    where the database refuses a statement over many items, each is asked alone, so that only the one with the mistake
+    fails. Who stops waiting before his item is asked has not asked; after that it is done without him.
+    """
+
+    def __init__(self, answer: Callable[[list[T]], Awaitable[Sequence[R]]], most: int = 100) -> None:
+        self._answer = answer
+        self._batch: Batch[tuple[T, asyncio.Future[R]]] = Batch(self._flush, most)
+
+    async def ask(self, item: T) -> R:
+        """Raises what the answering raised."""
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._batch.add((item, answer))
+        return await answer
+
+    async def _flush(self, asked: list[tuple[T, asyncio.Future[R]]]) -> None:
+        waiting = [(item, answer) for item, answer in asked if not answer.done()]
+        if not waiting:
+            return
+        try:
+            answers = await self._answer([item for item, _ in waiting])
+        except asyncpg.PostgresError as error:
+            if len(waiting) > 1:
+                for one in waiting:
+                    await self._flush([one])
+                return
+            _fail(waiting, error)
+        except Exception as error:  # noqa: BLE001 (whoever waits must hear of it, whatever it is)
+            _fail(waiting, error)
+        else:
+            for (_, answer), said in zip(waiting, answers, strict=True):
+                if not answer.done():
+                    answer.set_result(said)
+
+
+def _fail(waiting: "Sequence[tuple[object, asyncio.Future[R]]]", error: Exception) -> None:
+    for _, answer in waiting:
+        if not answer.done():
+            answer.set_exception(error)

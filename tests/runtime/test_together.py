@@ -1,0 +1,78 @@
+"""What many ask at the same time is asked once, and each gets his own answer."""
+
+import asyncio
+from collections.abc import Sequence
+
+import asyncpg
+import pytest
+
+from runtime.together import Together
+
+
+class Counter:
+    """Doubles numbers, as a database would: nothing for a batch with a mistake in it."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
+
+    async def double(self, numbers: list[int]) -> Sequence[int]:
+        self.asked.append(numbers)
+        await self.goes_on.wait()
+        if 13 in numbers:
+            raise asyncpg.DataError("13 is not a number")
+        if 0 in numbers:
+            raise ConnectionResetError("away")
+        return [2 * number for number in numbers]
+
+
+async def test_those_who_ask_meanwhile_are_asked_for_together() -> None:
+    """Given a question on its way, when others ask, then theirs is one question, answered to each."""
+    counter = Counter()
+    together = Together(counter.double)
+    counter.goes_on.clear()
+    first = asyncio.create_task(together.ask(1))
+    while not counter.asked:
+        await asyncio.sleep(0)
+    others = [asyncio.create_task(together.ask(number)) for number in range(2, 6)]
+    await asyncio.sleep(0)
+    counter.goes_on.set()
+    assert await asyncio.gather(first, *others) == [2, 4, 6, 8, 10]
+    assert counter.asked == [[1], [2, 3, 4, 5]]
+
+
+async def test_a_mistake_is_only_the_one_who_makes_it() -> None:
+    """Given an item that the database refuses, then its neighbours are answered all the same."""
+    counter = Counter()
+    together = Together(counter.double)
+    answers = await asyncio.gather(*(together.ask(number) for number in (1, 13, 2)), return_exceptions=True)
+    assert (answers[0], answers[2]) == (2, 4)
+    assert isinstance(answers[1], asyncpg.DataError)
+
+
+async def test_a_server_that_is_away_fails_all() -> None:
+    """Given a lost connection, then nobody knows what was done: everybody hears of it, and nothing is asked again."""
+    counter = Counter()
+    together = Together(counter.double)
+    answers = await asyncio.gather(*(together.ask(number) for number in (0, 1)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [ConnectionResetError] * 2
+    assert len(counter.asked) == 1
+
+
+async def test_who_stops_waiting_is_not_asked_for() -> None:
+    """Given somebody who is cancelled before his question has left, then it never leaves."""
+    counter = Counter()
+    together = Together(counter.double)
+    counter.goes_on.clear()
+    first = asyncio.create_task(together.ask(1))
+    while not counter.asked:
+        await asyncio.sleep(0)
+    second, third = asyncio.create_task(together.ask(2)), asyncio.create_task(together.ask(3))
+    await asyncio.sleep(0)
+    second.cancel()
+    counter.goes_on.set()
+    assert await asyncio.gather(first, third) == [2, 6]
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert counter.asked == [[1], [3]]

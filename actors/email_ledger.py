@@ -11,7 +11,7 @@ import orjson
 
 from db import emails
 from db.database import Database
-from runtime.together import Together
+from runtime.together import Together, to_the_end
 
 
 class Wanted(NamedTuple):
@@ -51,7 +51,7 @@ class Ledger:
 
         When the run is cancelled meanwhile the mail is queued again: it has not left, and nobody is to wonder.
         """
-        claiming = asyncio.ensure_future(self._claim_one(wanted))
+        claiming = asyncio.get_running_loop().create_task(self._claim_one(wanted))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -62,6 +62,9 @@ class Ledger:
 
     async def settle(self, outcome: Outcome) -> bool:
         """Whether it was written down, and committed; else a later run has the mail."""
+        return await to_the_end(self._settle_one(outcome))
+
+    async def _settle_one(self, outcome: Outcome) -> bool:
         return await self._outcomes.ask(outcome) or (await self._settle(emails.SETTLE, [outcome]))[0]
 
     async def _claim_one(self, wanted: Wanted) -> asyncpg.Record | None:

@@ -1,8 +1,8 @@
 """What many jobs ask at the same time is asked once: one statement, one commit, an answer for each."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Generic, TypeVar
 
 import asyncpg
 
@@ -48,6 +48,17 @@ class Together(Generic[T, R]):
             for (_, answer), said in zip(waiting, answers, strict=True):
                 if not answer.done():
                     answer.set_result(said)
+
+
+async def to_the_end(doing: Coroutine[Any, Any, R]) -> R:
+    """Await what must come to its end although the run is cancelled meanwhile; the cancellation waits for it."""
+    task = asyncio.get_running_loop().create_task(doing)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            await asyncio.wait([task])
+        raise
 
 
 def _fail(waiting: "Sequence[tuple[object, asyncio.Future[R]]]", error: Exception) -> None:

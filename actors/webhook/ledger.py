@@ -9,7 +9,7 @@ import asyncpg
 
 from db import webhooks
 from db.database import Database
-from runtime.together import Together
+from runtime.together import Together, to_the_end
 
 
 class Wanted(NamedTuple):
@@ -60,6 +60,9 @@ class Ledger:
 
     async def record(self, attempt: Attempt) -> bool:
         """Whether it was written down, and committed; else the run was given up."""
+        return await to_the_end(self._record_one(attempt))
+
+    async def _record_one(self, attempt: Attempt) -> bool:
         return await self._records.ask(attempt) or (await self._record(webhooks.RECORD, [attempt]))[0]
 
     async def _claim_free(self, wanted: list[Wanted]) -> list[asyncpg.Record | None]:

@@ -43,7 +43,7 @@ with mine as materialized (
     where e.job_id = a.job_id and e.content is not null and coalesce(e.run, 0) < a.run
       and (e.status in ('queued', 'failed', 'rejected', 'suppressed', 'cancelled') and not e.accepted @> e.addresses
            or e.status = 'unknown' and a.again)
-    order by e.id for update of e{waiting}
+    order by e.id for no key update of e{waiting}
 ), claimed as (
     update emails e set status = 'sending', run = mine.run, attempts = e.attempts + 1, claimed_at = now(),
            updated_at = now(), error = null
@@ -82,7 +82,7 @@ with told as materialized (
         id uuid, run int, status text, accepted text[], refused json, suppressed text[], provider text,
         provider_id text, error text)
 ), mine as materialized (
-    select e.id from told t join emails e on e.id = t.id where e.run = t.run order by e.id for update of e{waiting}
+    select e.id from told t join emails e on e.id = t.id where e.run = t.run order by e.id for no key update of e{waiting}
 )
 update emails e set
     status = case when e.status in ('sending', 'unknown') then t.status else e.status end,

@@ -65,7 +65,7 @@ with mine as materialized (
     from unnest($1::uuid[], $2::uuid[], $3::int[]) as a(id, job_id, run)
     join webhook_deliveries d on d.id = a.id left join webhook_endpoints e on e.id = d.endpoint_id
     where d.job_id = a.job_id and d.run < a.run and d.outcome is null
-    order by d.id for update of d{waiting}
+    order by d.id for no key update of d{waiting}
 ), lost as (
     insert into webhook_attempts (delivery_id, number, started_at, url, code, error)
     select id, attempts, started_at, url, 'lost', 'The worker ended while the request was under way.'
@@ -120,13 +120,13 @@ with told as materialized (
     ) s on s.id = e.id
     where s.works = (e.failing_since is not null) or s.asks
 ), held as materialized (
-    select e.id from webhook_endpoints e where e.id in (select id from new) order by e.id for update{waiting}
+    select e.id from webhook_endpoints e where e.id in (select id from new) order by e.id for no key update{waiting}
 ), mine as materialized (
     select d.id from told t join webhook_deliveries d on d.id = t.id
     where d.run = t.run and d.outcome is null and d.started_at is not null
       and (d.endpoint_id is null or d.endpoint_id not in (select id from new)
            or d.endpoint_id in (select id from held))
-    order by d.id for update of d{waiting}
+    order by d.id for no key update of d{waiting}
 ), delivery as (
     update webhook_deliveries d
     set started_at = null, slot_at = null, failures = d.failures + t.failures, outcome = t.outcome,

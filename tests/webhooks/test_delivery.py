@@ -142,7 +142,7 @@ async def test_an_endpoint_that_somebody_holds_delays_no_other(
     held, _ = await add_endpoint(client, here.url("/500"))  # its first failure is to be written on its row
     other, _ = await add_endpoint(client, here.url("/"))
     async with client.session() as session:
-        await webhook.endpoint(session, held, lock=True)
+        await session.execute(text("update webhook_endpoints set description = 'held' where id = :id"), {"id": held})
         for _ in range(5):
             await publish(client)
         assert {delivery.outcome for delivery in await ended(client, 5, endpoint_id=other)} == {"succeeded"}

@@ -43,15 +43,15 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._claims: Together[Wanted, asyncpg.Record | None] = Together(self._claim_free)
-        self._outcomes: Together[Outcome, bool] = Together(self._settle_free)
+        self._claims = Together(self._claim_free, self._claim_alone)
+        self._outcomes = Together(self._settle_free, self._settle_alone)
 
     async def claim(self, wanted: Wanted) -> asyncpg.Record | None:
         """A row of CLAIM, committed; None if the mail has ended, or another run has it.
 
         When the run is cancelled meanwhile the mail is queued again: it has not left, and nobody is to wonder.
         """
-        claiming = asyncio.get_running_loop().create_task(self._claim_one(wanted))
+        claiming = asyncio.get_running_loop().create_task(self._claims.ask(wanted))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -62,16 +62,13 @@ class Ledger:
 
     async def settle(self, outcome: Outcome) -> bool:
         """Whether it was written down, and committed; else a later run has the mail."""
-        return await to_the_end(self._settle_one(outcome))
-
-    async def _settle_one(self, outcome: Outcome) -> bool:
-        return await self._outcomes.ask(outcome) or (await self._settle(emails.SETTLE, [outcome]))[0]
-
-    async def _claim_one(self, wanted: Wanted) -> asyncpg.Record | None:
-        return await self._claims.ask(wanted) or (await self._claim(emails.CLAIM, [wanted]))[0]
+        return await to_the_end(self._outcomes.ask(outcome)) is not None
 
     async def _claim_free(self, wanted: list[Wanted]) -> list[asyncpg.Record | None]:
         return await self._claim(emails.CLAIM_FREE, wanted)
+
+    async def _claim_alone(self, wanted: Wanted) -> asyncpg.Record | None:
+        return (await self._claim(emails.CLAIM, [wanted]))[0]
 
     async def _claim(self, statement: str, wanted: list[Wanted]) -> list[asyncpg.Record | None]:
         async with self._database.connection() as connection:
@@ -79,14 +76,17 @@ class Ledger:
         mine = {(row["id"], row["run"]): row for row in rows}
         return [mine.get((one.email, one.run)) for one in wanted]
 
-    async def _settle_free(self, outcomes: list[Outcome]) -> list[bool]:
+    async def _settle_free(self, outcomes: list[Outcome]) -> list[uuid.UUID | None]:
         return await self._settle(emails.SETTLE_FREE, outcomes)
 
-    async def _settle(self, statement: str, outcomes: list[Outcome]) -> list[bool]:
+    async def _settle_alone(self, outcome: Outcome) -> uuid.UUID | None:
+        return (await self._settle(emails.SETTLE, [outcome]))[0]
+
+    async def _settle(self, statement: str, outcomes: list[Outcome]) -> list[uuid.UUID | None]:
         told = orjson.dumps(outcomes).decode()
         async with self._database.connection() as connection:
             written = {row["id"] for row in await connection.fetch(statement, told)}
-        return [outcome.id in written for outcome in outcomes]
+        return [outcome.id if outcome.id in written else None for outcome in outcomes]
 
 
 @cache

@@ -82,7 +82,8 @@ with told as materialized (
         id uuid, run int, status text, accepted text[], refused json, suppressed text[], provider text,
         provider_id text, error text)
 ), mine as materialized (
-    select e.id from told t join emails e on e.id = t.id where e.run = t.run order by e.id for no key update of e{waiting}
+    select e.id from told t join emails e on e.id = t.id
+    where e.run = t.run order by e.id for no key update of e{waiting}
 )
 update emails e set
     status = case when e.status in ('sending', 'unknown') then t.status else e.status end,

@@ -51,22 +51,22 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._claims: Together[Wanted, asyncpg.Record | None] = Together(self._claim_free)
-        self._records: Together[Attempt, bool] = Together(self._record_free)
+        self._claims = Together(self._claim_free, self._claim_alone)
+        self._records = Together(self._record_free, self._record_alone)
 
     async def claim(self, wanted: Wanted) -> asyncpg.Record | None:
         """A row of CLAIM, committed; None if the delivery has ended, or another run has it."""
-        return await self._claims.ask(wanted) or (await self._claim(webhooks.CLAIM, [wanted]))[0]
+        return await self._claims.ask(wanted)
 
     async def record(self, attempt: Attempt) -> bool:
         """Whether it was written down, and committed; else the run was given up."""
-        return await to_the_end(self._record_one(attempt))
-
-    async def _record_one(self, attempt: Attempt) -> bool:
-        return await self._records.ask(attempt) or (await self._record(webhooks.RECORD, [attempt]))[0]
+        return await to_the_end(self._records.ask(attempt)) is not None
 
     async def _claim_free(self, wanted: list[Wanted]) -> list[asyncpg.Record | None]:
         return await self._claim(webhooks.CLAIM_FREE, wanted)
+
+    async def _claim_alone(self, wanted: Wanted) -> asyncpg.Record | None:
+        return (await self._claim(webhooks.CLAIM, [wanted]))[0]
 
     async def _claim(self, statement: str, wanted: list[Wanted]) -> list[asyncpg.Record | None]:
         async with self._database.connection() as connection:
@@ -74,14 +74,17 @@ class Ledger:
         mine = {(row["id"], row["run"]): row for row in rows}
         return [mine.get((one.delivery, one.run)) for one in wanted]
 
-    async def _record_free(self, attempts: list[Attempt]) -> list[bool]:
+    async def _record_free(self, attempts: list[Attempt]) -> list[uuid.UUID | None]:
         return await self._record(webhooks.RECORD_FREE, attempts)
 
-    async def _record(self, statement: str, attempts: list[Attempt]) -> list[bool]:
+    async def _record_alone(self, attempt: Attempt) -> uuid.UUID | None:
+        return (await self._record(webhooks.RECORD, [attempt]))[0]
+
+    async def _record(self, statement: str, attempts: list[Attempt]) -> list[uuid.UUID | None]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(statement, *map(list, zip(*attempts, strict=True)))
         written = {row["id"] for row in rows}
-        return [attempt.delivery in written for attempt in attempts]
+        return [attempt.delivery if attempt.delivery in written else None for attempt in attempts]
 
 
 @cache

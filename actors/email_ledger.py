@@ -1,6 +1,7 @@
 """Takes mails and writes down what became of them, those of many jobs in one statement."""
 
 import asyncio
+import contextlib
 import uuid
 from dataclasses import dataclass, field
 from functools import cache
@@ -55,9 +56,10 @@ class Ledger:
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            row = await claiming
-            if row is not None:
-                await self.settle(Outcome(wanted.email, wanted.run, "queued", list(row["accepted"])))
+            with contextlib.suppress(Exception):  # a claim that failed has nothing to be given back
+                row = await claiming
+                if row is not None:
+                    await self.settle(Outcome(wanted.email, wanted.run, "queued", list(row["accepted"])))
             raise
 
     async def settle(self, outcome: Outcome) -> bool:

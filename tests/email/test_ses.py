@@ -40,11 +40,13 @@ def amazon() -> Iterator[tuple[str, Any]]:
     """Moto's server, and its SES, in which stage@example.org is verified."""
     server = ThreadedMotoServer("127.0.0.1", 0)
     server.start()
+    ses = get_backend("ses")["123456789012"]["eu-central-1"]
+    ses.reset()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
     client = boto3.client("sesv2", region_name="eu-central-1", endpoint_url=url)
     client.create_email_identity(EmailIdentity="stage@example.org")
-    yield url, get_backend("ses")["123456789012"]["eu-central-1"]
+    yield url, ses
     server.stop()
 
 

@@ -28,7 +28,7 @@ test: .venv/installed ## The whole suite, on servers of its own, in PROCESSES=3;
 test-system: .venv/installed ## The whole suite, on the servers of DATABASE_URL and REDIS_URL
 	@test -n "$(DATABASE_URL)" && test -n "$(REDIS_URL)" || { \
 	  echo "Set both: make test-system DATABASE_URL=postgresql://... REDIS_URL=redis://..."; exit 1; }
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n $(PROCESSES) --dist loadfile $(ARGS)
 
 faults: .venv/installed ## Kill, stop and cut off everything while jobs run; ALL=1 takes longer; ARGS='-k redis'
 	@KEEP=1 $(BIN)/pytest tests/faults tests/model -p no:randomly -m '$(if $(ALL),,not long)' $(ARGS)

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dramatiq
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import housekeeping
 from errors import DirectoryError
-from providers.directory import DirectoryUser, read_users
 from runtime import current_job
 from settings import settings
+
+if TYPE_CHECKING:
+    from providers.directory import DirectoryUser
 
 
 @dramatiq.actor(queue_name="maintenance", max_retries=3, time_limit=1_800_000)
@@ -21,6 +24,8 @@ async def sync_domain_users(accept_fewer: bool = False) -> dict[str, int]:
     were there: a filter gone wrong, or a directory half restored, looks like everybody having left. If so many have,
     run it once with accept_fewer=true.
     """
+    from providers.directory import read_users  # ldap3 is 12 MB, and most workers never read a directory
+
     users = await asyncio.to_thread(read_users, settings())
     async with current_job().transaction() as session:
         counts = await _replace(session, users, accept_fewer=accept_fewer)
@@ -29,7 +34,7 @@ async def sync_domain_users(accept_fewer: bool = False) -> dict[str, int]:
     return counts
 
 
-async def _replace(session: AsyncSession, users: Sequence[DirectoryUser], *, accept_fewer: bool) -> dict[str, int]:
+async def _replace(session: AsyncSession, users: Sequence["DirectoryUser"], *, accept_fewer: bool) -> dict[str, int]:
     connection = await session.connection()
     await connection.exec_driver_sql(housekeeping.LOCK_USERS)
     before = (await connection.exec_driver_sql(housekeeping.COUNT_USERS)).scalar_one()

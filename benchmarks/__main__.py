@@ -61,6 +61,10 @@ def main(
         Literal["always", "everysec"] | None, typer.Option(help="Redis's, for the time of the run; as it is if unset.")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="A file for everything that was measured.")] = None,
+    earlier: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, dir_okay=False, help="Such a file of an earlier run: adds what this one leaves out."),
+    ] = None,
     markdown: Annotated[
         Path | None, typer.Option(help="A file for the tables; in docs/benchmarks.md they have their place.")
     ] = None,
@@ -79,6 +83,8 @@ def main(
     except CallboardError as error:
         console.print(str(error), style="red", highlight=False)
         raise typer.Exit(1) from error
+    for file in earlier or []:
+        report.add(file, SCENARIOS)
     report.print(console)
     if json:
         json.write_text(report.json())

@@ -3,12 +3,14 @@
 import dataclasses
 import json
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.memory import Memory
 from benchmarks.scenarios import CALLBOARD, STOCK, STOCK_256, Measured, Scenario
 
 Results = dict[tuple[str, str], list[Measured]]  # by scenario and system, a round each
@@ -22,6 +24,21 @@ WORKER_GOAL = "≤ 110 MB"
 class Report:
     def __init__(self, about: dict[str, str], scenarios: list[Scenario], results: Results) -> None:
         self._about, self._scenarios, self._results = about, scenarios, results
+
+    def add(self, earlier: Path, scenarios: Sequence[Scenario]) -> None:
+        """The rounds that an earlier run kept with --json, of scenarios that were not measured in this one."""
+        kept = json.loads(earlier.read_text())
+        mine = {scenario.key for scenario in self._scenarios}
+        rounds = [measured for measured in kept["rounds"] if measured["scenario"] not in mine]
+        for measured in rounds:
+            memory = {part: Memory(*values) for part, values in measured["memory"].items()}
+            self._results[measured["scenario"], measured["system"]].append(
+                Measured(measured["figures"], memory, measured["details"])
+            )
+        keys = mine | {measured["scenario"] for measured in rounds}
+        self._scenarios = [scenario for scenario in scenarios if scenario.key in keys]
+        added = ", ".join(scenario.key for scenario in self._scenarios if scenario.key not in mine)
+        self._about[f"measured in an earlier run ({added})"] = f"{kept['about']['date']}; {kept['about']['machine']}"
 
     def print(self, console: Console) -> None:
         for name, value in self._about.items():

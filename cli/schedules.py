@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from cli import times
 from cli.output import AsJson, print_json
 from cli.session import run
 from cli.who import who
@@ -21,7 +22,7 @@ from errors import BadArguments
 from runtime.client import Client
 from runtime.triggers import PlannedRun
 from services import schedules
-from services.schedules import Execution, Imported, ScheduleSpec
+from services.schedules import Backfill, Execution, Imported, ScheduleSpec
 
 app = typer.Typer(help="Schedules: what runs when.", no_args_is_help=True)
 
@@ -201,6 +202,38 @@ def run_(name: Named, as_json: AsJson = False) -> None:
     else:
         made = f"job {execution.job_id}" if execution.job_id else "no job, for it is a shadow"
         typer.echo(f"{execution.schedule} runs: {made}.")
+
+
+@app.command()
+def backfill(
+    name: Named,
+    start: Annotated[str, typer.Option("--from", help="2026-11-24T00:00, or how long ago: 2d.", show_default=False)],
+    end: Annotated[str | None, typer.Option("--to", help="The same; until now if not given.")] = None,
+    apart: Annotated[str, typer.Option(help="How much later each starts than the one before: 10s.")] = "0s",
+    reason: Annotated[str | None, typer.Option(help="Why, for the audit.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be made.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the runs of a span that is past, of which nothing was made."""
+    begin, stop = times.past(start, "from"), times.past(end, "to") if end else None
+    later = times.duration(apart, "apart")
+
+    async def command(client: Client) -> Backfill:
+        async with client.session() as session:
+            schedule = await schedules.find(session, name)
+            span = begin, stop or await schedules.moment(session)
+            if dry_run:
+                return await schedules.plan_backfill(session, schedule.id, *span)
+            made = await schedules.backfill(session, schedule.id, *span, who=who(), reason=reason, apart=later)
+            await session.commit()
+            return made
+
+    found = run(command)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        verb = "would be made" if dry_run else "were made"
+        typer.echo(f"{len(found.planned)} runs were planned then; {len(found.missing)} {verb}.")
 
 
 @app.command()

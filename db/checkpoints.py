@@ -7,7 +7,7 @@ insert into job_checkpoints (job_id, attempt, data)
 select j.id, j.attempt, c.data::json
 from unnest($1::uuid[], $2::int[], $3::text[]) as c(id, attempt, data)
 join jobs j on j.id = c.id and j.attempt = c.attempt
-where j.state = 'running' and j.worker = $4
+where coalesce(j.state = 'running' and j.worker = $4, false)
 on conflict (job_id) do update set attempt = excluded.attempt, data = excluded.data, saved_at = now()
 where job_checkpoints.attempt <= excluded.attempt
 returning job_id
@@ -31,7 +31,7 @@ insert into job_steps (job_id, name, attempt)
 select j.id, i.name, j.attempt
 from unnest($1::uuid[], $2::int[], $3::text[]) as i(id, attempt, name)
 join jobs j on j.id = i.id and j.attempt = i.attempt
-where j.state = 'running' and j.worker = $4
+where coalesce(j.state = 'running' and j.worker = $4, false)
 on conflict do nothing
 """
 

@@ -9,6 +9,7 @@ import sqlalchemy.exc
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.util import greenlet_spawn
 
 from settings import Settings
 
@@ -54,13 +55,12 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """A bare asyncpg connection in autocommit: each statement is its own transaction."""
-        connection = self.engine.connect()
         try:
-            await connection.start()
+            pooled = await self.engine.raw_connection()
         except sqlalchemy.exc.DBAPIError as error:
             raise cause(error) from error  # SQLAlchemy wraps what asyncpg says of a server that is starting up
         try:
-            bare = (await connection.get_raw_connection()).driver_connection
+            bare = pooled.driver_connection
             assert bare is not None
             try:
                 yield bare
@@ -68,7 +68,7 @@ class Database:
                 bare.terminate()  # nobody knows what it is doing; the pool replaces it
                 raise
         finally:
-            await connection.close()
+            await greenlet_spawn(pooled.close)
 
     async def close(self) -> None:
         await self.engine.dispose()

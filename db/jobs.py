@@ -19,6 +19,9 @@
 A statement that returns no row for a job says that somebody else won: stop, never fix up. Whatever ends a run
 names the run by state, attempt and worker, so a run that was given up can change nothing. All times are the
 database's. Parameters are asyncpg's; the statements that take arrays take one element per job.
+
+In those, the guards stand in coalesce(…, false), into which the planner does not look. It would believe its statistics,
+by which no job is running or queued, expect one row, and compare each element with each row of a table that is small.
 """
 
 from enum import IntEnum
@@ -59,25 +62,27 @@ select id, actor, queue, args::json, kwargs::json, options::json, priority, max_
        parent_id, coalesce(run_at, now() + make_interval(secs => delay)) + make_interval(secs => expires),
        unique_until_start
 from {rows}
-     as t(id, actor, queue, args, kwargs, options, priority, max_attempts, delay, run_at, dispatch,
-          unique_key, owner, tags, parent_id, expires, unique_until_start)
-on conflict do nothing
 """
 
-# A job: id, actor, queue, args, kwargs, options, priority, max_attempts, seconds of delay, run_at (or null), may its
-# message go to Redis at once, unique key, owner, tags (as JSON), parent, seconds after which it expires, is its
-# unique key free once it starts. Where its unique key lives already no row is written.
+# A job: id, args, kwargs, may its message go to Redis at once; then its kind: actor, queue, options, priority,
+# max_attempts, seconds of delay, run_at (or null), unique key, owner, tags (as JSON), parent, seconds after which it
+# expires, is its unique key free once it starts. Where its unique key lives already no row is written.
 INSERT = _INSERT.format(
-    rows="""(values ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::smallint, $8::int,
-                $9::float8, $10::timestamptz, $11::bool, $12::text, $13::text, $14::text, $15::uuid, $16::float8,
-                $17::bool))"""
+    rows="""(values ($1::uuid, $2::text, $3::text, $4::bool, $5::text, $6::text, $7::text, $8::smallint, $9::int,
+                $10::float8, $11::timestamptz, $12::text, $13::text, $14::text, $15::uuid, $16::float8, $17::bool))
+     as t(id, args, kwargs, dispatch, actor, queue, options, priority, max_attempts, delay, run_at, unique_key, owner,
+          tags, parent_id, expires, unique_until_start)
+on conflict do nothing"""
 )
 
-# Many: the same as arrays of equal length.
+# Many: the same as arrays, those of the jobs with the number of each job's kind, and those of the kinds. They have no
+# unique key; looking for conflicts would cost a fifth more.
 INSERT_MANY = _INSERT.format(
-    rows="""unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::int[],
-            $9::float8[], $10::timestamptz[], $11::bool[], $12::text[], $13::text[], $14::text[], $15::uuid[],
-            $16::float8[], $17::bool[])"""
+    rows="""unnest($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::int[]) as t(id, args, kwargs, dispatch, kind)
+join unnest($6::text[], $7::text[], $8::text[], $9::smallint[], $10::int[], $11::float8[], $12::timestamptz[],
+            $13::text[], $14::text[], $15::text[], $16::uuid[], $17::float8[], $18::bool[]) with ordinality
+     as kinds(actor, queue, options, priority, max_attempts, delay, run_at, unique_key, owner, tags, parent_id, expires,
+              unique_until_start, kind) using (kind)"""
 )
 
 LIVE_BY_UNIQUE_KEY = "select id from jobs where unique_key = $1 and outcome is null"
@@ -133,8 +138,8 @@ with me as materialized (select id from workers where id = $3 for key share)
 update jobs j set state = 'running', attempt = j.attempt + 1, worker = me.id, started_at = now(),
        unique_key = case when j.unique_until_start then null else j.unique_key end
 from me, unnest($1::uuid[], $2::int[]) as m(id, attempt)
-where j.id = m.id and j.attempt = m.attempt and j.state = 'queued' and j.run_at <= now()
-  and (j.expires_at is null or j.expires_at > now() or j.started_at is not null)
+where j.id = m.id and j.attempt = m.attempt and coalesce(j.state = 'queued' and j.run_at <= now()
+  and (j.expires_at is null or j.expires_at > now() or j.started_at is not null), false)
 returning j.id, j.max_attempts, j.releases, j.workflow_id
 """
 
@@ -142,7 +147,7 @@ returning j.id, j.max_attempts, j.releases, j.workflow_id
 CLAIMED = """
 select j.id, j.max_attempts, j.releases, j.workflow_id
 from jobs j join unnest($1::uuid[], $2::int[]) as m(id, attempt) on j.id = m.id and j.attempt = m.attempt + 1
-where j.state = 'running' and j.worker = $3
+where coalesce(j.state = 'running' and j.worker = $3, false)
 """
 
 # running -> succeeded: ids, attempts, results as JSON or null, worker.
@@ -150,7 +155,7 @@ SUCCEED = """
 update jobs j set state = 'succeeded', outcome = 1, finished_at = now(), result = r.result::json,
        control = null, control_reason = null
 from unnest($1::uuid[], $2::int[], $3::text[]) as r(id, attempt, result)
-where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $4
+where j.id = r.id and j.attempt = r.attempt and coalesce(j.state = 'running' and j.worker = $4, false)
 returning j.id
 """
 
@@ -181,7 +186,7 @@ with ended as (
     update jobs j set {leave}
     from unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::float8[])
          as f(id, attempt, error_type, error_message, traceback, delay)
-    where j.id = f.id and j.attempt = f.attempt and j.state = 'running' and j.worker = $7
+    where j.id = f.id and j.attempt = f.attempt and coalesce(j.state = 'running' and j.worker = $7, false)
     returning j.id, j.attempt, j.started_at, f.error_type, f.error_message, f.traceback
 ), kept as (
     insert into job_attempts (job_id, attempt, worker, started_at, error_type, error_message, traceback)
@@ -202,7 +207,7 @@ CANCEL_RUNNING = """
 update jobs j set state = 'cancelled', outcome = 3, finished_at = now(), control = null, control_reason = null,
        error = json_build_object('type', 'Cancelled', 'message', c.reason)
 from unnest($1::uuid[], $2::int[], $3::text[]) as c(id, attempt, reason)
-where j.id = c.id and j.attempt = c.attempt and j.state = 'running' and j.worker = $4
+where j.id = c.id and j.attempt = c.attempt and coalesce(j.state = 'running' and j.worker = $4, false)
 returning j.id
 """
 
@@ -212,7 +217,7 @@ returning j.id
 RELEASE = """
 update jobs j set max_attempts = j.max_attempts + 1, releases = j.releases + 1, {leave}
 from unnest($1::uuid[], $2::int[], $3::float8[]) as r(id, attempt, delay)
-where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $4
+where j.id = r.id and j.attempt = r.attempt and coalesce(j.state = 'running' and j.worker = $4, false)
 returning j.id
 """.replace("{leave}", leave(fails="false", later="now() + make_interval(secs => r.delay)", error="j.error"))
 
@@ -272,7 +277,7 @@ where j.id is null
 UNDISPATCH = """
 update jobs j set dispatched_at = null
 from unnest($1::uuid[], $2::int[]) as u(id, attempt)
-where j.id = u.id and j.attempt = u.attempt and j.state = 'queued' and j.dispatched_at is not null
+where j.id = u.id and j.attempt = u.attempt and coalesce(j.state = 'queued' and j.dispatched_at is not null, false)
 returning j.id
 """
 

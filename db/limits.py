@@ -77,8 +77,8 @@ with clock as materialized (
                select from limit_grants g where g.job_id = j.id and g.key = m.key and g.attempt = j.attempt + 1
            ) as is_granted
     from clock, me, unnest($2::uuid[], $3::int[], $4::text[]) as m(id, attempt, key) join jobs j on j.id = m.id
-    where j.attempt = m.attempt and j.state = 'queued' and j.run_at <= clock.at
-      and (j.expires_at is null or j.expires_at > clock.at or j.started_at is not null)
+    where j.attempt = m.attempt and coalesce(j.state = 'queued' and j.run_at <= clock.at
+      and (j.expires_at is null or j.expires_at > clock.at or j.started_at is not null), false)
     for update of j
 ), held as (
     select g.key, count(*) as runs, count(*) filter (where j.state = 'queued') as promised

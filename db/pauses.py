@@ -1,7 +1,8 @@
 """The SQL of paused queues and actors, and of what is known of each queue.
 
 A paused queue's jobs stay queued: the relay does not send them, and workers fetch nothing from it. A paused actor's
-jobs, which share their queues with others', wait (`blocked_by`) until the actor goes on.
+jobs, which share their queues with others', wait (`blocked_by`) until the actor goes on. A paused worker process, named
+as in `workers.process`, fetches nothing from any queue.
 """
 
 PAUSED = "select kind, name from pauses"
@@ -13,6 +14,13 @@ insert into pauses (kind, name, reason, paused_by) values ($1, $2, $3, $4) on co
 
 # kind, name. No row: it was not paused.
 RESUME = "delete from pauses where kind = $1 and name = $2 returning name"
+
+# Worker processes that are gone need not be told anything any more.
+FORGET_WORKERS = """
+delete from pauses p
+where kind = 'worker' and paused_at < now() - interval '1 hour'
+  and not exists (select from workers w where w.process = p.name)
+"""
 
 # queued -> waiting, because their actor is paused: ids, attempts of their messages. Those whose actor is not (any more)
 # are not returned.

@@ -10,7 +10,7 @@ select j.id, j.attempt, p.current, p.total, p.message, p.extra::json, p.started_
 from unnest($1::uuid[], $2::int[], $3::float8[], $4::float8[], $5::text[], $6::text[], $7::float8[], $8::float8[])
      as p(id, attempt, current, total, message, extra, started_current, age)
 join jobs j on j.id = p.id and j.attempt = p.attempt
-where j.state in ('running', 'succeeded') and j.worker = $9
+where coalesce(j.state in ('running', 'succeeded') and j.worker = $9, false)
 on conflict (job_id) do update set
     attempt = excluded.attempt, current = excluded.current, total = excluded.total, message = excluded.message,
     extra = excluded.extra, started_current = excluded.started_current, started_at = excluded.started_at,

@@ -50,6 +50,27 @@ update scheduled_job_executions e set job_id = l.job_id, status = 'fired'
 from unnest($1::uuid[], $2::uuid[]) as l(id, job_id) where e.id = l.id
 """
 
+# Of the planned times of a span that is past, those of which nothing was made: schedule, times, end of the span. A row
+# that stands for several which were skipped counts if all of them are in the span.
+MISSING = """
+select planned_at from unnest($2::timestamptz[]) as t(planned_at)
+where not exists (
+    select from scheduled_job_executions e where e.schedule_id = $1 and e.planned_at = t.planned_at
+    and not (e.status = 'skipped' and coalesce(e.planned_until, e.planned_at) <= $3))
+order by planned_at
+"""
+
+# These are made now, in the transaction that links their jobs: ids, schedule, its name, times, who, end of the span.
+# Returns those that were not made before.
+BACKFILL = """
+insert into scheduled_job_executions as e (id, schedule_id, schedule, planned_at, status, triggered_by)
+select id, $2, $3, planned_at, 'waiting', $5 from unnest($1::uuid[], $4::timestamptz[]) as t(id, planned_at)
+on conflict (schedule_id, planned_at) do update
+set status = 'waiting', reason = null, planned_until = null, times = 1, triggered_by = excluded.triggered_by
+where e.status = 'skipped' and coalesce(e.planned_until, e.planned_at) <= $6
+returning id, planned_at
+"""
+
 # On to the next time: schedules, the times that were due, the next ones (null: never again), runs made, last times.
 ADVANCE = """
 update scheduled_jobs s

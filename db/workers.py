@@ -61,9 +61,11 @@ returning j.id, j.state
 # Who lives, since when it is silent, and how many jobs each has in hand; looked for among the first live jobs of each
 # queue, where those that run are: how many of them at most.
 LIVING = """
-select w.id, w.host, w.pid, w.queues, w.async_slots, w.threads, w.version, w.started_at, w.heartbeat_at,
-       extract(epoch from now() - w.heartbeat_at)::float8 as silence, coalesce(j.running, 0) as running
+select w.id, w.host, w.pid, w.process, w.queues, w.async_slots, w.threads, w.version, w.started_at, w.heartbeat_at,
+       extract(epoch from now() - w.heartbeat_at)::float8 as silence, coalesce(j.running, 0) as running,
+       p.reason, p.paused_by as drained_by, p.paused_at as drained_at
 from workers w
+left join pauses p on p.kind = 'worker' and p.name = w.process
 left join (
     select j.worker, count(*) as running
     from (select distinct unnest(queues) as name from workers) q

@@ -36,7 +36,7 @@ SUCCEED = """
 update jobs j set state = 'succeeded', outcome = 1, finished_at = now(), result = r.result::json,
        control = null, control_reason = null, is_reported = true
 from unnest($1::uuid[], $2::int[], $3::text[]) as r(id, attempt, result)
-where j.id = r.id and j.attempt = r.attempt and j.state = 'running' and j.worker = $4
+where j.id = r.id and j.attempt = r.attempt and coalesce(j.state = 'running' and j.worker = $4, false)
 returning j.id, j.workflow_id, j.step_run, j.outcome
 """
 

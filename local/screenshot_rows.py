@@ -7,14 +7,15 @@ from scheduling.leader import Leader
 from scheduling.statistics import Statistics
 from services import webhook
 
-JOBS = 6_000
+JOBS = 40_000
 _ROUNDS = 2_000  # of counting: each takes some minutes of the day
 
 ENDED = """
 insert into jobs (id, actor, queue, args, kwargs, state, outcome, attempt, created_at, run_at, started_at, finished_at,
                   owner, tags, error, worker, max_attempts)
-select gen_random_uuid(), (array['send_receipt', 'notify_shop', 'resize_image', 'sync_stock', 'send_receipt'])[kind],
-       (array['email', 'webhooks', 'images', 'default', 'email'])[kind], '[]',
+select gen_random_uuid(),
+       (array['deliver_email', 'deliver_webhook', 'order_step', 'sync_domain_users', 'deliver_email'])[kind],
+       (array['email', 'webhooks', 'workflows', 'maintenance', 'email'])[kind], '[]',
        json_build_object('order', 4000 + n, 'to', 'reader' || n || '@example.com'),
        case when n % 53 = 0 then 'failed' when n % 211 = 0 then 'cancelled' else 'succeeded' end,
        case when n % 53 = 0 then 2 when n % 211 = 0 then 3 else 1 end, 1 + (n % 9 = 0)::int, t, t,
@@ -22,7 +23,8 @@ select gen_random_uuid(), (array['send_receipt', 'notify_shop', 'resize_image', 
        'shop', array['order'],
        case when n % 53 = 0 then json_build_object('type', (array['ConnectionError', 'ValueError', 'TimeLimitExceeded'])
             [1 + n % 3], 'message', 'order ' || 4000 + n || ' was refused') end, gen_random_uuid(), 4
-from (select n, 1 + n * 7 % 5 as kind, now() - make_interval(secs => 86400.0 * n / $1) as t
+from (select n, 1 + n * 7 % 5 as kind,
+             now() - make_interval(secs => 86400.0 * (1.0 * n / $1 + 0.004 * (1 - cos(60.0 * n / $1)))) as t
       from generate_series(1, $1::int) n) day
 """
 ATTEMPTS = """
@@ -33,17 +35,28 @@ select id, attempt, worker, started_at, finished_at, error->>'type', error->>'me
 from jobs where outcome = 2
 """
 WAITING = """
-insert into jobs (id, actor, queue, args, kwargs, run_at)
-select gen_random_uuid(), (array['send_receipt', 'resize_image'])[1 + n % 2], (array['email', 'images'])[1 + n % 2],
-       '[]', json_build_object('order', 9000 + n), now() + make_interval(secs => n * 60 - 600)
+insert into jobs (id, actor, queue, args, kwargs, run_at, created_at)
+select gen_random_uuid(), (array['deliver_email', 'order_step'])[1 + n % 2], (array['email', 'workflows'])[1 + n % 2],
+       '[]', json_build_object('order', 9000 + n), now() + make_interval(secs => n * 60 - 600),
+       now() - make_interval(secs => n * 12)
 from generate_series(1, 40) n
 """
 WORKERS = """
 insert into workers (id, host, pid, process, queues, async_slots, threads, version)
 select gen_random_uuid(), 'worker-' || n, 4700 + n, 'worker-' || n || ':' || 4700 + n,
-       array['email', 'images', 'webhooks', 'default'], 200, 8, '1.0'
+       array['email', 'email-events', 'maintenance', 'webhooks', 'workflows'], 200, 8, '1.0'
 from generate_series(1, 3) n
 """
+RUNNING = """
+insert into jobs (id, actor, queue, args, kwargs, created_at, run_at, state, attempt, started_at, worker, owner)
+select gen_random_uuid(), actor, queue, '[]', json_build_object('order', 9100 + n), t, t, 'running', 1,
+       t + interval '0.1 s', (array(select id from workers order by host))[1 + n % 3], 'shop'
+from generate_series(1, 26) n,
+     lateral (select (array['deliver_email', 'order_step', 'deliver_webhook'])[1 + n % 3] as actor,
+                     (array['email', 'workflows', 'webhooks'])[1 + n % 3] as queue,
+                     now() - make_interval(secs => n * 0.9) as t) made
+"""
+HEARTBEAT = "update workers set heartbeat_at = now()"
 MAILS = """
 insert into emails (id, job_id, status, policy, addresses, content, subject, template, attempts, provider, accepted,
                     error, created_at, claimed_at, sent_at)
@@ -88,7 +101,7 @@ async def fill(client: Client) -> uuid.UUID:
         await session.commit()
     async with client.database.connection() as connection:
         await connection.execute(ENDED, JOBS)
-        for statement in (ATTEMPTS, WAITING, WORKERS, MAILS, COUNT_FROM):
+        for statement in (ATTEMPTS, WAITING, WORKERS, RUNNING, MAILS, COUNT_FROM):
             await connection.execute(statement)
         await connection.execute(DELIVERIES, endpoint.id)
         await connection.execute("analyze")
@@ -97,6 +110,12 @@ async def fill(client: Client) -> uuid.UUID:
         )
     await _count(client)
     return failed
+
+
+async def live(client: Client) -> None:
+    """The workers are heard of again."""
+    async with client.database.connection() as connection:
+        await connection.execute(HEARTBEAT)
 
 
 async def _count(client: Client) -> None:

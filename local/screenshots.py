@@ -14,7 +14,7 @@ import httpx
 from playwright.async_api import Page, async_playwright
 
 from errors import ConfigurationError
-from local.screenshot_rows import fill
+from local import screenshot_plans, screenshot_rows
 from local.stack import ROOT
 from runtime.client import Client
 from services import users
@@ -30,20 +30,24 @@ NAME = "ada"
 async def take() -> None:
     """On the database and Redis of the settings, which should be fresh ones."""
     password = secrets.token_urlsafe(24)
+    IMAGES.mkdir(parents=True, exist_ok=True)
     async with Client.open(load()) as client:
-        job = await fill(client)
+        job = await screenshot_rows.fill(client)
+        schedule, workflow = await screenshot_plans.fill(client)
         async with client.session() as session:
             await users.create(session, "local", NAME, "admin", password)
             await session.commit()
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    async with served() as url, signed_in(url, password) as page:
-        for shown in PAGES:
-            if shown.scope == "read":
-                await shoot(page, shown.path, shown.title.lower())
-        await shoot(page, f"/jobs/{job}", "job")
-        await shoot(page, "/deliveries/webhooks", "webhooks")
-        await page.emulate_media(color_scheme="dark")
-        await shoot(page, "/", "overview-dark")
+        shots = [(shown.path, shown.title.lower()) for shown in PAGES if shown.scope == "read"]
+        shots += [
+            (f"/jobs/{job}", "job"), (f"/schedules/{schedule}", "schedule"),
+            (f"/workflows/{workflow}?step=authorise+the+payments", "workflow"), ("/deliveries/webhooks", "webhooks"),
+            ("/", "overview-dark"),
+        ]  # fmt: skip
+        async with served() as url, signed_in(url, password) as page:
+            for path, name in shots:
+                await screenshot_rows.live(client)
+                await page.emulate_media(color_scheme="dark" if name.endswith("-dark") else "light")
+                await shoot(page, path, name)
 
 
 @asynccontextmanager

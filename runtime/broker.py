@@ -79,7 +79,8 @@ class Broker(RedisBroker):
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """As Dramatiq's; only those that do something are called, which an async job's cost depends on."""
-        for hook in self._before.get(signal) or self._find(self._before, "before_", signal):
+        hooks = self._before.get(signal)
+        for hook in self._find(self._before, "before_", signal) if hooks is None else hooks:
             try:
                 hook(self, *args, **kwargs)
             except MiddlewareError:
@@ -88,7 +89,8 @@ class Broker(RedisBroker):
                 log.critical("a middleware failed", hook=hook.__qualname__, exc_info=True)
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        for hook in self._after.get(signal) or self._find(self._after, "after_", signal):
+        hooks = self._after.get(signal)
+        for hook in self._find(self._after, "after_", signal) if hooks is None else hooks:
             try:
                 hook(self, *args, **kwargs)
             except Exception:

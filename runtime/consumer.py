@@ -63,7 +63,7 @@ class JobConsumer(Consumer):
                     time.sleep(0.01)
                 elif self._delayed:
                     self._adopt_delayed()
-                elif self._queue in self._executor.pauses.queues:
+                elif self._executor.pauses.rests(self._queue):
                     self._rest()
                 else:
                     self._take()
@@ -156,7 +156,7 @@ class JobConsumer(Consumer):
         return fits
 
     def _rest(self) -> None:
-        """The queue is paused: what was fetched and not claimed goes back."""
+        """The queue is paused, or this worker drains: what was fetched and not claimed goes back."""
         self._return([delivery for held in self._held.values() for delivery in held])
         for held in self._held.values():
             held.clear()

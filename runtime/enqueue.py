@@ -6,8 +6,8 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from dramatiq import Actor
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -46,12 +46,31 @@ class Enqueued:
     created: bool
 
 
-@dataclass(frozen=True)
-class _Row:
+class _Kind(NamedTuple):
+    """What jobs that are enqueued together mostly share, in the order in which the statements take it."""
+
+    actor: str
+    queue: str
+    options: str | None
+    priority: int
+    max_attempts: int | None
+    delay: float
+    run_at: datetime | None
+    unique_key: str | None
+    owner: str | None
+    tags: str | None
+    parent_id: uuid.UUID | None
+    expires: float | None
+    is_free_at_start: bool | None
+
+
+class _Row(NamedTuple):
     """A job about to be written, and its message."""
 
     id: uuid.UUID
-    columns: tuple[Any, ...]
+    args: str
+    kwargs: str
+    kind: _Kind
     envelope: Envelope | None  # None: the relay will send it
 
 
@@ -100,7 +119,7 @@ async def enqueue_alone(client: "Client", options: Options, bound: Call) -> Enqu
     (row,) = _rows(client.outbox, [bound], options)
     try:
         async with client.database.connection() as connection:
-            await connection.execute(jobs.INSERT, *row.columns)
+            await connection.execute(jobs.INSERT, *_columns(row))
     except BaseException:
         # If only the answer was lost the job is there all the same, and the reconciler has it sent.
         client.outbox.forget([row.envelope])
@@ -128,9 +147,8 @@ async def _debounce(session: AsyncSession, row: _Row, options: Options) -> uuid.
     """The job that was there and has the latest arguments now. None: it is on its way, and its key is free for another
     (unless a job that is not debounced has it)."""
     assert options.debounce is not None
-    key, expires = options.unique_key, row.columns[15]
-    quiet = options.debounce.total_seconds()
-    found = await _value(session, jobs.DEBOUNCE, key, row.columns[3], row.columns[4], quiet, expires)
+    key, quiet = options.unique_key, options.debounce.total_seconds()
+    found = await _value(session, jobs.DEBOUNCE, key, row.args, row.kwargs, quiet, row.kind.expires)
     if found is None:
         await _value(session, jobs.LET_GO, key)
     return found
@@ -171,37 +189,55 @@ async def _value(session: AsyncSession, statement: str, *values: Any) -> uuid.UU
 
 
 def _rows(outbox: Outbox | None, calls: Sequence[Call], options: Options) -> list[_Row]:
-    delay = options.delay or options.debounce
-    due = delay is None and options.run_at is None
-    of_message = options.of_message()
-    message_options = payload.encode(of_message) if of_message else None
-    now = int(time.time() * 1000)
-    places = [place(bound.actor, options) for bound in calls]
+    due = not options.delay and options.debounce is None and options.run_at is None  # no delay, or one of no time
     texts = [payload.encode_arguments(bound.args, bound.kwargs) for bound in calls]  # before any room is taken
+    kinds: dict[str, _Kind] = {}
     for bound in calls:
+        if bound.actor.actor_name not in kinds:
+            kinds[bound.actor.actor_name] = _kind(bound.actor, options)
         _broker(bound.actor).limits.check(bound.actor, bound.args, bound.kwargs)
-    is_free_at_start = options.unique_until == "started" or options.debounce is not None or None
-    room = {place: outbox.admit(*place, count) for place, count in Counter(places).items()} if outbox and due else {}
+    room = _room(outbox, [kinds[bound.actor.actor_name] for bound in calls]) if outbox and due else {}
+    now = int(time.time() * 1000)
     rows = []
-    for bound, (queue, priority), (args, kwargs) in zip(calls, places, texts, strict=True):
-        actor = bound.actor
+    for bound, (args, kwargs) in zip(calls, texts, strict=True):
+        kind = kinds[bound.actor.actor_name]
         job_id = bound.id or uuid7()
         envelope = None
-        if room.get((queue, priority)):
-            room[queue, priority] -= 1
+        if room.get((kind.queue, kind.priority)):
+            room[kind.queue, kind.priority] -= 1
             envelope = seal(
-                job_id=job_id, actor=actor.actor_name, queue=queue, args=args, kwargs=kwargs, options=message_options,
-                priority=priority, attempt=0, created_ms=now,
+                job_id=job_id, actor=kind.actor, queue=kind.queue, args=args, kwargs=kwargs, options=kind.options,
+                priority=kind.priority, attempt=0, created_ms=now,
             )  # fmt: skip
-        columns = (
-            job_id, actor.actor_name, queue, args, kwargs, message_options, priority,
-            _broker(actor).retries.max_attempts(actor, of_message),
-            delay.total_seconds() if delay else 0.0, options.run_at, envelope is not None,
-            options.unique_key, options.owner, payload.encode(list(options.tags)) if options.tags else None,
-            options.parent_id, _broker(actor).limits.expires(actor, options.expires), is_free_at_start,
-        )  # fmt: skip
-        rows.append(_Row(job_id, columns, envelope))
+        rows.append(_Row(job_id, args, kwargs, kind, envelope))
     return rows
+
+
+def _kind(actor: Actor[Any, Any], options: Options) -> _Kind:
+    delay = options.delay or options.debounce
+    of_message = options.of_message()
+    queue, priority = place(actor, options)
+    return _Kind(
+        actor=actor.actor_name,
+        queue=queue,
+        options=payload.encode(of_message) if of_message else None,
+        priority=priority,
+        max_attempts=_broker(actor).retries.max_attempts(actor, of_message),
+        delay=delay.total_seconds() if delay else 0.0,
+        run_at=options.run_at,
+        unique_key=options.unique_key,
+        owner=options.owner,
+        tags=payload.encode(list(options.tags)) if options.tags else None,
+        parent_id=options.parent_id,
+        expires=_broker(actor).limits.expires(actor, options.expires),
+        is_free_at_start=options.unique_until == "started" or options.debounce is not None or None,
+    )
+
+
+def _room(outbox: Outbox, kinds: Sequence[_Kind]) -> dict[tuple[str, int], int]:
+    """How many jobs of each queue and priority may go to Redis at once."""
+    places = Counter((kind.queue, kind.priority) for kind in kinds)
+    return {place: outbox.admit(*place, count) for place, count in places.items()}
 
 
 def _broker(actor: Actor[Any, Any]) -> "Broker":
@@ -240,9 +276,19 @@ def _execute_insert(session: Session, rows: Sequence[_Row]) -> int:
     """In one go instead of through AsyncConnection and AsyncResult, which cost more than the statement."""
     connection = session.connection()
     if len(rows) == 1:
-        return connection.exec_driver_sql(jobs.INSERT, rows[0].columns).rowcount
-    columns = tuple(list(column) for column in zip(*(row.columns for row in rows), strict=True))
-    return connection.exec_driver_sql(jobs.INSERT_MANY, columns).rowcount
+        return connection.exec_driver_sql(jobs.INSERT, _columns(rows[0])).rowcount
+    numbers: dict[_Kind, int] = {}
+    of_rows = (
+        [row.id for row in rows], [row.args for row in rows], [row.kwargs for row in rows],
+        [row.envelope is not None for row in rows],
+        [numbers.setdefault(row.kind, len(numbers) + 1) for row in rows],
+    )  # fmt: skip
+    of_kinds = (list(column) for column in zip(*numbers, strict=True))
+    return connection.exec_driver_sql(jobs.INSERT_MANY, (*of_rows, *of_kinds)).rowcount
+
+
+def _columns(row: _Row) -> tuple[Any, ...]:
+    return (row.id, row.args, row.kwargs, row.envelope is not None, *row.kind)
 
 
 def _to_send(rows: Sequence[_Row]) -> list[Posted]:

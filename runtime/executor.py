@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import inspect
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -28,7 +29,7 @@ from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
 from runtime.grants import Grants
 from runtime.interrupts import Cancelled, Interruption, SoftTimeLimitExceeded
-from runtime.lease import WorkerLease
+from runtime.lease import WorkerLease, process_name
 from runtime.outbox import Outbox
 from runtime.patience import Seldom, patiently
 from runtime.pauses import Pauses
@@ -107,7 +108,7 @@ class Executor:
             self._engine, self.settings, sorted(self.broker.queues), self._dramatiq.worker_threads
         )
         self.checkpoints = Checkpoints(self._engine, self._lease)
-        self.pauses = Pauses(self._engine)
+        self.pauses = Pauses(self._engine, process_name(os.getpid()))
         self.telemetry = Telemetry(self.settings, self._engine, self.redis, self._lease)
         self.telemetry.start()
         self.grants = Grants(self._engine, self.redis, self.outbox)
@@ -384,9 +385,9 @@ class Executor:
             self.give_back()
 
     async def _hold_back(self, deliveries: list[Delivery]) -> list[Delivery]:
-        """Jobs of paused queues go back, those of paused actors wait. Returns the others."""
+        """Jobs of paused queues go back, all if this worker drains; those of paused actors wait. Returns the others."""
         await self.pauses.known.wait()
-        back = [delivery for delivery in deliveries if delivery.source in self.pauses.queues]
+        back = [delivery for delivery in deliveries if self.pauses.rests(delivery.source)]
         of_paused = [d for d in deliveries if d.actor_name in self.pauses.actors and d not in back]
         if not back and not of_paused:
             return deliveries

@@ -1,4 +1,5 @@
-"""Which queues and actors are paused, as far as this worker knows: told at once, looked up every second."""
+"""Which queues and actors are paused, and whether this worker is, as far as it knows: told at once, looked up every
+second."""
 
 import asyncio
 import threading
@@ -10,8 +11,9 @@ from db.database import Database
 class Pauses:
     """Looked up on the worker's event loop, read by its threads too."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, process: str) -> None:
+        self._database, self._process = database, process
+        self.drains = False  # this worker takes nothing more, whatever its queue
         self.queues: frozenset[str] = frozenset()
         self.actors: frozenset[str] = frozenset()
         self.known = asyncio.Event()  # before the first look nothing may be claimed
@@ -23,14 +25,19 @@ class Pauses:
             rows = await connection.fetch(pauses.PAUSED)
         queues = frozenset(row["name"] for row in rows if row["kind"] == "queue")
         actors = frozenset(row["name"] for row in rows if row["kind"] == "actor")
-        is_more = bool(queues - self.queues or actors - self.actors)
+        drains = any(row["kind"] == "worker" and row["name"] == self._process for row in rows)
+        is_more = bool(queues - self.queues or actors - self.actors or (drains and not self.drains))
         with self._looked:
-            self.queues, self.actors = queues, actors
+            self.queues, self.actors, self.drains = queues, actors, drains
             self._looked.notify_all()
         self.known.set()
         return is_more
 
+    def rests(self, queue: str) -> bool:
+        """Whether this worker is to start nothing from a queue."""
+        return self.drains or queue in self.queues
+
     def wait(self, queue: str, timeout: float) -> None:
-        """Wait while the queue is paused. For threads."""
+        """Wait while nothing is to be started from the queue. For threads."""
         with self._looked:
-            self._looked.wait_for(lambda: queue not in self.queues, timeout)
+            self._looked.wait_for(lambda: not self.rests(queue), timeout)

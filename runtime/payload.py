@@ -103,6 +103,8 @@ def encode_kept(value: Any, what: str) -> str:
 
 
 def _check_size(what: str, *texts: str) -> None:
-    size = sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
+    if sum(map(len, texts)) * 4 <= LIMIT:  # UTF-8 takes four bytes for a character at most
+        return
+    size = sum(len(text.encode()) for text in texts)
     if size > LIMIT:
         raise TooLarge(what, size, LIMIT)

@@ -237,7 +237,7 @@ def decode(data: bytes) -> Message[Any]:
         and isinstance(message.message_timestamp, int)
         and isinstance(message.kwargs, dict)
         and isinstance(message.options, dict)
-        and all(_is_valid(message.options[name], kinds) for name, kinds in _OPTIONS.items() if name in message.options)
+        and all(name not in _OPTIONS or _is_valid(value, _OPTIONS[name]) for name, value in message.options.items())
     )
     if not well_formed:
         raise DecodeError("fields are missing or of the wrong kind", data, TypeError())

@@ -1,4 +1,5 @@
-"""Ends what has run out: jobs that did not start in time, windows of unique keys, limits that nobody uses any more.
+"""Ends what has run out: jobs that did not start in time, windows of unique keys, limits that nobody uses any more,
+what worker processes that are gone were told.
 
 All of it is guarded and takes some rows at a time; several sweepers take different rows.
 """
@@ -7,14 +8,14 @@ import time
 
 import structlog
 
-from db import jobs, limits
+from db import jobs, limits, pauses
 from db.database import Database
 
 log = structlog.get_logger("callboard")
 
 _PERIOD = 1.0  # seconds
 _AT_ONCE = 1_000  # rows
-_FORGET_EVERY = 60.0  # seconds between two pages of limits
+_FORGET_EVERY = 60.0  # seconds between two looks for what can be forgotten
 
 
 class Sweeper:
@@ -29,6 +30,7 @@ class Sweeper:
             expired = await connection.fetch(jobs.EXPIRE, _AT_ONCE)
             closed = await connection.fetch(jobs.CLOSE_WINDOWS, _AT_ONCE)
             if time.monotonic() - self._forgot_at > _FORGET_EVERY:
+                await connection.execute(pauses.FORGET_WORKERS)
                 self._last_key = await connection.fetchval(limits.FORGET, self._last_key or "", _AT_ONCE)
                 self._forgot_at = time.monotonic()
         if expired:

@@ -1,4 +1,5 @@
-"""Pausing queues and actors: nothing of them is started, on any worker, within a second. What runs goes on.
+"""Pausing queues and actors: nothing of them is started, on any worker, within a second. What runs goes on. A worker
+process that is paused starts nothing itself.
 
 In the caller's transaction, with a row in the audit. `who` is a user's name, an API key's, or "cli:<login name>".
 """
@@ -10,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db import pauses
 from db.models import Pause
 from errors import BadArguments, Conflict
-from runtime.transport import CONTROL, WAKE, Notice
+from runtime.transport import CHANGED, CONTROL, WAKE, Notice
 from services import audit
 from services.control import check_reason
 
 if TYPE_CHECKING:
     from runtime.outbox import Outbox
 
-Kind = Literal["queue", "actor"]
+Kind = Literal["queue", "actor", "worker"]
 
 
 async def pause(session: AsyncSession, kind: Kind, name: str, *, who: str, reason: str) -> None:
@@ -48,4 +49,4 @@ def _tell(session: AsyncSession, what: str) -> None:
     """After the commit. Without an outbox all look by themselves, every second."""
     outbox: Outbox | None = session.info.get("outbox")
     if outbox is not None:
-        outbox.post(session, [Notice(CONTROL, what), Notice(WAKE, what)])
+        outbox.post(session, [Notice(CONTROL, what), Notice(WAKE, what), Notice(CHANGED, "queues")])

@@ -1,4 +1,4 @@
-"""The worker processes that are believed to live, and what each does."""
+"""The worker processes that are believed to live, what each does, and telling one to take nothing more."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import workers
+from errors import NotFound
+from services import pauses
 
 _LOOKED_AT = 20_000  # live jobs of a queue: those that run are among the first
 _LOOKED_BACK = 2_000  # ended jobs of each outcome
@@ -17,6 +19,7 @@ class LivingWorker:
     id: UUID
     host: str
     pid: int
+    process: str  # names the process as no other
     queues: list[str]
     async_slots: int  # async jobs that it can run at once
     threads: int  # and sync ones
@@ -25,6 +28,13 @@ class LivingWorker:
     heartbeat_at: datetime
     silence: float  # seconds since then
     running: int  # jobs
+    reason: str | None  # why it takes nothing more
+    drained_by: str | None
+    drained_at: datetime | None
+
+    @property
+    def is_draining(self) -> bool:
+        return self.drained_at is not None
 
     @property
     def slots(self) -> int:
@@ -57,6 +67,29 @@ async def living(session: AsyncSession) -> list[LivingWorker]:
     connection = await session.connection()
     rows = await connection.exec_driver_sql(workers.LIVING, (_LOOKED_AT,))
     return [LivingWorker(**row._asdict()) for row in rows]
+
+
+async def get(session: AsyncSession, worker: UUID) -> LivingWorker:
+    """One that lives. Raises NotFound."""
+    found = next((one for one in await living(session) if one.id == worker), None)
+    if found is None:
+        raise NotFound(f"No worker {worker} lives. `callboard workers list` shows those that do.")
+    return found
+
+
+async def drain(session: AsyncSession, worker: UUID, *, who: str, reason: str) -> LivingWorker:
+    """Let it take no more jobs and end those that it runs, until it stops or is told to go on. Raises NotFound,
+    BadArguments (no reason) or Conflict."""
+    found = await get(session, worker)
+    await pauses.pause(session, "worker", found.process, who=who, reason=reason)
+    return found
+
+
+async def go_on(session: AsyncSession, worker: UUID, *, who: str, reason: str | None = None) -> LivingWorker:
+    """Let it take jobs again. Raises NotFound, or Conflict if it does anyway."""
+    found = await get(session, worker)
+    await pauses.resume(session, "worker", found.process, who=who, reason=reason)
+    return found
 
 
 async def running_on(session: AsyncSession, worker: UUID, most: int) -> list[RunningJob]:

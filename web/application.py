@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from errors import ConfigurationError
@@ -23,6 +23,11 @@ from web.origin import SameOrigin
 from web.pages.refused import Readable
 from web.refusals import HANDLERS
 from web.shared import Shared
+
+# Put together once: FastAPI works out what each route takes when it is first asked for, and keeps it with these.
+ROUTES = APIRouter()
+for part in (health, metrics, api, hooks, pages):
+    ROUTES.include_router(part.router)
 
 
 def create_app(settings: Settings, broker: Broker) -> FastAPI:
@@ -44,6 +49,7 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
         title="Callboard",
         version="1",
         lifespan=lifespan,
+        routes=ROUTES.routes,
         openapi_url=api.DESCRIPTION,
         docs_url=None,  # FastAPI's pages load their scripts from a CDN
         redoc_url=None,
@@ -61,11 +67,6 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
     )
     app.state.identity_provider = Provider(settings) if settings.oidc_issuer else None
     app.state.metrics = Shared[bytes](metrics.KEPT)
-    app.include_router(health.router)
-    app.include_router(metrics.router)
-    app.include_router(api.router)
-    app.include_router(hooks.router)
-    app.include_router(pages.router)
     app.mount(dashboard.PREFIX, messages)
     return app
 

@@ -10,10 +10,10 @@ from db.models.base import Base
 
 
 class Pause(Base):
-    """A queue or an actor of which nothing is started for the time being."""
+    """A queue or an actor of which nothing is started for the time being, or a worker process that starts nothing."""
 
     __tablename__ = "pauses"
-    __table_args__ = (CheckConstraint("kind in ('queue', 'actor')", name="pauses_kind_check"),)
+    __table_args__ = (CheckConstraint("kind in ('queue', 'actor', 'worker')", name="pauses_kind_check"),)
 
     kind: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)

@@ -1,5 +1,7 @@
 """Schedules: what callers may ask of them, in their own transaction. The scheduler is told when that has committed."""
 
+from services.schedules.backfill import Backfill, backfill
+from services.schedules.backfill import plan as plan_backfill
 from services.schedules.defaults import Default, seed
 from services.schedules.files import Imported, dump, load
 from services.schedules.history import Execution, executions
@@ -21,7 +23,7 @@ from services.schedules.store import (
 )
 
 __all__ = [
-    "Default", "Execution", "Imported", "ScheduleSpec", "Status", "create", "delete", "dump", "edit", "executions",
-    "find", "get", "job_types", "listed", "load", "moment", "preview", "replace", "seed", "set_enabled", "spec_of",
-    "status", "task_functions", "trigger", "trigger_text", "versions",
+    "Backfill", "Default", "Execution", "Imported", "ScheduleSpec", "Status", "backfill", "create", "delete", "dump",
+    "edit", "executions", "find", "get", "job_types", "listed", "load", "moment", "plan_backfill", "preview", "replace",
+    "seed", "set_enabled", "spec_of", "status", "task_functions", "trigger", "trigger_text", "versions",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ from db.models import ScheduledJob, ScheduledJobExecution, ScheduledJobVersion
 from errors import Conflict, NotFound
 from runtime import enqueue
 from runtime.ids import uuid7
-from runtime.transport import SCHEDULES, Notice
+from runtime.transport import CHANGED, SCHEDULES, Notice
 from services import audit
 from services.schedules.spec import ScheduleSpec
 
@@ -102,6 +102,7 @@ async def trigger(
     session.add(execution)
     audit.note(session, who, "schedule.trigger", target=schedule.name, job_id=execution.job_id)
     await session.flush()
+    tell(session, Notice(CHANGED, "schedules"))
     return execution
 
 
@@ -236,6 +237,11 @@ async def _changed(session: AsyncSession, schedule: ScheduledJob, change: str, w
     )  # fmt: skip
     audit.note(session, who, f"schedule.{change}", target=schedule.name, details={"version": schedule.version})
     await session.flush()
+    tell(session, Notice(SCHEDULES, change), Notice(CHANGED, "schedules"))
+
+
+def tell(session: AsyncSession, *notices: Notice) -> None:
+    """After the commit. Without an outbox the scheduler and open pages look by themselves, every five seconds."""
     outbox: Outbox | None = session.info.get("outbox")
-    if outbox is not None:  # without one the scheduler looks by itself, every five seconds
-        outbox.post(session, [Notice(SCHEDULES, change)])
+    if outbox is not None:
+        outbox.post(session, list(notices))

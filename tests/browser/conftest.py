@@ -101,12 +101,12 @@ async def visit(browser: Browser, site: Site) -> AsyncIterator[Visit]:
 
     async with AsyncExitStack() as end:
 
-        async def visit(path: str, *, viewport: ViewportSize = DESK, dark: bool = False, script: bool = True) -> Page:
+        async def visit(path: str, *, viewport: ViewportSize = DESK, script: bool = True, zone: str = "UTC") -> Page:
             context = await browser.new_context(
                 base_url=site.url,
                 viewport=viewport,
-                color_scheme="dark" if dark else "light",
                 java_script_enabled=script,
+                timezone_id=zone,
             )
             await context.add_cookies([{"name": SESSION, "value": SESSION_TOKEN, "url": site.url}])
             end.push_async_callback(context.close)

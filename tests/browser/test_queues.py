@@ -27,8 +27,8 @@ async def test_queues_and_workers_can_be_used_by_everybody(visit: Visit, client:
     await fill(client)
     await assert_usable(
         await visit("/queues"),
-        "/queues", "/queues/email", "/queues/nobody", "/queues/email/pause", f"/workers/{rows.BUSY}",
-        f"/workers/{rows.SILENT}",
+        "/queues", "/queues/email", "/queues/nobody", "/queues/email/pause", "/queues/email/purge",
+        f"/workers/{rows.BUSY}", f"/workers/{rows.BUSY}/drain", f"/workers/{rows.SILENT}",
     )  # fmt: skip
 
 

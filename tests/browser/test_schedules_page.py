@@ -46,7 +46,11 @@ async def test_schedules_can_be_used_by_everybody(visit: Visit, client: Client) 
     async with client.database.connection() as connection:
         await connection.execute(HISTORY, nightly)
     here = f"/schedules/{nightly}"
-    paths = "/schedules", "/schedules/calendar", here, f"{here}/edit", f"{here}/run", f"{here}/delete"
+    span = "start=2026-03-01T00:00&end=2026-03-05T00:00"
+    paths = (
+        "/schedules", "/schedules/calendar", here, f"{here}/edit", f"{here}/run", f"{here}/delete",
+        f"{here}/backfill?{span}",
+    )  # fmt: skip
     await assert_usable(await visit(here), *paths)
 
 
@@ -116,3 +120,19 @@ async def test_selected_schedules_are_turned_off_after_a_question(visit: Visit, 
     async with client.session() as session:
         found = await schedules.listed(session, kind="table")
     assert [schedule.enabled for schedule in found] == [False, False, False]
+
+
+async def test_ones_own_time_zone_is_a_click_away(visit: Visit) -> None:
+    """Given a browser in Tokyo, when its own zone is chosen, then the next runs are on its clock."""
+    page = await visit("/schedules/new", zone="Asia/Tokyo")
+    await page.get_by_role("button", name="Mine: Asia/Tokyo").click()
+    await expect(page.get_by_label("Time zone")).to_have_value("Asia/Tokyo")
+    await expect(page.locator("#preview th").first).to_have_text("Asia/Tokyo")
+
+
+async def test_a_list_follows_what_is_changed(visit: Visit, client: Client) -> None:
+    """Given an open list, when somebody makes a schedule, then it is there without loading."""
+    page = await visit("/schedules")
+    await expect(page.get_by_text("No schedules yet")).to_be_visible()
+    await made(client)
+    await expect(page.get_by_role("link", name="Nightly")).to_be_visible()

@@ -38,6 +38,7 @@ async def test_workflows_can_be_used_by_everybody(visit: Visit, client: Client) 
             """ error = '{"type": "ValueError", "message": "no"}' where name = 'check'"""
         )
     tabs = [f"{here}?tab={tab}" for tab in ("graph", "timeline", "steps")]
+    tabs.append(f"{here}?tab=graph&step=check")
     paths = "/workflows", *tabs, f"{here}/step?name=resize", f"{here}/cancel", f"{here}/skip?step=check"
     await assert_usable(await visit(here), *paths)
 
@@ -95,3 +96,23 @@ async def test_a_drawing_stays_where_it_was_moved_to(visit: Visit, client: Clien
     await client.redis.publish("dramatiq:changed", "jobs")
     await expect(page.get_by_role("link", name="check: failed")).to_be_visible(timeout=20_000)
     assert await drawing.get_attribute("viewBox") == enlarged
+
+
+async def test_a_step_is_seen_beside_the_graph(visit: Visit, client: Client) -> None:
+    """Given a graph, when a step is chosen, then a panel shows it beside the graph, which stays where it is, and
+    follows what becomes of the step; the address leads there again."""
+    here = f"/workflows/{await started(client, branches(), 'nightly')}"
+    page = await visit(here)
+    await page.get_by_role("button", name="Larger").click()
+    enlarged = await page.locator("svg#graph").get_attribute("viewBox")
+    await page.get_by_role("link", name="check: waiting").click()
+    panel = page.locator("#panel")
+    await expect(panel.get_by_role("heading", name="check")).to_be_visible()
+    await expect(panel.get_by_text("waiting")).to_be_visible()
+    assert await page.locator("svg#graph").get_attribute("viewBox") == enlarged
+    async with client.database.connection() as connection:
+        await connection.execute("update workflow_steps set state = 'failed', started_at = now() where name = 'check'")
+    await client.redis.publish("dramatiq:changed", "jobs")
+    await expect(panel.locator(".badge").first).to_contain_text("failed")
+    await page.reload()
+    await expect(panel.get_by_role("heading", name="check")).to_be_visible()

@@ -46,6 +46,16 @@ async def test_a_schedule_is_made_changed_run_and_deleted() -> None:
     assert await schedules("list") == []
 
 
+async def test_runs_of_a_span_that_is_past_are_counted_and_made() -> None:
+    await schedules("create", "Tidy", "--actor", ACTOR, "--cron", "0 * * * *")
+    span = ("Tidy", "--from", "2026-03-01T00:00Z", "--to", "2026-03-01T05:00Z")
+    counted = await schedules("backfill", *span, "--dry-run")
+    assert (len(counted["planned"]), len(counted["missing"])) == (6, 6)
+    assert await said("backfill", *span, "--reason", "an outage") == "6 runs were planned then; 6 were made.\n"
+    assert await said("backfill", *span) == "6 runs were planned then; 0 were made.\n"
+    assert "must have passed" in await refused("backfill", "Tidy", "--from", "1h", "--to", "2100-01-01")
+
+
 async def test_what_is_exported_is_imported(tmp_path: Path) -> None:
     await schedules("create", "Tidy", "--actor", ACTOR, "--every", "5m")
     file = tmp_path / "schedules.yaml"

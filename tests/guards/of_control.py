@@ -15,6 +15,7 @@ from tests.guards.rows import (
     RUNS,
     SUCCEEDS,
     UNDISPATCHED,
+    WORKERS,
     job,
     later_job,
     run_of,
@@ -43,6 +44,11 @@ LINES = f"""
 insert into job_logs (job_id, attempt, line, level, logged_at, message)
 values ({job}, 1, 1, 20, now(), 'x'), ({job}, 1, 2, 20, now(), 'x');
 """
+
+DRAINED = WORKERS + (
+    "insert into pauses (kind, name, reason, paused_by, paused_at)"
+    " values ('worker', 'gone', 'why', 'ada', now() - interval '2 h');"
+)
 
 CASES = [
     Case(control, "CANCEL", QUEUED, [[JOB], "why"], {
@@ -90,6 +96,14 @@ CASES = [
         "p.name = substr(blocked_by, 7)": ANOTHER_PAUSED,
     }, acts=False),
     Case(pauses, "RESUME", PAUSED, ["actor", "a"], {"kind = $1": A_QUEUE_PAUSED, "name = $2": ANOTHER_PAUSED}),
+    Case(pauses, "FORGET_WORKERS", DRAINED, [], {
+        "kind = 'worker'": A_QUEUE_PAUSED,
+        "paused_at < now() - interval '1 hour'": "update pauses set paused_at = now();",
+        "not exists (select from workers w where w.process = p.name)": "update pauses set name = 'me';",
+    }),
+    Case(pauses, "FORGET_WORKERS", DRAINED + "update pauses set name = 'me';", [], {
+        "w.process = p.name": "update pauses set name = 'gone';",
+    }, acts=False),
     Case(checkpoints, "SAVE", RUNNING, [[JOB], [1], ["1"], ME], run_of("j.", "c.attempt", "$4")),
     Case(checkpoints, "SAVE", RUNNING + KEPT, [[JOB], [1], ["2"], ME], {
         "job_checkpoints.attempt <= excluded.attempt": "update job_checkpoints set attempt = 2;",

@@ -1,11 +1,12 @@
 """The guards of what fires schedules: db/schedules.py."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from db import schedules
 from tests.guards.frame import Case
 from tests.guards.rows import (
+    EXECUTION,
     FAILS,
     GOES_ON,
     LEADS,
@@ -20,7 +21,7 @@ from tests.guards.rows import (
     schedule,
 )
 
-PLANNED = datetime(2026, 1, 1, tzinfo=UTC)
+PLANNED, HOUR = datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=1)
 SCHEDULED = (
     LEADS
     + f"""
@@ -43,6 +44,13 @@ WAITING = (
     + f"""
 insert into scheduled_job_executions (id, schedule_id, schedule, planned_at, status, triggered_by)
 values ({other_execution}, {schedule}, 's', now(), 'waiting', 'schedule');
+"""
+)
+SKIPPED = (
+    SCHEDULED
+    + f"""
+insert into scheduled_job_executions (id, schedule_id, schedule, planned_at, status, reason, triggered_by)
+values ({other_execution}, {schedule}, 's', '{PLANNED}', 'skipped', 'x', 'schedule');
 """
 )
 
@@ -75,6 +83,10 @@ CASES = [
     }, seen=lambda rows: rows[0]["waiting"]),
     Case(schedules, "ADVANCE", SCHEDULED, [[SCHEDULE], [PLANNED], [None], [1], [PLANNED]], {
         "s.next_run_at = a.was": the_schedule("next_run_at = now()"),
+    }),
+    Case(schedules, "BACKFILL", SKIPPED, [[EXECUTION], SCHEDULE, "s", [PLANNED], "ada", PLANNED + HOUR], {
+        "e.status = 'skipped'": the_waiting("status = 'succeeded'"),
+        "coalesce(e.planned_until, e.planned_at) <= $6": the_waiting(f"planned_until = '{PLANNED + 2 * HOUR}'"),
     }),
     Case(schedules, "READY", WAITING + FAILS, [ME, 7, 10], {
         "e.status = 'waiting'": the_waiting("status = 'skipped', reason = 'x'"),

@@ -5,7 +5,8 @@ import uuid
 from collections.abc import Awaitable, Callable
 
 from runtime.client import Client
-from services import actors, queues
+from scheduling.sweeper import Sweeper
+from services import actors, queues, workers
 from services.jobs import call
 from tests.conftest import StartProcess
 from tests.runtime.limited_actors import QUEUE, broker
@@ -39,7 +40,10 @@ async def do(client: Client, verb: Verb, name: str, **why: str) -> None:
 async def paused(client: Client, pause: Verb, name: str) -> None:
     """Pause it, and let the second pass in which all workers must have heard of it."""
     await do(client, pause, name, **WHY)
+    await heard(client)
 
+
+async def heard(client: Client) -> None:
     async def look() -> bool:
         return bool(await value(client, "select now() > max(paused_at) + interval '1 s' from pauses"))
 
@@ -119,3 +123,57 @@ async def test_a_pause_is_found_without_being_told(client: Client, worker: Start
         return (await reaches(client, job_id, "waiting", "succeeded")).state == "waiting"
 
     await wait_for(is_held, what="a job that is held")
+
+
+async def drained(client: Client) -> uuid.UUID:
+    """The only worker, told to take nothing more, and the second past in which it must have heard of it."""
+    async with client.session() as session:
+        [alone] = await workers.living(session)
+        await workers.drain(session, alone.id, **WHY)
+        await session.commit()
+    await heard(client)
+    return alone.id
+
+
+async def test_a_worker_that_drains_ends_what_it_runs_and_takes_nothing_more(
+    client: Client, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given a worker that runs a job, when it is drained, then that job ends on it and others wait; when it is told to
+    go on, it runs them."""
+    await asyncio.gather(scheduler(), worker(ACTORS))
+    running = await enqueue(client, broker.actors["limits_single"], "first")
+    await noted(client, "first starts")
+    alone = await drained(client)
+    others = await free(client, 5)
+    await go(client, "first")
+    assert (await ended(client, running)).state == "succeeded"
+    assert {(await reaches(client, job_id, "queued", "running")).state for job_id in others} == {"queued"}
+    async with client.session() as session:
+        await workers.go_on(session, alone, who="ada")
+        await session.commit()
+    await all_ended(client, 6)
+
+
+async def test_others_run_what_a_drained_worker_does_not_take(
+    client: Client, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    await asyncio.gather(scheduler(), worker(ACTORS))
+    alone = await drained(client)
+    await worker(ACTORS)
+    await free(client, 20)
+    await all_ended(client, 20)
+    assert await value(client, "select count(*) from jobs where worker = $1", alone) == 0
+
+
+async def test_what_a_worker_that_is_gone_was_told_is_forgotten(client: Client) -> None:
+    """Given a worker that lives and one that is gone, both drained hours ago, then only the first still is."""
+    await fetch(
+        client, "insert into workers (id, host, pid, process, queues, async_slots, threads, version)"
+        " values (gen_random_uuid(), 'here', 1, 'here:1', '{}', 1, 1, '1')",
+    )  # fmt: skip
+    await fetch(
+        client, "insert into pauses (kind, name, reason, paused_by, paused_at) select 'worker', name, 'x', 'ada',"
+        " now() - interval '2 hours' from unnest(array['here:1', 'gone:1']) name",
+    )  # fmt: skip
+    await Sweeper(client.database).run_once()
+    assert await value(client, "select array_agg(name) from pauses") == ["here:1"]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 import httpx
@@ -53,37 +54,46 @@ async def started(settings: Settings) -> AsyncIterator[FastAPI]:
 
 async def make_accounts() -> None:
     """The key of BEARER and the user of LOGIN, in the database of this run."""
-    await key("tests", TOKEN, "admin")
-    await user("admin", SESSION_TOKEN, "admin")
+    await _execute(_key("tests", TOKEN, ["admin"], None), *_user("admin", SESSION_TOKEN, "admin"))
 
 
 async def key(name: str, token: str, *scopes: str, queues: list[str] | None = None) -> httpx.Headers:
     """A key with these scopes: what to send."""
-    await _execute(
-        "insert into api_keys (id, name, prefix, key_hash, scopes, queues, created_by)"
-        " values (gen_random_uuid(), $1, $2, $3, $4, $5, 'tests') on conflict do nothing",
-        name, token.split("_")[1], digest(token), list(scopes), queues,
-    )  # fmt: skip
+    await _execute(_key(name, token, list(scopes), queues))
     return httpx.Headers({"Authorization": f"Bearer {token}"})
 
 
 async def user(name: str, token: str, role: str) -> Browser:
     """A user in this role, signed in: the browser."""
-    await _execute(
-        "insert into users (id, name, role) values (gen_random_uuid(), $1, $2) on conflict do nothing", name, role
-    )
-    await _execute(
-        "insert into user_sessions (token_hash, user_id, expires_at)"
-        " select $1, id, now() + interval '1 hour' from users where name = $2 on conflict do nothing",
-        digest(token), name,
-    )  # fmt: skip
+    await _execute(*_user(name, token, role))
     return Browser(token)
 
 
-async def _execute(statement: str, *values: object) -> None:
+def _key(name: str, token: str, scopes: list[str], queues: list[str] | None) -> tuple[object, ...]:
+    return (
+        "insert into api_keys (id, name, prefix, key_hash, scopes, queues, created_by)"
+        " values (gen_random_uuid(), $1, $2, $3, $4, $5, 'tests') on conflict do nothing",
+        name, token.split("_")[1], digest(token), scopes, queues,
+    )  # fmt: skip
+
+
+def _user(name: str, token: str, role: str) -> list[tuple[object, ...]]:
+    return [
+        ("insert into users (id, name, role) values (gen_random_uuid(), $1, $2) on conflict do nothing", name, role),
+        (
+            "insert into user_sessions (token_hash, user_id, expires_at)"
+            " select $1, id, now() + interval '1 hour' from users where name = $2 on conflict do nothing",
+            digest(token), name,
+        ),
+    ]  # fmt: skip
+
+
+async def _execute(*statements: tuple[Any, ...]) -> None:
+    """Each with its values."""
     connection = await asyncpg.connect("postgresql://" + Settings().postgres.split("://")[1], timeout=10)
     try:
-        await connection.execute(statement, *values)
+        for statement in statements:
+            await connection.execute(*statement)
     finally:
         await connection.close()
 

@@ -155,3 +155,17 @@ async def test_who_may_only_look_changes_nothing(program: httpx.AsyncClient, app
     async with caller(app, headers) as maker:
         assert_problem(await maker.post(JOBS, json=NEW), 403)
         assert_problem(await maker.get(JOBS), 403)
+
+
+async def test_runs_of_a_span_that_is_past_are_counted_and_made(program: httpx.AsyncClient) -> None:
+    """Given a daily schedule, then a dry run says which runs would be made, the backfill makes them, and a second one
+    none; a span that is still to come is refused."""
+    there = f"{JOBS}/{(await create(program))['id']}/backfill"
+    span = {"start": "2026-03-01T00:00:00Z", "end": "2026-03-04T00:00:00Z"}
+    counted = (await program.post(there, json=span | {"dry_run": True})).json()
+    assert counted["missing"] == ["2026-03-01T02:00:00Z", "2026-03-02T02:00:00Z", "2026-03-03T02:00:00Z"]
+    made = await program.post(there, json=span | {"reason": "an outage"})
+    assert (made.status_code, made.json()) == (200, counted)
+    assert (await program.post(there, json=span)).json() == counted | {"missing": []}
+    refused = assert_problem(await program.post(there, json=span | {"end": "2100-01-01T00:00:00Z"}), 422)
+    assert "must have passed" in refused.detail

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from runtime.client import Client
 from tests.support.waiting import wait_for
 from tests.web.callers import BEARER, OWNER, assert_problem, caller, key, started, user
+from tests.web.pages import rows
 
 JOB = {"actor": "welcome", "args": ["Ada"], "delay": 3600}
 NOBODY = "/api/v1/jobs/01890000-0000-7000-8000-000000000000"
@@ -229,6 +230,18 @@ async def test_a_caller_that_asks_too_often_is_told_when_to_come_back(
         assert 0 < int(answers[-1].headers["retry-after"]) <= 20
         assert answers[-1].headers["ratelimit"].startswith('"caller";r=0;')
         assert (await eager.get("/health")).status_code == 200
+
+
+async def test_a_worker_is_drained_and_goes_on(program: httpx.AsyncClient, client: Client) -> None:
+    await rows.workers(client)
+    there = f"/api/v1/workers/{rows.BUSY}"
+    drained = await program.post(f"{there}/drain", json={"reason": "a new kernel"})
+    assert (drained.status_code, drained.json()["is_draining"]) == (200, True)
+    assert (drained.json()["reason"], drained.json()["drained_by"]) == ("a new kernel", OWNER)
+    assert_problem(await program.post(f"{there}/drain", json={"reason": "again"}), 409)
+    assert (await program.post(f"{there}/resume")).json()["is_draining"] is False
+    assert_problem(await program.post(f"{there}/resume"), 409)
+    assert_problem(await program.post(f"{NOBODY.replace('jobs', 'workers')}/drain", json={"reason": "x"}), 404)
 
 
 async def test_stats_and_metrics(app: FastAPI, program: httpx.AsyncClient, stranger: httpx.AsyncClient) -> None:

@@ -1,4 +1,4 @@
-"""/api/v1/queues, /actors and /workers: what is there to run jobs, and pausing it."""
+"""/api/v1/queues, /actors and /workers: what is there to run jobs, pausing and draining it."""
 
 from datetime import datetime
 from typing import Annotated
@@ -91,6 +91,10 @@ class WorkerDocument(BaseModel):
     started_at: datetime
     heartbeat_at: datetime
     running: int
+    is_draining: bool
+    reason: str | None
+    drained_by: str | None
+    drained_at: datetime | None
 
 
 class Workers(BaseModel):
@@ -153,6 +157,20 @@ async def resume_actor(name: Name, session: Transaction, caller: CurrentCaller, 
 async def living(session: Transaction) -> Workers:
     """The worker processes that live."""
     return Workers(workers=[WorkerDocument.model_validate(worker) for worker in await workers.living(session)])
+
+
+@router.post("/workers/{worker_id}/drain", responses=ACTED)
+async def drain(worker_id: UUID, why: Pause, session: Transaction, caller: CurrentCaller) -> WorkerDocument:
+    """Let it take no more jobs and end those that it runs."""
+    await workers.drain(session, worker_id, who=caller.name, reason=why.reason)
+    return WorkerDocument.model_validate(await workers.get(session, worker_id))
+
+
+@router.post("/workers/{worker_id}/resume", responses=ACTED)
+async def go_on(worker_id: UUID, session: Transaction, caller: CurrentCaller, why: Why | None = None) -> WorkerDocument:
+    """Let it take jobs again."""
+    await workers.go_on(session, worker_id, who=caller.name, reason=why.reason if why else None)
+    return WorkerDocument.model_validate(await workers.get(session, worker_id))
 
 
 def _require(caller: Caller, queue: str) -> None:

@@ -1,6 +1,6 @@
 """/api/v1/scheduler: schedules, what they can run, what became of their runs, and how the scheduler does."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -164,6 +164,25 @@ class StatusDocument(Document):
     next_runs: list[NextRun]
 
 
+class BackfillRequest(BaseModel):
+    """Which runs are to be made up for."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    start: Moment
+    end: Moment = Field(description="Not later than now.")
+    apart: float = Field(0, ge=0, le=86_400, description="Seconds by which each starts later than the one before.")
+    reason: Text | None = None
+    dry_run: bool = Field(False, description="Make nothing, say what would be made.")
+
+
+class BackfillDocument(Document):
+    """Planned times."""
+
+    planned: list[datetime] = Field(description="All that are in the span.")
+    missing: list[datetime] = Field(description="Those of them that were made now, or would be.")
+
+
 class PreviewRequest(BaseModel):
     """When would it run?"""
 
@@ -288,6 +307,21 @@ async def trigger(schedule_id: UUID, session: Transaction, caller: CurrentCaller
     execution = await schedules.trigger(session, schedule_id, who=caller.name)
     (found,) = await schedules.executions(session, execution_id=execution.id)
     return ExecutionDocument.model_validate(found)
+
+
+@router.post("/jobs/{schedule_id}/backfill", responses=described(404, 409, 413, 415))
+async def backfill(
+    schedule_id: UUID, wanted: BackfillRequest, session: Transaction, caller: CurrentCaller
+) -> BackfillDocument:
+    """Make the runs of a span that is past, of which nothing was made; or say which those are."""
+    if wanted.dry_run:
+        found = await schedules.plan_backfill(session, schedule_id, wanted.start, wanted.end)
+    else:
+        found = await schedules.backfill(
+            session, schedule_id, wanted.start, wanted.end, who=caller.name, reason=wanted.reason,
+            apart=timedelta(seconds=wanted.apart),
+        )  # fmt: skip
+    return BackfillDocument.model_validate(found)
 
 
 @router.post("/jobs/{schedule_id}/enable", responses=described(404, 409))

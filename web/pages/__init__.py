@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from web.pages import (
     actors,
     assets,
+    backfill,
     emails,
     endpoints,
     errors,
@@ -16,6 +17,7 @@ from web.pages import (
     many,
     oidc,
     overview,
+    purge,
     queues,
     schedule_form,
     schedules,
@@ -29,7 +31,7 @@ from web.pages import (
 router = APIRouter(include_in_schema=False)
 # Those with fixed words before those with an id in the same place.
 for page in (
-    assets, live, login, oidc, overview, jobs, many, export, views, job, errors, schedule_form, schedules, workflows,
-    queues, workers, emails, webhooks, endpoints, actors, settings,
+    assets, live, login, oidc, overview, jobs, many, export, views, job, errors, schedule_form, backfill, schedules,
+    workflows, queues, purge, workers, emails, webhooks, endpoints, actors, settings,
 ):  # fmt: skip
     router.include_router(page.router)

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -13,10 +13,11 @@ from db.models.emails import STATUSES
 from errors import BadArguments, BadRequest, Conflict
 from providers.email.message import Message
 from services import email, suppressions
+from services.callers import Caller
 from services.masking import masking
 from web.api import cursor
 from web.caller import CurrentCaller
-from web.pages import flash
+from web.pages import flash, formats
 from web.pages.rendering import render
 from web.transaction import Transaction
 
@@ -66,21 +67,21 @@ async def page(
 
 
 @router.get("/deliveries/emails/{email_id}")
-async def one(request: Request, session: Transaction, email_id: uuid.UUID) -> Response:
+async def one(request: Request, session: Transaction, caller: CurrentCaller, email_id: uuid.UUID) -> Response:
     mail = await email.get(session, email_id)
     message, problem = _written(mail)
     response = render(
         request, "emails/email.html", email=mail, events=await email.events(session, email_id), message=message,
-        problem=problem, data=masking().value((mail.content or {}).get("data")), can_resend=_can_resend(mail),
+        problem=problem, data=_data(mail, caller), can_resend=_can_resend(mail),
     )  # fmt: skip
     return _may_frame(response)
 
 
 @router.get("/deliveries/emails/{email_id}/html")
-async def html(session: Transaction, email_id: uuid.UUID) -> Response:
+async def html(session: Transaction, caller: CurrentCaller, email_id: uuid.UUID) -> Response:
     """The mail's HTML, for the frame."""
     message, problem = _written(await email.get(session, email_id))
-    return _framed(message.html or "" if message else problem)
+    return _framed(message.html or "" if message else problem, caller)
 
 
 @router.get("/deliveries/emails/{email_id}/resend")
@@ -191,10 +192,12 @@ async def template(
 
 @router.get("/deliveries/templates/html")
 async def template_html(
-    name: Annotated[str, Query(max_length=100)], data: Annotated[str, Query(max_length=20_000)] = "{}"
+    caller: CurrentCaller,
+    name: Annotated[str, Query(max_length=100)],
+    data: Annotated[str, Query(max_length=20_000)] = "{}",
 ) -> Response:
     message, wrong = _preview(name, data)
-    return _framed(message.html or "" if message else wrong[1])
+    return _framed(message.html or "" if message else wrong[1], caller)
 
 
 def _preview(name: str, data: str) -> tuple[Message | None, tuple[str | None, str]]:
@@ -221,8 +224,14 @@ def _can_resend(mail: Email) -> bool:
     return mail.content is not None and mail.status in ("failed", "rejected", "suppressed", "cancelled", "unknown")
 
 
-def _framed(text: str) -> HTMLResponse:
-    return HTMLResponse(masking().text(text), headers=FRAMED)
+def _data(mail: Email, caller: Caller) -> Any:
+    """What its template was given, as this caller may see it."""
+    data = masking().value((mail.content or {}).get("data"))
+    return orjson.loads(formats.mail(orjson.dumps(data).decode(), caller))
+
+
+def _framed(text: str, caller: Caller) -> HTMLResponse:
+    return HTMLResponse(formats.mail(text, caller), headers=FRAMED)
 
 
 def _may_frame(response: HTMLResponse) -> HTMLResponse:

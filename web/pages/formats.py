@@ -1,5 +1,6 @@
 """How values look on a page. Whatever returns Markup has escaped what it was given."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import orjson
 from markupsafe import Markup
 
 from db.models import Job
+from services.callers import Caller
 from services.masking import masking
 from web.pages.tree import tree
 
@@ -157,6 +159,15 @@ def masked(text: str | None) -> str:
     return masking().text(text or "")
 
 
+def mail(text: str | None, caller: Caller) -> str:
+    """Text of an e-mail: may hold secrets, and addresses, of which who only looks sees the first letter."""
+    shown = masked(text)
+    return shown if caller.may("operate") else _ADDRESS.sub(r"\1…@\2", shown)
+
+
+_ADDRESS = re.compile(r"([\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]*@([\w.-]+)")
+
+
 def concealed(value: Any) -> str:
     """JSON that may hold secrets, on one line."""
     return orjson.dumps(masking().value(value)).decode() if value else ""
@@ -177,6 +188,7 @@ FILTERS = {
         duration,
         in_figures,
         instant,
+        mail,
         masked,
         number,
         outcome,

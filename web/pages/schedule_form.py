@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ from services.signatures import Wrong
 from web.caller import CurrentCaller
 from web.pages import flash
 from web.pages.arguments import restored
+from web.pages.moments import moment
 from web.pages.rendering import render
 from web.transaction import Transaction
 
@@ -287,14 +288,7 @@ def _json(text: str, path: str) -> Any:
 def _moment(typed: Mapping[str, str], name: str) -> datetime | None:
     """On the schedule's own clock. Raises BadArguments."""
     text = typed.get(name, "").strip()
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadArguments("This is no time. Write it like 2026-11-25T09:30.", name) from None
-    zone = zone_of(typed.get("time_zone") or "UTC")
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    return moment(text, zone_of(typed.get("time_zone") or "UTC"), name) if text else None
 
 
 def _located(error: BadRequest | Conflict, typed: Mapping[str, str]) -> dict[str, str]:
@@ -318,8 +312,8 @@ def _of(schedule: ScheduledJob) -> Typed:
         typed[name] = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
     typed |= {name: "true" for name in ("enabled", "shadow") if getattr(schedule, name)}
     for name in ("start_at", "end_at"):
-        moment: datetime | None = getattr(schedule, name)
-        typed[name] = f"{moment.astimezone(zone):%Y-%m-%dT%H:%M:%S}" if moment else ""
+        at: datetime | None = getattr(schedule, name)
+        typed[name] = f"{at.astimezone(zone):%Y-%m-%dT%H:%M:%S}" if at else ""
     return typed | _typed_config(schedule) | _typed_args(schedule) | {"version": str(schedule.version)}
 
 

@@ -1,14 +1,17 @@
-"""/workers/ID: what a worker process runs, and what it ended last."""
+"""/workers/ID: what a worker process runs, and what it ended last; draining it."""
 
 import uuid
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 
-from errors import NotFound
+from errors import BadArguments, Conflict, NotFound
 from services import workers
+from services.workers import LivingWorker
 from settings import Settings
+from web.caller import CurrentCaller
+from web.pages import flash
 from web.pages.rendering import render, wanted
 from web.transaction import Transaction
 
@@ -33,3 +36,43 @@ async def page(request: Request, session: Transaction, worker_id: uuid.UUID) -> 
         if worker_id not in living and not values["ended"]:
             raise NotFound(f"There is no worker {worker_id}, and none of the jobs that ended lately was ended by it.")
     return render(request, "queues/worker.html", **values)
+
+
+@router.get("/workers/{worker_id}/drain")
+async def ask(request: Request, session: Transaction, caller: CurrentCaller, worker_id: uuid.UUID) -> Response:
+    """Ask for the reason."""
+    caller.require("operate")
+    return _question(request, await workers.get(session, worker_id))
+
+
+@router.post("/workers/{worker_id}/drain")
+async def drain(
+    request: Request,
+    session: Transaction,
+    caller: CurrentCaller,
+    worker_id: uuid.UUID,
+    reason: Annotated[str, Form(max_length=1_000)] = "",
+) -> Response:
+    caller.require("operate")
+    worker = await workers.get(session, worker_id)
+    try:
+        await workers.drain(session, worker_id, who=caller.name, reason=reason)
+    except BadArguments as error:
+        return _question(request, worker, reason, str(error))
+    except Conflict as error:
+        return flash.redirect(f"/workers/{worker_id}", str(error), bad=True)
+    return flash.redirect(f"/workers/{worker_id}", "It drains: it takes nothing more, and ends what it runs.")
+
+
+@router.post("/workers/{worker_id}/resume")
+async def go_on(session: Transaction, caller: CurrentCaller, worker_id: uuid.UUID) -> Response:
+    caller.require("operate")
+    try:
+        await workers.go_on(session, worker_id, who=caller.name)
+    except Conflict as error:
+        return flash.redirect(f"/workers/{worker_id}", str(error), bad=True)
+    return flash.redirect(f"/workers/{worker_id}", "It takes jobs again.")
+
+
+def _question(request: Request, worker: LivingWorker, reason: str = "", wrong: str = "") -> Response:
+    return render(request, "queues/drain.html", status=422 if wrong else 200, worker=worker, reason=reason, wrong=wrong)

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 
 from services.workflow_views import Place
 
-WIDTH, HEIGHT = 190, 54  # of a step
+WIDTH, HEIGHT = 200, 54  # of a step
 _APART, _BELOW = 60, 18  # between layers, and between steps of one
 _MARGIN = 10
 
@@ -19,10 +21,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Line:
-    """From the right of one step to the left of another. `is_met`: what it waits for has succeeded."""
+    """From the right of one step to the left of another. `is_met`: what it waits for has succeeded; `is_critical`: it
+    is part of the critical path."""
 
     path: str
     is_met: bool
+    is_critical: bool
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,23 @@ class _Slot:
     row: int
 
 
-def draw(places: Sequence[Place]) -> Drawing:
+def critical_path(places: Sequence[Place], now: datetime) -> list[str]:
+    """The steps that made the workflow as long as it is so far, first to last: each of them began when the one before
+    had ended, and the last of them ended last, or goes still."""
+    steps = {place.step.name: place for place in places if place.step.started_at is not None}
+
+    def end(name: str) -> datetime:
+        return steps[name].step.finished_at or now
+
+    path: list[str] = []
+    before = list(steps)
+    while before:
+        path.append(max(before, key=end))
+        before = [name for name in steps[path[-1]].after if name in steps]
+    return path[::-1]
+
+
+def draw(places: Sequence[Place], critical: Sequence[str] = ()) -> Drawing:
     """In each layer the steps stand in the order of what they come after, so that few lines cross."""
     layers = _layers(places)
     most = max((len(layer) for layer in layers), default=1)
@@ -54,10 +74,12 @@ def draw(places: Sequence[Place]) -> Drawing:
             points[slot.name] = _MARGIN + x, _MARGIN + y
     layer_of = {place.step.name: place.layer for place in places}
     state_of = {place.step.name: place.step.state for place in places}
+    pairs = set(pairwise(critical))
     lines = [
         Line(
             _path(points, [name, *_passed(name, layer_of[name], place.layer), place.step.name]),
             state_of[name] in ("succeeded", "skipped"),
+            (name, place.step.name) in pairs,
         )
         for place in places
         for name in place.after

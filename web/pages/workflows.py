@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Workflow
 from errors import BadArguments, BadRequest, Conflict, NotFound
+from services import jobs as job_services
 from services import workflow_views as views
 from services import workflows
 from services.masking import masking
@@ -20,8 +21,8 @@ from services.workflow_views import Place
 from web.api import cursor
 from web.caller import CurrentCaller
 from web.pages import flash
-from web.pages.rendering import render
-from web.pages.workflow_drawing import HEIGHT, WIDTH, draw
+from web.pages.rendering import render, wanted
+from web.pages.workflow_drawing import HEIGHT, WIDTH, critical_path, draw
 from web.transaction import Transaction
 
 router = APIRouter()
@@ -29,6 +30,7 @@ router = APIRouter()
 SIZE = 50
 MANY = 200  # steps: more are shown as a table first
 _JOBS = 100
+_BESIDE = 10  # jobs of a step, beside the graph
 STATES = (
     "running", "paused", "failing", "cancelling", "compensating", "succeeded", "failed", "cancelled", "compensated",
 )  # fmt: skip
@@ -87,15 +89,25 @@ async def page(
 
 @router.get("/workflows/{workflow_id}")
 async def one(
-    request: Request, session: Transaction, workflow_id: uuid.UUID, tab: Annotated[Tab | None, Query()] = None
+    request: Request,
+    session: Transaction,
+    workflow_id: uuid.UUID,
+    tab: Annotated[Tab | None, Query()] = None,
+    step: Annotated[str, Query(max_length=500)] = "",
 ) -> Response:
+    """`step` is the one that the panel beside the graph shows."""
     workflow = await views.get(session, workflow_id)
     places = await views.graph(session, workflow_id)
+    if wanted(request) == "panel":
+        return render(request, "workflows/panel.html", **await _panel(session, workflow, places, step))
     tab = tab or ("graph" if len(places) <= MANY else "steps")
+    now = datetime.now(UTC)
+    critical = critical_path(places, workflow.finished_at or now)
+    beside = await _panel(session, workflow, places, step) if step and wanted(request) is None else {}
     return render(
         request, "workflows/workflow.html", workflow=workflow, places=places, tab=tab, allowed=_allowed(workflow),
-        progress=(await views.progress(session, [workflow_id]))[workflow_id], now=datetime.now(UTC),
-        drawing=draw(places) if tab == "graph" else None, box=(WIDTH, HEIGHT),
+        progress=(await views.progress(session, [workflow_id]))[workflow_id], now=now, critical=critical,
+        drawing=draw(places, critical) if tab == "graph" else None, box=(WIDTH, HEIGHT), beside=beside,
         bars=_bars(workflow, places) if tab == "timeline" else None,
         jobs=await views.job_ids(session, workflow_id) if tab == "steps" else {},
     )  # fmt: skip
@@ -118,6 +130,22 @@ async def step(
         has_more=len(jobs) > _JOBS, allowed=_allowed(workflow), now=datetime.now(UTC),
         result=masking().value(place.step.result),
     )  # fmt: skip
+
+
+async def _panel(session: AsyncSession, workflow: Workflow, places: Sequence[Place], name: str) -> dict[str, Any]:
+    """What is to be seen of a step beside the graph: its first jobs, and of one that is a job what its attempts did."""
+    place = _named(places, name)
+    found = await views.jobs(session, workflow.id, name, _BESIDE)
+    return {
+        "workflow": workflow,
+        "place": place,
+        "step": place.step,
+        "jobs": found,
+        "attempts": await job_services.attempts(session, found[0]["id"]) if len(found) == 1 else [],
+        "allowed": _allowed(workflow),
+        "result": masking().value(place.step.result),
+        "now": datetime.now(UTC),
+    }
 
 
 @router.get("/workflows/{workflow_id}/{verb}")

@@ -98,6 +98,22 @@ function countSelected() {
   }
 }
 
+// ---- the reader's own time zone, where one is asked for ----
+
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+function offerZone() {
+  for (const button of $$("[data-my-zone]")) {
+    button.hidden = !ZONE;
+    button.textContent = `Mine: ${ZONE}`;
+  }
+}
+
+function takeZone(field) {
+  field.value = ZONE;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
 // ---- charts ----
 
 function resolve(token) {
@@ -204,6 +220,8 @@ function press(event) {
 document.addEventListener("click", async (event) => {
   const opens = event.target.closest("[data-dialog]");
   if (opens) { event.preventDefault(); openDialog($(`#${opens.dataset.dialog}`)); return; }
+  const zone = event.target.closest("[data-my-zone]");
+  if (zone) { takeZone($(`#${zone.dataset.myZone}`)); return; }
   const zooms = event.target.closest("[data-zoom]");
   if (zooms) { $(`#${zooms.dataset.zoom}`)?.zoom?.(zooms.value); return; }
   const closes = event.target.closest("[data-close]");
@@ -253,6 +271,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw
 
 for (const control of $$("[data-preference]")) control.value = recall(control.dataset.preference) || control.value;
 showTimes();
+offerZone();
 countSelected();
 draw();
 panAll();

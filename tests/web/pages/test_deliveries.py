@@ -55,6 +55,24 @@ async def test_a_mail_is_sent_again_only_once(person: httpx.AsyncClient, client:
     assert "can be sent again while" in (await person.get(here)).text
 
 
+async def test_a_viewer_sees_no_address(app: FastAPI, program: httpx.AsyncClient, client: Client) -> None:
+    """Given mails and a suppressed address, then who only looks sees of each address the first letter and where it is;
+    an operator sees it whole."""
+    made = await mail.fill(client)
+    here = f"/deliveries/emails/{made.unknown}"
+    async with caller(app, httpx.Headers(ACCEPT), await user("vera", "the-session-of-vera", "viewer")) as viewer:
+        for path, whole, shown in (
+            ("/deliveries", "ada@example.com", "a…@example.com"),
+            (here, "ada@example.com", "a…@example.com"),
+            (f"/deliveries/emails/{made.queued}", "eve@example.com", "e…@example.com"),
+            ("/deliveries/suppressions", "gone@example.com", "g…@example.com"),
+        ):
+            page = (await viewer.get(path)).text
+            assert shown in page, path
+            assert whole not in page, path
+            assert whole in (await program.get(path)).text, path
+
+
 async def test_addresses_are_held_back_and_released(person: httpx.AsyncClient) -> None:
     there = "/deliveries/suppressions"
     refused = await person.post(there, data={"address": "nobody", "note": "typed"})

@@ -73,6 +73,49 @@ async def test_a_pause_needs_a_reason(person: httpx.AsyncClient, client: Client)
         assert not (await queues.get(session, "email")).is_paused
 
 
+async def test_a_purge_wants_the_queues_name(person: httpx.AsyncClient, client: Client) -> None:
+    """Given jobs that wait, run and have ended, when a purge is asked for with another name, then nothing is done and
+    what was typed is kept; with the queue's name a job begins that is about the jobs that were counted."""
+    await rows.live(client, 3)
+    await rows.live(client, 1, "running")
+    await rows.ended(client, 2)
+    assert "Cancel 3 jobs of email?" in (await person.get("/queues/email/purge")).text
+    assert "Delete 2 jobs of email?" in (await person.get("/queues/email/purge?what=finished")).text
+    refused = await person.post("/queues/email/purge", data={"what": "finished", "typed": "e-mail", "reason": "old"})
+    assert refused.status_code == 422
+    assert "Type the queue&#39;s name, email" in refused.text
+    assert 'value="e-mail"' in refused.text
+    assert 'value="old"' in refused.text
+    async with client.database.connection() as connection:
+        assert await connection.fetchval("select count(*) from jobs where actor = 'change_jobs'") == 0
+        done = await person.post("/queues/email/purge", data={"what": "waiting", "typed": "email", "reason": "old"})
+        assert (done.status_code, done.headers["location"][:6]) == (303, "/jobs/")
+        args = await connection.fetchval("select args::text || kwargs::text from jobs where actor = 'change_jobs'")
+        note = await connection.fetchrow("select who, action, reason from audit")
+    assert '"cancel"' in args
+    assert '"queue":"email"' in args.replace(" ", "")
+    assert tuple(note) == ("admin", "jobs.cancel", "old")
+
+
+async def test_draining_a_worker_needs_a_reason(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a worker that runs jobs, when it is drained with a reason, then its page and the list say so; it can be
+    told to go on."""
+    await rows.workers(client)
+    await rows.live(client, 2, "running")
+    here = f"/workers/{rows.BUSY}"
+    assert "2 jobs" in (await person.get(f"{here}/drain")).text
+    refused = await person.post(f"{here}/drain", data={"reason": " "})
+    assert refused.status_code == 422
+    assert "Say why" in refused.text
+    done = await person.post(f"{here}/drain", data={"reason": "a new kernel"})
+    assert (done.status_code, done.headers["location"]) == (303, here)
+    assert "Drained by admin" in (await person.get(here)).text
+    assert "a new kernel" in (await person.get(here)).text
+    assert "draining" in (await person.get("/queues")).text
+    assert (await person.post(f"{here}/resume")).status_code == 303
+    assert "Drained by" not in (await person.get(here)).text
+
+
 async def test_a_viewer_looks_and_does_nothing(app: FastAPI, client: Client) -> None:
     await rows.workers(client)
     await rows.live(client, 1, "running")
@@ -82,6 +125,11 @@ async def test_a_viewer_looks_and_does_nothing(app: FastAPI, client: Client) -> 
             assert page.status_code == 200
             assert "Pause…" not in page.text
             assert "Cancel…" not in page.text
+            assert "Drain…" not in page.text
+            assert "Purge…" not in page.text
+        for path in ("/queues/email/purge", f"/workers/{rows.BUSY}/drain"):
+            assert (await viewer.get(path)).status_code == 403
+            assert (await viewer.post(path, data={"reason": "why", "what": "waiting"})).status_code == 403
         assert (await viewer.get("/queues/email/pause")).status_code == 403
         assert (await viewer.post("/queues/email/pause", data={"reason": "why"})).status_code == 403
         assert (await viewer.post("/queues/email/resume")).status_code == 403

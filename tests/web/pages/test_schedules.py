@@ -187,3 +187,42 @@ async def test_the_week_ahead_is_counted(client: Client) -> None:
     assert by_hour == {hour: 2 if hour == 2 else 1 for hour in range(24)}
     assert found.hours[14].names == ("Hourly", "Daily")
     assert await calendar.a_day("interval", {"seconds": 1}, "UTC", start) == pytest.approx(86_400)
+
+
+async def test_a_backfill_is_counted_and_then_made(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a daily schedule, when a span is typed on its clock, then the page says how many runs it would make and
+    makes them; mistakes are named at their fields."""
+    here = f"/schedules/{await made(client)}/backfill"
+    assert "Count them" in (await person.get(here)).text
+    wrong = await person.get(f"{here}?start=tomorrow&end=2026-03-05T00:00")
+    assert wrong.status_code == 422
+    assert 'id="start-wrong"' in wrong.text
+    assert 'value="2026-03-05T00:00"' in wrong.text
+    span = {"start": "2026-03-01T02:30", "end": "2026-03-05T02:30", "apart": "0"}
+    counted = (await person.get(here, params=span)).text
+    assert "Make 5 runs of Nightly?" in counted
+    assert "Sun 01 Mar 2026 02:30:00" in counted
+    refused = await person.post(here, data=span | {"apart": "-1"})
+    assert refused.status_code == 422
+    assert 'id="apart-wrong"' in refused.text
+    done = await person.post(here, data=span | {"reason": "an outage"})
+    assert (done.status_code, done.headers["location"]) == (303, here.removesuffix("/backfill"))
+    async with client.database.connection() as connection:
+        assert await connection.fetchval("select count(*) from jobs") == 5
+    assert "all of them were made" in (await person.get(here, params=span)).text
+
+
+async def test_a_viewer_makes_no_backfill(app: FastAPI, client: Client) -> None:
+    here = f"/schedules/{await made(client)}"
+    async with caller(app, httpx.Headers(HTML), await user("vera", "the-session-of-vera", "viewer")) as viewer:
+        assert "Backfill" not in (await viewer.get(here)).text
+        assert (await viewer.get(f"{here}/backfill")).status_code == 403
+        assert (await viewer.post(f"{here}/backfill", data={"start": "", "end": ""})).status_code == 403
+
+
+async def test_a_time_beyond_the_calendar_is_a_mistake_at_its_field(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a time that no clock in UTC shows, then it is named as a mistake where it was typed."""
+    here = f"/schedules/{await made(client)}/backfill?start=0001-01-01T00:00&end=2026-03-05T00:00"
+    assert 'id="start-wrong"' in (await person.get(here)).text
+    form = await person.post("/schedules/new", data=FORM | {"start_at": "0001-01-01T00:00"})
+    assert 'id="start_at-wrong"' in form.text

@@ -1,6 +1,7 @@
 """Tests of the pages of workflows, without a browser."""
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ from services import workflow_views as views
 from services.workflows import chain, each, graph, s, start, wait_for
 from tests.web.callers import caller, user
 from tests.workflows.flow_actors import flow_add, flow_collect, flow_value
-from web.pages.workflow_drawing import draw
+from web.pages.workflow_drawing import critical_path, draw
 from web.pages.workflows import affected
 
 HTML = {"Accept": "text/html"}
@@ -101,3 +102,61 @@ async def test_what_is_not_there_is_not_found(person: httpx.AsyncClient, client:
     here = f"/workflows/{await started(client, s(flow_value, 1))}"
     for path in (f"/workflows/{uuid.uuid4()}", f"{here}/step?name=nix", f"{here}/skip?step=nix"):
         assert (await person.get(path, headers=HTML)).status_code == 404
+
+
+TIMES = """
+update workflow_steps s set state = t.state, started_at = w.created_at + make_interval(secs => began),
+       finished_at = w.created_at + make_interval(secs => ended)
+from workflows w, (values ('a', 'succeeded', 0, 2), ('b', 'succeeded', 2, 3), ('map', 'succeeded', 0, 9),
+                          ('c', 'running', 3, null)) t(name, state, began, ended)
+where s.workflow_id = w.id and s.name = t.name
+"""
+
+
+async def test_the_critical_path_is_what_a_workflow_took(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a workflow of two branches, of which one goes still, then the critical path is that one, from its first
+    step on; once it has ended before the other, it is the other."""
+    workflow = await started(client, branches())
+    async with client.database.connection() as connection:
+        await connection.execute(TIMES)
+    async with client.session() as session:
+        places = await views.graph(session, workflow)
+    assert critical_path(places, datetime.now(UTC).replace(year=2100)) == ["a", "b", "c"]
+    [c] = [place.step for place in places if place.step.name == "c"]
+    assert c.started_at
+    assert critical_path(places, c.started_at) == ["map"]
+    drawing = draw(places, ["a", "b", "c"])
+    assert [line.is_critical for line in drawing.lines].count(True) == 2
+    page = (await person.get(f"/workflows/{workflow}?tab=graph")).text
+    assert page.count("on the critical path") >= 1
+    assert "on the critical path" in (await person.get(f"/workflows/{workflow}?tab=timeline")).text
+
+
+async def test_nothing_is_critical_before_it_begins(client: Client) -> None:
+    workflow = await started(client, wait_for("go"))
+    async with client.database.connection() as connection:
+        await connection.execute("update workflow_steps set state = 'waiting', started_at = null")
+    async with client.session() as session:
+        assert critical_path(await views.graph(session, workflow), datetime.now(UTC)) == []
+
+
+async def test_a_panel_shows_a_step_beside_the_graph(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a step whose job has failed once and runs again, then the panel has its state, that attempt and its job;
+    it comes with the page, and alone for the page's script. A step that there is not is not found."""
+    here = f"/workflows/{await started(client, s(flow_value, 1).named('load'), 'orders')}"
+    async with client.database.connection() as connection:
+        job = await connection.fetchval("update jobs set attempt = 1 returning id")
+        await connection.execute(
+            "insert into job_attempts (job_id, attempt, worker, started_at, error_type, error_message, traceback)"
+            " values ($1, 1, gen_random_uuid(), now(), 'ValueError', 'no such order', '')",
+            job,
+        )
+    script = {"HX-Request": "true", "HX-Target": "div#panel"}
+    for headers in ({}, script):
+        page = await person.get(f"{here}?tab=graph&step=load", headers=headers)
+        assert page.status_code == 200
+        assert "no such order" in page.text
+        assert f'href="/jobs/{job}"' in page.text
+        assert ("<html" in page.text) == (headers == {})
+    assert "no such order" not in (await person.get(here)).text
+    assert (await person.get(f"{here}?step=nothing", headers=HTML)).status_code == 404

@@ -1,7 +1,6 @@
 """Tests of `callboard users …` and `callboard keys …`."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,23 +12,17 @@ import pytest
 from db.database import Database
 from services import callers, users
 from settings import Settings
+from tests.cli.callboard import callboard
 
 KEY = re.compile(r"cb_[a-z0-9]{10}_[\w-]{43}")
 PASSWORD = "a horse, a battery, a staple"
 
 
-def callboard(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [Path(sys.executable).with_name("callboard"), *arguments],
-        env={**os.environ, "COLUMNS": "200"}, input=typed, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-
-
-def done(*arguments: str, typed: str = "") -> str:
+async def done(*arguments: str, typed: str = "") -> str:
     """What it printed, having ended well."""
-    process = callboard(*arguments, typed=typed)
-    assert process.returncode == 0, process.stderr
-    return process.stdout
+    finished = await callboard(*arguments, given=typed)
+    assert finished.code == 0, finished.err
+    return finished.out
 
 
 async def audited(settings: Settings) -> list[tuple[str, str]]:
@@ -47,7 +40,7 @@ async def test_a_key_is_printed_alone_works_and_ends(settings: Settings) -> None
     database = Database(settings)
     try:
         # When a key is made, then it alone is printed, and it opens
-        made = done("keys", "create", "ci", "--scopes", "admin")
+        made = await done("keys", "create", "ci", "--scopes", "admin")
         key = made.strip()
         assert made == f"{key}\n"
         assert KEY.fullmatch(key)
@@ -56,28 +49,30 @@ async def test_a_key_is_printed_alone_works_and_ends(settings: Settings) -> None
         assert (caller.name, caller.scopes) == ("key:ci", frozenset(callers.SCOPES))
 
         # When it is listed, then without its secret
-        (listed,) = json.loads(done("keys", "list", "--json"))
+        (listed,) = json.loads(await done("keys", "list", "--json"))
         assert (listed["name"], listed["prefix"], listed["scopes"]) == ("ci", key.split("_")[1], ["admin"])
         assert listed["last_used_at"] is not None
-        for shown in (done("keys", "list"), json.dumps(listed)):
+        for shown in (await done("keys", "list"), json.dumps(listed)):
             assert key[14:] not in shown
 
         # When it is rotated with a grace, then both open; when it is rotated again, then only the newest
-        second = done("keys", "rotate", "ci", "--grace", "1h").strip()
+        second = (await done("keys", "rotate", "ci", "--grace", "1h")).strip()
         assert await callers.by_key(database, key)
         assert await callers.by_key(database, second)
-        third = done("keys", "rotate", "ci").strip()
+        third = (await done("keys", "rotate", "ci")).strip()
         assert await callers.by_key(database, key) is None
         assert await callers.by_key(database, second) is None
         assert await callers.by_key(database, third)
 
         # When it is revoked, then it opens nothing, and cannot come back
-        done("keys", "revoke", "ci")
+        await done("keys", "revoke", "ci")
         assert await callers.by_key(database, third) is None
-        assert callboard("keys", "rotate", "ci").returncode == 4
+        assert (await callboard("keys", "rotate", "ci")).code == 4
 
         # And a key that has expired opens nothing
-        short = done("keys", "create", "short", "--scopes", "read,enqueue", "--queues", "a,b", "--expires-in", "1h")
+        short = await done(
+            "keys", "create", "short", "--scopes", "read,enqueue", "--queues", "a,b", "--expires-in", "1h"
+        )
         found = await callers.by_key(database, short.strip())
         assert found is not None
         assert (found.queues, found.sees_all) == (frozenset("ab"), False)
@@ -93,27 +88,27 @@ async def test_a_key_is_printed_alone_works_and_ends(settings: Settings) -> None
 
 async def test_users_are_made_changed_and_shut_out(settings: Settings) -> None:
     # When
-    done("users", "create", "Ada", "--role", "admin", typed=f"{PASSWORD}\n")
-    made = done("users", "create", "grace", "--generate")
+    await done("users", "create", "Ada", "--role", "admin", typed=f"{PASSWORD}\n")
+    made = await done("users", "create", "grace", "--generate")
     assert len(made.strip()) == 22
-    done("users", "set-role", "grace", "operator")
-    done("users", "set-password", "grace", typed="another long password\n")
-    done("users", "disable", "grace")
+    await done("users", "set-role", "grace", "operator")
+    await done("users", "set-password", "grace", typed="another long password\n")
+    await done("users", "disable", "grace")
 
     # Then
-    listed = {user["name"]: user for user in json.loads(done("users", "list", "--json"))}
+    listed = {user["name"]: user for user in json.loads(await done("users", "list", "--json"))}
     assert (listed["ada"]["role"], listed["ada"]["disabled_at"]) == ("admin", None)
     assert listed["grace"]["role"] == "operator"
     assert listed["grace"]["disabled_at"]
-    done("users", "enable", "grace")
-    assert "0 sessions" in done("users", "sign-out", "grace")
-    assert "operator" in done("users", "list")
+    await done("users", "enable", "grace")
+    assert "0 sessions" in await done("users", "sign-out", "grace")
+    assert "operator" in await done("users", "list")
 
     # And nobody can shut the door on everybody
     for arguments in (("disable", "ada"), ("set-role", "ada", "viewer")):
-        refused = callboard("users", *arguments)
-        assert refused.returncode == 4
-        assert "last administrator" in refused.stderr
+        refused = await callboard("users", *arguments)
+        assert refused.code == 4
+        assert "last administrator" in refused.err
     assert [action for action, _ in await audited(settings)] == [
         "user.create", "user.create", "user.set_role", "user.set_password", "user.disable", "user.enable",
         "user.sign_out",
@@ -139,10 +134,10 @@ async def test_users_are_made_changed_and_shut_out(settings: Settings) -> None:
 async def test_what_makes_no_sense_is_refused_in_a_sentence(
     settings: Settings, arguments: tuple[str, ...], code: int, says: str
 ) -> None:
-    refused = callboard(*arguments, typed="short\n")
-    assert (refused.returncode, refused.stdout) == (code, "")
-    assert says in refused.stderr
-    assert "Traceback" not in refused.stderr
+    refused = await callboard(*arguments, given="short\n")
+    assert (refused.code, refused.out) == (code, "")
+    assert says in refused.err
+    assert "Traceback" not in refused.err
     assert await audited(settings) == []
 
 

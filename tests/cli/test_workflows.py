@@ -1,11 +1,9 @@
 """Tests of `callboard workflows …`."""
 
-import json
-
 from runtime.client import Client
 from services.workflows import chain, each, graph, s, start
+from tests.cli.callboard import callboard
 from tests.runtime.observing import fetch
-from tests.test_cli import callboard
 from tests.workflows.flow_actors import flow_add, flow_collect, flow_value
 
 
@@ -18,22 +16,22 @@ async def test_look_and_act(client: Client) -> None:
         await session.commit()
 
     # Then it is listed, shown and drawn
-    listed = callboard("workflows", "list", "--json")
-    assert listed.returncode == 0, listed.stderr
-    (row,) = json.loads(listed.stdout)
+    listed = await callboard("workflows", "list", "--json")
+    assert listed.code == 0, listed.err
+    (row,) = listed.json
     assert (row["id"], row["name"], row["steps"], row["items"]) == (workflow, "nightly", 5, 2)
-    shown = json.loads(callboard("workflows", "show", workflow, "--json").stdout)
+    shown = (await callboard("workflows", "show", workflow, "--json")).json
     assert [step["name"] for step in shown["steps"]] == ["a", "many", "b", "join", "last"]
-    assert "many" in callboard("workflows", "show", workflow).stdout
-    drawn = callboard("workflows", "graph", workflow).stdout.splitlines()
+    assert "many" in (await callboard("workflows", "show", workflow)).out
+    drawn = (await callboard("workflows", "graph", workflow)).out.splitlines()
     assert drawn[0] == "nightly  running"
     assert drawn[1].strip().startswith("├── a")
     assert any("after many, b" in line or "after b, many" in line for line in drawn)
 
     # And people act on it
-    assert callboard("workflows", "cancel", workflow, "--reason", "enough").returncode == 0
-    assert callboard("workflows", "retry", workflow).returncode == 0
-    assert callboard("workflows", "event", workflow, "approved").returncode == 3
+    assert (await callboard("workflows", "cancel", workflow, "--reason", "enough")).code == 0
+    assert (await callboard("workflows", "retry", workflow)).code == 0
+    assert (await callboard("workflows", "event", workflow, "approved")).code == 3
     noted = await fetch(client, "select action, reason from audit order by id")
     assert [tuple(row) for row in noted] == [
         ("workflow.cancel", "enough"), ("workflow.retry", None),

@@ -1,0 +1,54 @@
+"""`callboard emails …` and `callboard suppressions …`."""
+
+import json
+import uuid
+from pathlib import Path
+
+from runtime.client import Client
+from services import email
+from settings import Settings
+from tests.cli.callboard import callboard
+
+
+async def test_mails_are_listed_shown_and_sent_again(client: Client) -> None:
+    async with client.session() as session:
+        sent = await email.send(session, to="ada@example.com", subject="Hello", text="Curtain.")
+        await session.commit()
+
+    done = await callboard("emails", "list", "--to", "ADA@example.com", "--json")
+    assert done.err == ""
+    [listed] = done.json
+    assert (listed["id"], listed["status"]) == (str(sent.id), "queued")
+    assert "ada@example.com" in (await callboard("emails", "list")).out
+    assert (await callboard("emails", "show", str(sent.id), "--json")).json["events"] == []
+    assert "Hello" in (await callboard("emails", "show", str(sent.id))).out
+
+    refused = await callboard("emails", "resend", str(sent.id))
+    assert (refused.code, "is queued" in refused.err) == (4, True)
+    assert (await callboard("emails", "show", str(uuid.uuid4()))).code == 3
+
+    async with client.database.connection() as connection:
+        await connection.execute("update emails set status = 'failed', run = 1")
+    done = await callboard("emails", "resend", str(sent.id), "--reason", "the server is back", "--json")
+    assert done.json["job_id"] != str(sent.id)
+
+
+async def test_a_template_is_previewed(settings: Settings, tmp_path: Path) -> None:
+    data = {"level": "error", "title": "Help", "body": "It burns & smokes.", "held_back": 0}
+    shown = await callboard("emails", "preview", "alert", "--data", json.dumps(data))
+    assert shown.out.startswith("Subject: [error] Help\n\nERROR: Help\n\nIt burns & smokes.")
+    (tmp_path / "data.json").write_text(json.dumps(data))
+    html = (await callboard("emails", "preview", "alert", "--html", "--data", f"@{tmp_path}/data.json")).out
+    assert "It burns &amp; smokes." in html
+    assert "<style" not in html
+    assert (await callboard("emails", "preview", "alert", "--data", "{}")).code == 1
+    assert (await callboard("emails", "preview", "alert", "--data", "[]")).code == 1
+
+
+async def test_addresses_are_suppressed_and_released(client: Client) -> None:
+    assert (await callboard("suppressions", "add", "ada@example.com", "--note", "asked")).code == 0
+    [entry] = (await callboard("suppressions", "list", "--json")).json
+    assert (entry["address"], entry["reason"], entry["note"]) == ("ada@example.com", "manual", "asked")
+    assert "ada@example.com" in (await callboard("suppressions", "list")).out
+    assert (await callboard("suppressions", "remove", "ada@example.com")).code == 0
+    assert (await callboard("suppressions", "remove", "ada@example.com")).code == 3

@@ -85,7 +85,7 @@ class Ledger:
         return (await self._settle(emails.SETTLE, [outcome]))[0]
 
     async def _settle(self, statement: str, outcomes: list[Outcome]) -> list[uuid.UUID | None]:
-        told = orjson.dumps(outcomes).decode()
+        told = orjson.dumps(outcomes, default=str).decode()  # asyncpg has a UUID of its own
         async with self._database.connection() as connection:
             written = {row["id"] for row in await connection.fetch(statement, told)}
         return [outcome.id if outcome.id in written else None for outcome in outcomes]

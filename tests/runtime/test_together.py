@@ -82,7 +82,7 @@ async def test_who_stops_waiting_is_not_asked_for() -> None:
     await asyncio.sleep(0)
     second.cancel()
     counter.goes_on.set()
-    assert await asyncio.gather(first, third) == [2, 6]
+    assert [await first, await third] == [2, 6]
     with pytest.raises(asyncio.CancelledError):
         await second
     assert counter.asked == [[1], [3]]
@@ -93,7 +93,7 @@ async def test_what_somebody_holds_keeps_no_other_waiting() -> None:
     counter = Counter()
     together = counter.together()
     held = [asyncio.create_task(together.ask(number)) for number in (100, 200, 300)]
-    assert await asyncio.gather(*(together.ask(number) for number in (1, 2))) == [2, 4]
+    assert [await together.ask(number) for number in (1, 2)] == [2, 4]
     await asyncio.sleep(0)
     assert counter.alone == [100, 200]
     counter.let_go.set()

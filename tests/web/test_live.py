@@ -127,7 +127,8 @@ async def test_a_page_is_not_refreshed_for_whose_session_has_ended(address: str,
 
         # Then the page is told once more, and sent to sign in
         await wait_for(lambda: page.answers[-1].status_code != 200, what="the refusal")
-        assert page.answers[-1].status_code in (303, 401)
+        assert page.answers[-1].status_code == 401
+        assert page.answers[-1].headers["HX-Redirect"] == "/login"
 
 
 async def test_who_may_not_act_is_not_given_the_answer_of_who_may(address: str, client: Client) -> None:

@@ -23,6 +23,7 @@ READY = {
     "dramatiq": "Worker process is ready for action",
     "python": "scheduling is ready",
     "celery": "the worker is ready",
+    "uvicorn": "Uvicorn running on",
 }
 
 

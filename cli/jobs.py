@@ -54,12 +54,12 @@ def show_page(only: Filter, limit: int, before: str | None, as_json: bool) -> No
 
 async def _page(client: Client, only: Filter, limit: int, before: search.Position | None) -> Page:
     async with client.session() as session:
-        return await search.page(session, only, limit=limit, before=before)
+        return await search.page(session, only, limit=limit, before=before, seconds=2)
 
 
 async def _count(client: Client, only: Filter) -> Count:
     async with client.session() as session:
-        return await search.count(session, only, most=1_000_000)
+        return await search.count(session, only, most=1_000_000, seconds=10)
 
 
 @app.command()
@@ -167,7 +167,7 @@ def document(job: Job) -> dict[str, Any]:
     """What programs get of a job, without what may be large."""
     return {
         "id": job.id, "actor": job.actor, "queue": job.queue, "priority": job.priority, "state": shown_state(job),
-        "attempt": job.attempt, "max_attempts": job.max_attempts, "created_at": job.created_at, "run_at": job.run_at,
+        "attempt": job.attempt, "max_attempts": job.max_attempts, "created_at": job.created_at, "run_at": job.due_at,
         "started_at": job.started_at, "finished_at": job.finished_at, "worker": job.worker, "owner": job.owner,
         "tags": job.tags or [], "unique_key": job.unique_key, "parent_id": job.parent_id,
         "blocked_by": job.blocked_by, "error": job.error,

@@ -111,7 +111,7 @@ async def _look(client: Client, job_ids: list[UUID] | None) -> tuple[list[Job], 
         if job_ids:
             found = [await jobs.get(session, job_id) for job_id in job_ids[:_MOST]]
         else:
-            found = (await search.page(session, Filter(state="running"), limit=_MOST)).jobs
+            found = (await search.page(session, Filter(state="running"), limit=_MOST, seconds=2)).jobs
         return found, await progress.of_jobs(session, [job.id for job in found])
 
 

@@ -1,6 +1,7 @@
 """The SQL of accounts. Parameters are asyncpg's; all times are the database's.
 
-Whoever calls is looked up on every request, so that what is revoked or disabled is shut out with the next one.
+Whoever calls is looked up on every request, so that what is revoked or disabled is shut out with the next one. Only
+pages that are open and refresh themselves are looked up together, once a second.
 """
 
 # The key of a prefix, if it may be used now; whether the key shown is the right one, the hashes say: prefix.
@@ -23,6 +24,20 @@ select u.id, u.name, u.role, s.seen_at < now() - interval '1 minute' as is_stale
 from user_sessions s join users u on u.id = s.user_id
 where s.token_hash = $1 and u.disabled_at is null
   and s.expires_at > now() and s.seen_at > now() - make_interval(secs => $2)
+"""
+
+# The same of many sessions at once: hashes of the tokens, seconds after which an unused session is over.
+SESSIONS = """
+select s.token_hash, u.id, u.name, u.role, s.seen_at < now() - interval '1 minute' as is_stale
+from user_sessions s join users u on u.id = s.user_id
+where s.token_hash = any($1::bytea[]) and u.disabled_at is null
+  and s.expires_at > now() and s.seen_at > now() - make_interval(secs => $2)
+"""
+
+# They were used, at most one row version a minute: hashes of the tokens.
+SESSIONS_SEEN = """
+update user_sessions set seen_at = now()
+where token_hash = any($1::bytea[]) and seen_at < now() - interval '1 minute'
 """
 
 # It was used, at most one row version a minute: hash of the token.

@@ -1,7 +1,7 @@
 """Finding jobs among millions: every question is bounded, whatever it asks for.
 
-First PostgreSQL gets a moment to answer by whatever index it thinks best. What it cannot answer in that time, and what
-no index could (text within arguments), is looked for newest first, a window of some thousand jobs after the other,
+First PostgreSQL gets half of the time to answer by whatever index it thinks best. What it cannot answer in that, and
+what no index could (text within arguments), is looked for newest first, a window of some thousand jobs after the other,
 until the page is full or the time is over: then the answer says how far back it has looked, and where to go on.
 
 Pages are by key, not by number: a page begins after the last job of the one before, however many come meanwhile. Jobs
@@ -32,6 +32,7 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
+    union_all,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -50,8 +51,7 @@ State = Literal[
 OUTCOMES = {outcome.name.lower(): outcome for outcome in Outcome}
 
 _STALLED_AFTER = timedelta(seconds=10)  # without a heartbeat of its worker; a little later it is rescued
-_AT_ONCE = 1.0  # seconds that PostgreSQL gets for a direct answer
-_SEARCHING = 2.0  # seconds that a search through windows gets
+SECONDS = 0.1  # that an answer may take where nobody says otherwise: a person waits for it
 _FIRST_WINDOW, _LARGEST_WINDOW = 2_000, 50_000
 _LAST_ID = uuid.UUID(int=2**128 - 1)
 
@@ -127,32 +127,31 @@ async def page(
     *,
     limit: int,
     before: Position | None = None,
-    seconds: float = _SEARCHING,
+    seconds: float = SECONDS,
 ) -> Page:
     """The newest of these jobs, without what may be large: arguments and result are left behind."""
+    deadline = time.monotonic() + seconds
     if not only.has_text:
-        found = await _within(session, _AT_ONCE, _direct(only, before, limit + 1))
+        found = await _within(session, seconds / 2, _direct(only, before, limit + 1))
         if found is not None:
             return _full(only, found, limit)
-    return await _search(session, only, limit, before, seconds)
+    return await _search(session, only, limit, before, deadline)
 
 
-async def count(session: AsyncSession, only: Filter, *, most: int = 10_000, seconds: float = _SEARCHING) -> Count:
+async def count(session: AsyncSession, only: Filter, *, most: int = 10_000, seconds: float = SECONDS) -> Count:
     """How many there are, counted up to `most`."""
+    deadline = time.monotonic() + seconds
     if not only.has_text:
         some = select(literal(1)).select_from(Job).where(*_conditions(only)).limit(most + 1).subquery()
-        rows = await _within(session, _AT_ONCE, select(func.count()).select_from(some))
+        rows = await _within(session, seconds / 2, select(func.count()).select_from(some))
         if rows is not None:
             return Count(min(rows[0], most), is_exact=rows[0] <= most)
-    number, deadline = 0, time.monotonic() + seconds
-    async for window in _windows(session, only, None):
-        found = await session.scalar(select(func.count()).select_from(Job).where(*_conditions(only), window.condition))
-        number += found or 0
+    number, end = 0, None
+    async for window in _windows(session, only, None, deadline):
+        number, end = number + len(window.found), window.end
         if number > most:
             return Count(most, is_exact=False)
-        if time.monotonic() > deadline and window.end is not None:
-            return Count(number, is_exact=False)
-    return Count(number, is_exact=True)
+    return Count(number, is_exact=end is None)
 
 
 async def ids(
@@ -178,7 +177,7 @@ async def _within(session: AsyncSession, seconds: float, statement: Select[Any])
     """What the statement finds; None if that takes too long."""
     try:
         async with session.begin_nested():
-            await session.execute(text(f"set local statement_timeout = {int(seconds * 1000)}"))
+            await session.execute(text(f"set local statement_timeout = {max(1, int(seconds * 1000))}"))
             found = list(await session.scalars(statement))
             await session.execute(text("set local statement_timeout to default"))
     except DBAPIError as error:
@@ -210,31 +209,52 @@ def _full(only: Filter, found: Sequence[Job], limit: int) -> Page:
 
 @dataclass(frozen=True)
 class _Window:
-    condition: ColumnElement[bool]
-    end: Position | None  # None: nothing is older
+    found: list[uuid.UUID]  # those that fit, newest first
+    end: Position | None  # where it ends; None: nothing is older
 
 
-async def _search(session: AsyncSession, only: Filter, limit: int, before: Position | None, seconds: float) -> Page:
-    found: list[Job] = []
-    deadline = time.monotonic() + seconds
-    async for window in _windows(session, only, before):
-        statement = _newest(only).where(*_conditions(only), window.condition).limit(limit + 1 - len(found))
-        found += await session.scalars(statement)
+async def _search(session: AsyncSession, only: Filter, limit: int, before: Position | None, deadline: float) -> Page:
+    found: list[uuid.UUID] = []
+    end = before
+    async for window in _windows(session, only, before, deadline):
+        found, end = found + window.found, window.end
         if len(found) > limit:
             break
-        if window.end is not None and time.monotonic() > deadline:
-            return Page(found, window.end, window.end.at)
-    return _full(only, found, limit)
+    jobs = list(await session.scalars(_newest(only).where(Job.id.in_(found[: limit + 1])))) if found else []
+    if len(found) > limit or end is None:
+        return _full(only, jobs, limit)
+    return Page(jobs, end, end.at)
 
 
-async def _windows(session: AsyncSession, only: Filter, before: Position | None) -> AsyncIterator[_Window]:
+async def _windows(
+    session: AsyncSession, only: Filter, before: Position | None, deadline: float
+) -> AsyncIterator[_Window]:
+    """Until nothing is older, or the time is over. The first one is small; of each that follows as much is looked at as
+    the one before says there is time for."""
     size, end = _FIRST_WINDOW, before
     while True:
-        start, end = end, await _end_of_window(session, only, end, size)
-        yield _Window(_between(only, start, end), end)
-        if end is None:
+        began = time.monotonic()
+        window = await _window(session, only, end, size)
+        yield window
+        end, now = window.end, time.monotonic()
+        left = int(size * (deadline - now) / (now - began))
+        if end is None or left < _FIRST_WINDOW:
             return
-        size = min(size * 2, _LARGEST_WINDOW)
+        size = min(size * 2, left, _LARGEST_WINDOW)
+
+
+async def _window(session: AsyncSession, only: Filter, before: Position | None, size: int) -> _Window:
+    """Of the next `size` jobs along an index those that fit: looked at once each."""
+    along = [*_along(only), *([_before(only, before)] if before else [])]
+    key = _key(only)
+    fits = and_(True, *_conditions(only)).label("fits")
+    newest = select(Job.id, key.label("at"), fits).where(*along).order_by(key.desc(), Job.id.desc()).limit(size)
+    looked = newest.cte("looked").prefix_with("materialized")
+    found = select(looked.c.id, looked.c.at, literal(False).label("is_end")).where(looked.c.fits)
+    last = select(looked.c.id, looked.c.at, literal(True)).order_by(looked.c.at.desc(), looked.c.id.desc())
+    rows = (await session.execute(union_all(found, last.offset(size - 1).limit(1).subquery().select()))).all()
+    ids = [row.id for row in sorted(rows, key=lambda row: (row.at, row.id), reverse=True) if not row.is_end]
+    return _Window(ids, next((Position(row.at, row.id) for row in rows if row.is_end), None))
 
 
 async def _end_of_window(session: AsyncSession, only: Filter, before: Position | None, size: int) -> Position | None:
@@ -246,10 +266,8 @@ async def _end_of_window(session: AsyncSession, only: Filter, before: Position |
     return None if row is None else Position(*row)
 
 
-def _between(only: Filter, before: Position | None, end: Position | None) -> ColumnElement[bool]:
-    conditions = [*_along(only)]
-    if before is not None:
-        conditions.append(_before(only, before))
+def _between(only: Filter, before: Position, end: Position | None) -> ColumnElement[bool]:
+    conditions = [*_along(only), _before(only, before)]
     if end is not None:
         conditions.append(tuple_(_key(only), Job.id) >= tuple_(literal(end.at), literal(end.id)))
     return and_(True, *conditions)

@@ -145,18 +145,15 @@ group by actor order by jobs desc limit $3
 """
 
 _HISTOGRAMS = """
-select key, kind, array_agg(jobs order by bucket) as counts
-from (
-    select {key} as key, kind, bucket, sum(count)::bigint as jobs
-    from job_statistics
-    cross join lateral (values ('wait', waits), ('run', runs)) h(kind, counts)
-    cross join lateral unnest(h.counts) with ordinality u(count, bucket)
-    where span = $1 and starts_at >= now() - make_interval(secs => $2) and outcome in (1, 2)
-      and ($3::text is null or actor = $3)
-    group by 1, 2, 3
-) summed
-group by key, kind
+select {key} as key, {waits} as waits, {runs} as runs
+from job_statistics
+where span = $1 and starts_at >= now() - make_interval(secs => $2) and outcome in (1, 2)
+  and ($3::text is null or actor = $3)
+group by 1
 """
+for _kind in ("waits", "runs"):
+    _sums = ", ".join(f"sum({_kind}[{bucket}])::bigint" for bucket in range(1, len(BUCKETS) + 2))
+    _HISTOGRAMS = _HISTOGRAMS.replace("{" + _kind + "}", f"array[{_sums}]")
 
 # How many jobs fell into each bucket of waiting and running: span, seconds, actor or null.
 HISTOGRAMS_BY_TIME = _HISTOGRAMS.replace("{key}", "starts_at")

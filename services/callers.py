@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -128,6 +129,18 @@ async def by_session(database: Database, token: str, idle_hours: float) -> Calle
         if row["is_stale"]:
             await connection.execute(accounts.SESSION_SEEN, digest(token))
     return of_user(row["id"], row["name"], row["role"], token)
+
+
+async def by_sessions(database: Database, tokens: Collection[str], idle_hours: float) -> dict[str, Caller]:
+    """The people of these sessions, by the sessions' tokens; those that have ended are not there."""
+    hashes = {digest(token): token for token in tokens}
+    async with database.connection() as connection:
+        rows = await connection.fetch(accounts.SESSIONS, list(hashes), idle_hours * 3600)
+        stale = sorted(row["token_hash"] for row in rows if row["is_stale"])
+        if stale:
+            await connection.execute(accounts.SESSIONS_SEEN, stale)
+    found = ((hashes[row["token_hash"]], row) for row in rows)
+    return {token: of_user(row["id"], row["name"], row["role"], token) for token, row in found}
 
 
 async def any_account(database: Database) -> bool:

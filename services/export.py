@@ -15,7 +15,7 @@ from services.masking import masking
 
 MOST = 10_000  # rows
 _PAGE = 2_000
-_SECONDS = 20.0
+_SECONDS, _A_PAGE = 20.0, 2.0
 
 COLUMNS = (
     "id", "state", "actor", "queue", "priority", "attempt", "max_attempts", "created_at", "run_at", "started_at",
@@ -40,7 +40,7 @@ async def jobs(session: AsyncSession, only: search.Filter, most: int = MOST) -> 
     rows, before = 0, None
     deadline = time.monotonic() + _SECONDS
     while rows < most and time.monotonic() < deadline:
-        page = await search.page(session, only, limit=min(_PAGE, most - rows), before=before)
+        page = await search.page(session, only, limit=min(_PAGE, most - rows), before=before, seconds=_A_PAGE)
         arguments = await listing.summaries(session, [job.id for job in page.jobs])
         writer.writerows(_row(job, arguments.get(job.id, "")) for job in page.jobs)
         rows += len(page.jobs)
@@ -56,6 +56,7 @@ def _row(job: Job, arguments: str) -> list[Any]:
     values = {
         **{name: getattr(job, name, None) for name in COLUMNS},
         "state": search.shown_state(job),
+        "run_at": job.due_at,
         "tags": " ".join(job.tags or ()),
         "arguments": arguments,
         "error_type": error.get("type"),

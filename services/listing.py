@@ -65,6 +65,12 @@ async def rows(session: AsyncSession, ids: Sequence[uuid.UUID]) -> list[Job]:
     return list(await session.scalars(select(Job).options(*large).where(Job.id.in_(ids))))
 
 
+async def in_order(session: AsyncSession, ids: Sequence[uuid.UUID]) -> list[Job]:
+    """The same, in that order."""
+    found = {job.id: job for job in await rows(session, ids)} if ids else {}
+    return [found[one] for one in ids if one in found]
+
+
 async def children(session: AsyncSession, job_id: uuid.UUID, most: int) -> list[Job]:
     """The jobs that this one has made, first to last."""
     large = (defer(column, raiseload=True) for column in (Job.args, Job.kwargs, Job.result))

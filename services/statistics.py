@@ -118,7 +118,7 @@ async def _histograms(
     statement = statistics.HISTOGRAMS_BY_TIME if by_time else statistics.HISTOGRAMS_BY_ACTOR
     found: dict[Any, dict[str, list[int]]] = {}
     for row in await connection.exec_driver_sql(statement, (span, period.total_seconds(), actor)):
-        found.setdefault(row.key, {})[row.kind] = row.counts
+        found[row.key] = {"wait": row.waits, "run": row.runs}
     return found
 
 

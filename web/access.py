@@ -18,6 +18,8 @@ from services import callers
 from services.callers import Caller
 from settings import Settings
 from web import cookies, rules
+from web.live import Live
+from web.present import is_refresh
 from web.rate import Rates
 from web.refusals import refuse, unavailable
 
@@ -72,14 +74,20 @@ class Access:
                 found = await callers.by_key(database, key) if (key := _key(shown)) else None
             else:
                 token = cookie_parser(headers.get("cookie", "")).get(cookies.session_name(scope, self._settings), "")
-                idle = self._settings.session_idle_hours
-                found = await callers.by_session(database, token, idle) if _may_be_one(token) else None
+                found = await self._of_session(scope, token) if _may_be_one(token) else None
         if found is None:
             raise Unauthorized(
                 "Send the header `Authorization: Bearer KEY` with a key that is valid "
                 "(`callboard keys create NAME --scopes read,enqueue`), or sign in at /login."
             )
         return found
+
+    async def _of_session(self, scope: Scope, token: str) -> Caller | None:
+        """Of an open page that refreshes itself, as it was looked up a moment ago with the others'."""
+        live: Live = scope["app"].state.live
+        known = live.present.caller(token) if is_refresh(scope) else None
+        database: Database = scope["app"].state.client.database
+        return known or await callers.by_session(database, token, self._settings.session_idle_hours)
 
 
 def path_of(scope: Scope) -> str:

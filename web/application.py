@@ -21,6 +21,8 @@ from web.headers import SecurityHeaders
 from web.live import Live
 from web.origin import SameOrigin
 from web.pages.refused import Readable
+from web.present import Present
+from web.refreshes import Refreshes
 from web.refusals import HANDLERS
 from web.shared import Shared
 
@@ -39,7 +41,8 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with Client.open(settings) as client:
-            app.state.settings, app.state.client, app.state.live = settings, client, Live(client.redis)
+            app.state.settings, app.state.client = settings, client
+            app.state.live = Live(client.redis, Present(client.database, settings.session_idle_hours))
             listening = asyncio.create_task(app.state.live.run())
             yield
             listening.cancel()
@@ -63,6 +66,7 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
             # After Access: of strangers' bodies only those of public addresses are read.
             Middleware(BodyLimit, larger=hooks.LARGER | api.LARGER),
             Middleware(Csrf),  # after BodyLimit: it looks into forms
+            Middleware(Refreshes),  # after Access: what is shared is what the caller may see
         ],
     )
     app.state.identity_provider = Provider(settings) if settings.oidc_issuer else None

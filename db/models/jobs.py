@@ -1,7 +1,7 @@
 """Jobs and their failed runs."""
 
 import uuid
-from datetime import datetime
+from datetime import MAXYEAR, datetime
 from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, Computed, ForeignKey, Index, SmallInteger, Text, func, text
@@ -54,6 +54,11 @@ class Job(Base):
     step_run: Mapped[uuid.UUID | None]  # which run of which step it belongs to (workflow_steps.run)
     item: Mapped[int | None]  # its place among that step's jobs
     is_reported: Mapped[bool | None]  # its end has reached its workflow
+
+    @property
+    def due_at(self) -> datetime | None:
+        """`run_at`; None while it waits for something else than the time."""
+        return None if self.run_at.year == MAXYEAR else self.run_at  # infinity, which Python does not have
 
     __table_args__ = (
         CheckConstraint(

@@ -148,6 +148,14 @@ class ScheduledJobExecution(Base):
             postgresql_where=text("status in ('waiting', 'fired')"),
         ),
         Index("scheduled_job_executions_unsettled", "id", postgresql_where=text("status = 'fired'")),
+        Index(
+            "scheduled_job_executions_status",
+            "status",
+            "planned_at",
+            "id",
+            postgresql_where=text("status not in ('waiting', 'fired', 'succeeded')"),
+        ),
+        Index("scheduled_job_executions_waiting", "planned_at", postgresql_where=text("status = 'waiting'")),
         Index("scheduled_job_executions_job", "job_id", postgresql_where=text("job_id is not null")),
         {"postgresql_with": {"fillfactor": 80}},
     )

@@ -33,7 +33,7 @@ _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ANY_DAY, _ANY_WEEKDAY = set(range(1, 32)), set(range(7))
 _LEAP_YEAR = 2024
-_TICK = timedelta(microseconds=1)
+_TICK, _HOUR, _DAY = timedelta(microseconds=1), timedelta(hours=1), timedelta(days=1)
 
 
 class Cron:
@@ -56,6 +56,8 @@ class Cron:
         has_day = any(day <= monthrange(_LEAP_YEAR, month)[1] for month in months for day in days)
         if not either and not has_day:
             raise ValueError(f"{expression!r} is not a cron expression: it never happens, there is no such day.")
+        self._minutes, self._hours, self._either = len(minutes), hours, either
+        self._days, self._months, self._weekdays = days, months, weekdays
         self._says_how_often = fields[0].startswith("*") or fields[1].startswith("*")
 
         def trigger(days: set[int], weekdays: set[int]) -> CronTrigger:
@@ -76,6 +78,28 @@ class Cron:
 
     def next_after(self, moment: datetime) -> datetime | None:
         return self._next_shown(moment) if self._says_how_often else self._next_named(moment)
+
+    def by_hour(self, start: datetime, hours: int) -> list[int] | None:
+        """How often it is due in each of so many hours, the first of which begins at `start`. None where that is not to
+        be read off the fields: the clock is changed in that time, or shows the hours' beginnings as something else."""
+        first = wall(start, self._zone)
+        if first.minute or first.second or first_change(start - _DAY, start + (hours + 24) * _HOUR, self._zone):
+            return None
+        counts = [0] * hours
+        midnight = first.replace(hour=0)
+        for day in (midnight + number * _DAY for number in range(hours // 24 + 2)):
+            if self._has_day(day):
+                for hour in self._hours:
+                    place = (day - first) // _HOUR + hour
+                    if 0 <= place < hours:
+                        counts[place] = self._minutes
+        return counts
+
+    def _has_day(self, day: datetime) -> bool:
+        if day.month not in self._months:
+            return False
+        has_day, has_weekday = day.day in self._days, day.isoweekday() % 7 in self._weekdays
+        return has_day or has_weekday if self._either else has_day and has_weekday
 
     def _next_named(self, moment: datetime) -> datetime | None:
         time = wall(moment, self._zone)

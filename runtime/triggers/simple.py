@@ -1,11 +1,13 @@
 """Intervals and dates, by APScheduler, which is given UTC only."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 _TICK = timedelta(microseconds=1)
+_HOUR = timedelta(hours=1) // _TICK
 
 
 class Interval:
@@ -20,6 +22,12 @@ class Interval:
         # APScheduler counts in floating-point seconds, which are some microseconds off: back to the exact multiple.
         due = self._anchor + round((found - self._anchor) / self._length) * self._length
         return due if due > moment else due + self._length
+
+    def by_hour(self, start: datetime, hours: int) -> list[int]:
+        """How often it is due in each of so many hours, the first of which begins at `start`."""
+        first, length = (start - self._anchor) // _TICK - 1, self._length // _TICK  # ticks since the anchor
+        reached = [max(-1, (first + hour * _HOUR) // length) for hour in range(hours + 1)]
+        return [after - before for before, after in pairwise(reached)]
 
 
 class Date:

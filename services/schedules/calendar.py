@@ -1,7 +1,8 @@
 """How many runs are planned in each hour of the next seven days.
 
-A schedule's runs are counted one by one, which for thousands of schedules takes a while: so what was counted is kept,
-and a request counts for a moment only. What it did not get to it names, and the next one goes on from there.
+Intervals and cron expressions are counted by the hour, which takes no time; what is not to be counted so (combinations,
+or weeks in which clocks are changed) run by run, up to a cap. A week is kept until a schedule is changed. Should there
+be so many schedules that a request has no time for all, it says how far it came, and the next one goes on from there.
 """
 
 import asyncio
@@ -10,19 +11,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from heapq import nlargest
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.models import ScheduledJob
+from db import schedule_views
 from errors import BadArguments
-from runtime.triggers import build, zone_of
+from runtime.triggers import Trigger, build, zone_of
+from runtime.triggers.cron import Cron
+from runtime.triggers.simple import Interval
 
 HOURS = 168
 _PATIENCE = 0.08  # seconds for counting, a request
-_MOST = 700  # runs of one schedule that are looked at one by one; the rest is taken to go on at that rate
+_MOST = 2_000  # runs of one schedule that are counted one by one
 _MOST_OF_A_DAY = 300
+_NAMED = 5  # schedules of an hour
 _HOUR = timedelta(hours=1)
 _TICK = timedelta(microseconds=1)
 
@@ -38,9 +45,12 @@ class Hour:
 
 @dataclass(frozen=True)
 class Week:
+    """`capped` are schedules of which only the first runs are counted: there are more of them."""
+
     hours: tuple[Hour, ...]
     counted: int  # schedules
     schedules: int
+    capped: tuple[str, ...] = ()
 
 
 async def a_day(job_type: str, config: Mapping[str, Any], zone: str, after: datetime) -> float:
@@ -59,60 +69,79 @@ def _a_day(job_type: str, config: Mapping[str, Any], zone: str, after: datetime)
     return float(runs)
 
 
-async def week(schedules: Sequence[ScheduledJob], now: datetime) -> Week:
+@dataclass(frozen=True)
+class _Runs:
+    """Of one schedule: how many there are in each hour that has any, by the hour's place."""
+
+    by_hour: tuple[tuple[int, int], ...]
+    is_capped: bool = False
+
+
+_weeks: dict[tuple[Any, ...], Week] = {}  # the latest one, by what it was counted of
+
+
+async def week(session: AsyncSession, now: datetime) -> Week:
     """From the hour that `now` is in."""
-    return await asyncio.to_thread(_week, schedules, now.astimezone(UTC).replace(minute=0, second=0, microsecond=0))
+    start = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    connection = await session.connection()
+    key = (start, *(await connection.exec_driver_sql(schedule_views.PLANNED_KEY)).one())
+    if key not in _weeks:
+        planned = (await connection.exec_driver_sql(schedule_views.PLANNED)).all()
+        found = await asyncio.to_thread(_week, planned, start)
+        if found.counted < found.schedules:
+            return found
+        _weeks.clear()
+        _weeks[key] = found
+    return _weeks[key]
 
 
-def _week(schedules: Sequence[ScheduledJob], start: datetime) -> Week:
+def _week(schedules: Sequence[Row[Any]], start: datetime) -> Week:
     end = time.monotonic() + _PATIENCE
     totals = [0] * HOURS
     most: list[list[tuple[int, str]]] = [[] for _ in range(HOURS)]
-    counted = 0
-    for schedule in schedules:
+    counted, capped = 0, []
+    for one in schedules:
         if time.monotonic() > end:
             break
-        config = orjson.dumps(schedule.schedule_config).decode()
-        runs = _runs(schedule.job_type, config, schedule.time_zone, schedule.anchor_at, schedule.end_at, start)
-        for index, number in runs:
+        runs = _runs(one.job_type, one.schedule_config, one.time_zone, one.anchor_at, one.end_at, start)
+        for index, number in runs.by_hour:
             totals[index] += number
-            most[index].append((number, schedule.name))
+            most[index].append((number, one.name))
+        if runs.is_capped:
+            capped.append(one.name)
         counted += 1
     hours = tuple(
-        Hour(start + index * _HOUR, runs, tuple(name for _, name in sorted(most[index], reverse=True)[:5]))
+        Hour(start + index * _HOUR, runs, tuple(name for _, name in nlargest(_NAMED, most[index])))
         for index, runs in enumerate(totals)
     )
-    return Week(hours, counted, len(schedules))
+    return Week(hours, counted, len(schedules), tuple(capped))
 
 
-@lru_cache(maxsize=20_000)
-def _runs(
-    job_type: str, config: str, zone: str, anchor: datetime, end_at: datetime | None, start: datetime
-) -> tuple[tuple[int, int], ...]:
-    """Hours, by their place, and the runs of one schedule in them."""
+@lru_cache(maxsize=50_000)
+def _runs(job_type: str, config: str, zone: str, anchor: datetime, end_at: datetime | None, start: datetime) -> _Runs:
     try:
         trigger = build(job_type, orjson.loads(config), _zone(zone), anchor)
     except BadArguments:  # a kind of trigger that this process does not have
-        return ()
-    end = min(start + HOURS * _HOUR, end_at + _TICK) if end_at else start + HOURS * _HOUR
+        return _Runs(())
+    ends_within = end_at is not None and end_at < start + HOURS * _HOUR
+    if isinstance(trigger, Cron | Interval) and not ends_within:
+        counts = trigger.by_hour(start, HOURS)
+        if counts is not None:
+            return _Runs(tuple((index, number) for index, number in enumerate(counts) if number))
+    return _one_by_one(trigger, start, end_at if end_at is not None and ends_within else start + HOURS * _HOUR - _TICK)
+
+
+def _one_by_one(trigger: Trigger, start: datetime, last: datetime) -> _Runs:
+    """From the first one that is not before `start` to the last one that is not after `last`."""
     counts: dict[int, int] = {}
     due = trigger.next_after(start - _TICK)
-    looked_at = 0
-    while due is not None and due < end:
+    for _ in range(_MOST):
+        if due is None or due > last:
+            return _Runs(tuple(counts.items()))
         index = (due - start) // _HOUR
-        if looked_at == _MOST:
-            return _continued(counts, index, (end - start) // _HOUR)
         counts[index] = counts.get(index, 0) + 1
-        looked_at += 1
         due = trigger.next_after(due)
-    return tuple(counts.items())
-
-
-def _continued(counts: dict[int, int], reached: int, end: int) -> tuple[tuple[int, int], ...]:
-    """So many runs in a few hours: the hours to come have as many each as those before had."""
-    whole = [number for index, number in counts.items() if index < reached] or [sum(counts.values()) * 2]
-    rate = round(sum(whole) / len(whole))
-    return tuple((index, counts.get(index, 0) if index < reached else rate) for index in range(end))
+    return _Runs(tuple(counts.items()), is_capped=due is not None and due <= last)
 
 
 @lru_cache(maxsize=1_000)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Select, case, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Job, ScheduledJobExecution
@@ -69,7 +69,7 @@ async def executions(
     if execution_id is not None:
         statement = statement.where(row.id == execution_id)
     if status is not None:
-        statement = statement.where(now == status)
+        statement = statement.where(row.id.in_(_of_status(status, schedule_id, page * per_page)))
     return [
         Execution(
             id=found.id, schedule_id=found.schedule_id, schedule=found.schedule, planned_at=found.planned_at,
@@ -80,3 +80,17 @@ async def executions(
         )
         for found, status_now, started_at, ended_at, result, error in await session.execute(statement)
     ]  # fmt: skip
+
+
+def _of_status(status: str, schedule_id: uuid.UUID | None, most: int) -> Select[tuple[uuid.UUID]]:
+    """The latest in this state: those whose end has been noted, and of those that go the ones whose job is in it. Both
+    are few enough to be looked at, or are found by an index; that of the rare ends sees the state in the statement."""
+    row = ScheduledJobExecution
+    wanted = select(row.id, row.planned_at).order_by(row.planned_at.desc(), row.id.desc()).limit(most)
+    if schedule_id is not None:
+        wanted = wanted.where(row.schedule_id == schedule_id)
+    ended = wanted.where(row.status == literal(status, literal_execute=True))
+    going = wanted.outerjoin(Job, Job.id == row.job_id).where(
+        row.status == "fired", func.coalesce(Job.state, "unknown") == status
+    )
+    return select(union_all(ended.subquery().select(), going.subquery().select()).subquery().c.id)

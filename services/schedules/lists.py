@@ -72,13 +72,6 @@ async def latest(session: AsyncSession, ids: Sequence[uuid.UUID], most: int = 20
     return found
 
 
-async def planned(session: AsyncSession) -> list[ScheduledJob]:
-    """Those that run by themselves, the next ones first; those that periodiq triggers at the end."""
-    next_first = ScheduledJob.next_run_at.asc().nulls_last(), ScheduledJob.name
-    runs = or_(ScheduledJob.next_run_at.is_not(None), (ScheduledJob.kind == "code") & ScheduledJob.enabled)
-    return list(await session.scalars(select(ScheduledJob).where(runs).order_by(*next_first)))
-
-
 async def of_job(session: AsyncSession, job_id: uuid.UUID) -> ScheduledJob | None:
     """The schedule that made a job, unless it was deleted since."""
     made = select(ScheduledJobExecution.schedule_id).where(ScheduledJobExecution.job_id == job_id)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from errors import BadArguments
 from runtime.triggers import Mark, build, next_runs, zone_of
 from runtime.triggers.clock import first_change
+from runtime.triggers.simple import Interval
 
 ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)
 ZONE_NAMES = [
@@ -254,3 +255,46 @@ def test_a_preview_marks_what_a_clock_change_does() -> None:
 def test_a_preview_ends_where_the_runs_do() -> None:
     trigger = build("date", {"run_at": "2026-07-01T09:00"}, ZoneInfo("UTC"), ANCHOR)
     assert len(next_runs(trigger, 5, ZoneInfo("UTC"), ANCHOR)) == 1
+
+
+# ---- counting by the hour
+
+EXPRESSIONS = [
+    "* * * * *", "*/5 * * * *", "0,30 8-18 * * mon-fri", "17 3 * * sun", "0 0 13 * fri", "59 23 1 * *", "0 12 1-7 6 1",
+]  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    expression=st.sampled_from(EXPRESSIONS),
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Asia/Kolkata"]),
+    hour=st.integers(0, 24 * 400),
+)
+def test_a_count_by_the_hour_is_what_a_look_at_each_run_finds(expression: str, zone: str, hour: int) -> None:
+    start, hours = ANCHOR + timedelta(hours=hour), 50
+    trigger = cron(expression, zone)
+    counts = trigger.by_hour(start, hours)
+    if counts is None:  # it says so, where clocks are changed or show half hours
+        near = first_change(start - DAY, start + timedelta(hours=hours + 24), ZoneInfo(zone))
+        assert near is not None or zone == "Asia/Kolkata"
+    else:
+        assert counts == looked_at(trigger, start, hours)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seconds=st.integers(20, 300_000),
+    offset=st.timedeltas(timedelta(days=-3), timedelta(days=3)),
+)
+def test_an_interval_is_counted_by_the_hour(seconds: int, offset: timedelta) -> None:
+    trigger = Interval(seconds, ANCHOR + offset)
+    assert trigger.by_hour(ANCHOR, 50) == looked_at(trigger, ANCHOR, 50)
+
+
+def looked_at(trigger: Any, start: datetime, hours: int) -> list[int]:
+    counts, hour = [0] * hours, timedelta(hours=1)
+    due = trigger.next_after(start - timedelta(microseconds=1))
+    while due is not None and due < start + hours * hour:
+        counts[(due - start) // hour] += 1
+        due = trigger.next_after(due)
+    return counts

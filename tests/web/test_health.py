@@ -4,6 +4,7 @@ import time
 
 import httpx
 
+from runtime.client import Client
 from settings import Settings
 from tests.support.databases import create_database, drop_database
 from tests.web.callers import caller, elsewhere, started
@@ -75,3 +76,25 @@ async def test_healthy_without_any_server(settings: Settings, closed_port: int) 
     async with started(away) as app, caller(app, httpx.Headers()) as stranger:
         response = await stranger.get("/health")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+CHECKED = """
+insert into health_checks (status, reasons, measures, previous) values
+    ('healthy', '[]', '{"redis": 0.001}', null),
+    ('critical', '["Nobody leads the scheduling."]', '{}', 'healthy')
+"""
+
+
+async def test_what_the_checks_have_found(client: Client, program: httpx.AsyncClient) -> None:
+    """Given a check that found nothing and one that did, then the API and the overview say so."""
+    async with client.database.connection() as connection:
+        await connection.execute(CHECKED)
+
+    first = (await program.get("/api/v1/health-checks?limit=1")).json()
+    assert [check["status"] for check in first["checks"]] == ["critical"]
+    second = (await program.get(f"/api/v1/health-checks?before={first['next']}")).json()
+    assert [check["measures"] for check in second["checks"]] == [{"redis": 0.001}]
+    changes = (await program.get("/api/v1/health-checks?changes=true")).json()
+    assert [check["previous"] for check in changes["checks"]] == ["healthy"]
+
+    assert "Nobody leads the scheduling." in (await program.get("/")).text

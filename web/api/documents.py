@@ -1,6 +1,6 @@
 """What the API takes and gives: each field that leaves is named here, and no other leaves."""
 
-from datetime import MAXYEAR, UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -247,7 +247,7 @@ def detail(job: Job, failed: list[JobAttempt], metadata: dict[str, Any] | None) 
 
 def _summary(job: Job) -> dict[str, Any]:
     found = {name: getattr(job, name) for name in JobDocument.model_fields if name != "shown_state"}
-    found["run_at"] = None if job.run_at.year == MAXYEAR else job.run_at
+    found["run_at"] = job.due_at
     if job.error is not None:
         message = masking().text(str(job.error.get("message") or ""))
         found["error"] = {"type": str(job.error.get("type")), "message": message}

@@ -134,7 +134,9 @@ def in_figures(runs: Sequence[Any]) -> str:
 
 def waited(job: Job) -> float | None:
     """Seconds that its last run waited from when it was due, or that it has waited until now."""
-    due = max(job.run_at, job.created_at)
+    if job.due_at is None:
+        return None
+    due = max(job.due_at, job.created_at)
     if job.started_at is not None and job.started_at >= due:
         return (job.started_at - due).total_seconds()
     if job.started_at is None and job.finished_at is None and due <= datetime.now(UTC):

@@ -1,5 +1,7 @@
 """/jobs: which jobs there are, searched, a page at a time, and what can be done to many of them."""
 
+import uuid
+from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -36,27 +38,36 @@ async def page(
     q: Annotated[str, Query(max_length=1_000)] = "",
     before: Annotated[str | None, Query(max_length=200)] = None,
     size: Annotated[int, Query(ge=10, le=200)] = SIZES[0],
+    have: Annotated[str, Query(max_length=33 * SIZES[-1], pattern=r"^[0-9a-f.]*$")] = "",
 ) -> Response:
+    """`have` are jobs that the page has already: it was not full when the time for looking was over, and goes on."""
     query = parse(q.strip())
     if query.job_id is not None:
         return RedirectResponse(f"/jobs/{query.job_id}", 303)
+    kept = [uuid.UUID(one) for one in have.split(".") if len(one) == 32]
     found = await search.page(
-        session, query.filter, limit=size, before=search.Position(*cursor.decode(before)) if before else None
-    )
-    ids = [job.id for job in found.jobs]
+        session, query.filter, limit=max(1, size - len(kept)),
+        before=search.Position(*cursor.decode(before)) if before else None,
+    )  # fmt: skip
+    jobs = [*await listing.in_order(session, kept), *found.jobs]
+    ids = [job.id for job in jobs]
+    following = cursor.encode(*found.next) if found.next else None
     columns = _columns(request)
     values: dict[str, Any] = {
         "query": query,
-        "found": found,
+        "jobs": jobs,
+        "searched_back_to": found.searched_back_to,
         "shown_state": search.shown_state,
         "arguments": await listing.summaries(session, ids) if "arguments" in columns else {},
-        "progress": await progress.of_jobs(session, [job.id for job in found.jobs if job.state == "running"]),
+        "progress": await progress.of_jobs(session, [job.id for job in jobs if job.state == "running"]),
         "columns": columns,
         "all_columns": COLUMNS,
         "size": size,
         "sizes": SIZES,
         "address": _address(q, size),
-        "next": _address(q, size, before=cursor.encode(*found.next)) if found.next else None,
+        "next": _address(q, size, following) if following else None,
+        "further": _address(q, size, following, ids) if found.searched_back_to else None,
+        "goes_on": bool(kept),
         "is_first": before is None,
         "before": before,
         "cap": listing.CAP,
@@ -82,7 +93,10 @@ def _columns(request: Request) -> tuple[str, ...]:
     return tuple(name for name in COLUMNS if name in chosen) or DEFAULT_COLUMNS
 
 
-def _address(q: str, size: int, before: str | None = None) -> str:
-    values = {"q": q, "size": "" if size == SIZES[0] else str(size), "before": before or ""}
+def _address(q: str, size: int, before: str | None = None, have: Sequence[uuid.UUID] = ()) -> str:
+    values = {
+        "q": q, "size": "" if size == SIZES[0] else str(size), "before": before or "",
+        "have": ".".join(one.hex for one in have),
+    }  # fmt: skip
     text = urlencode({name: value for name, value in values.items() if value})
     return f"/jobs?{text}" if text else "/jobs"

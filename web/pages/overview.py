@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services import overview, statistics
+from services import health, overview, statistics
 from web.pages import charts
 from web.pages.rendering import render, wanted
 from web.transaction import Transaction
@@ -56,7 +56,7 @@ async def _now(session: AsyncSession, period: timedelta) -> dict[str, Any]:
         sum(ended) * 60 / period.total_seconds(),
         list(map(float, ended)),
     )
-    return {"live": await overview.live(session), "totals": totals}
+    return {"live": await overview.live(session), "totals": totals, "health": await health.latest(session)}
 
 
 async def _charts(session: AsyncSession, period: Period) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
     }
     block = wanted(request)
     if block is not None and block in found.blocks:
+        request.state.is_part = True  # nothing in it is about the caller: web/refreshes.py
         return HTMLResponse("".join(found.blocks[block](found.new_context(values))), status, HEADERS)
     values["flash"] = flash.take(request)
     response = HTMLResponse(found.render(values), status, HEADERS)

@@ -62,7 +62,7 @@ async def week(request: Request, session: Transaction, zone: Annotated[str, Quer
         clock, wrong = zone_of(zone, "zone"), ""
     except BadArguments as error:
         clock, wrong = zone_of("UTC"), str(error)
-    found = await calendar.week(await lists.planned(session), await schedules.moment(session))
+    found = await calendar.week(session, await schedules.moment(session))
     busiest = sorted((hour for hour in found.hours if hour.runs), key=lambda hour: -hour.runs)[:5]
     local = [(hour.starts_at.astimezone(clock), hour) for hour in found.hours]
     days = sorted({at.date() for at, _ in local})

@@ -28,7 +28,8 @@ from web.transaction import Transaction
 router = APIRouter()
 
 SIZE = 50
-MANY = 200  # steps: more are shown as a table first
+MANY = 200  # steps: more are shown as a table first, so many at a time
+MOST_DRAWN = 500  # steps: a graph of more is nothing to look at
 _JOBS = 100
 _BESIDE = 10  # jobs of a step, beside the graph
 STATES = (
@@ -93,6 +94,7 @@ async def one(
     session: Transaction,
     workflow_id: uuid.UUID,
     tab: Annotated[Tab | None, Query()] = None,
+    page: Annotated[int, Query(ge=1, le=10_000)] = 1,
     step: Annotated[str, Query(max_length=500)] = "",
 ) -> Response:
     """`step` is the one that the panel beside the graph shows."""
@@ -104,11 +106,14 @@ async def one(
     now = datetime.now(UTC)
     critical = critical_path(places, workflow.finished_at or now)
     beside = await _panel(session, workflow, places, step) if step and wanted(request) is None else {}
+    rows: Sequence[Any] = _bars(workflow, places) if tab == "timeline" else places
+    some = slice((page - 1) * MANY, page * MANY)
     return render(
-        request, "workflows/workflow.html", workflow=workflow, places=places, tab=tab, allowed=_allowed(workflow),
+        request, "workflows/workflow.html", workflow=workflow, tab=tab, allowed=_allowed(workflow),
         progress=(await views.progress(session, [workflow_id]))[workflow_id], now=now, critical=critical,
-        drawing=draw(places, critical) if tab == "graph" else None, box=(WIDTH, HEIGHT), beside=beside,
-        bars=_bars(workflow, places) if tab == "timeline" else None,
+        drawing=draw(places, critical) if tab == "graph" and len(places) <= MOST_DRAWN else None, box=(WIDTH, HEIGHT),
+        beside=beside,
+        rows=rows[some], first=some.start + 1, last=min(some.stop, len(rows)), number=len(rows), page=page,
         jobs=await views.job_ids(session, workflow_id) if tab == "steps" else {},
     )  # fmt: skip
 

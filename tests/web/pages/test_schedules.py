@@ -180,12 +180,16 @@ async def test_the_week_ahead_is_counted(client: Client) -> None:
     await made(client, "Hourly", time_zone="UTC", schedule_config={"expression": "15 * * * *"})
     start = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
     async with client.session() as session:
-        planned = [one for one in await lists.planned(session) if one.kind == "table"]
-        found = await calendar.week(planned, start)
-    assert (found.counted, found.schedules) == (2, 2)
+        found = await calendar.week(session, start)
+    assert (found.counted, found.schedules, found.capped) == (2, 2, ())
     by_hour = {hour.starts_at.hour: hour.runs for hour in found.hours}
     assert by_hour == {hour: 2 if hour == 2 else 1 for hour in range(24)}
     assert found.hours[14].names == ("Hourly", "Daily")
+    # And when one is changed, it is counted anew
+    async with client.session() as session:
+        hourly = await schedules.find(session, "Hourly")
+        await schedules.set_enabled(session, hourly.id, False, who="ada")
+        assert sum(hour.runs for hour in (await calendar.week(session, start)).hours) == 7
     assert await calendar.a_day("interval", {"seconds": 1}, "UTC", start) == pytest.approx(86_400)
 
 

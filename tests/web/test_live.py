@@ -1,0 +1,147 @@
+"""Pages that are open: told in beats, and read for once however many they are."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import asyncpg
+import httpx
+import pytest_asyncio
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import event
+
+from runtime.client import Client
+from runtime.transport import CHANGED
+from tests.support.waiting import wait_for
+from tests.web.callers import Browser, user
+from web.cookies import SESSION
+
+PART = {"HX-Request": "true", "HX-Target": "div#rows", "Accept": "text/html"}
+ROUNDS = 2
+
+
+class OpenPage:
+    """The list of jobs in somebody's browser: it hears its stream, and each time asks for its rows again."""
+
+    def __init__(self, address: str, browser: Browser) -> None:
+        self.http = httpx.AsyncClient(
+            base_url=address, cookies={SESSION: browser.token}, timeout=60, trust_env=False, headers=PART
+        )
+        self.answers: list[httpx.Response] = []
+        self.is_open = False
+
+    @asynccontextmanager
+    async def shown(self) -> AsyncIterator["OpenPage"]:
+        following = asyncio.create_task(self._follow())
+        try:
+            yield self
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+            await self.http.aclose()
+
+    async def _follow(self) -> None:
+        async with self.http.stream("GET", "/live?topics=jobs") as stream:
+            self.is_open = True
+            async for line in stream.aiter_lines():
+                if line == "data: changed":
+                    self.answers.append(await self.http.get("/jobs"))
+
+
+@pytest_asyncio.fixture
+async def address(app: FastAPI) -> AsyncIterator[str]:
+    """The application behind a real server."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))
+    serving = asyncio.create_task(server.serve())
+    await wait_for(lambda: server.started, what="the server")
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = server.force_exit = True
+    await serving
+
+
+@pytest_asyncio.fixture
+async def statements(app: FastAPI) -> Callable[[], int]:
+    """How many statements the application has sent to the database so far."""
+    seen: list[str] = []
+
+    def watch(connection: asyncpg.Connection) -> None:
+        connection.add_query_logger(lambda record: seen.append(record.query))
+
+    engine = app.state.client.database.engine
+    event.listen(engine.sync_engine, "connect", lambda adapted, _: watch(adapted.driver_connection))
+    await engine.dispose()  # those that are open are not watched
+    return lambda: len(seen)
+
+
+async def _cost(app: FastAPI, address: str, client: Client, statements: Callable[[], int], number: int) -> float:
+    """Statements a beat while so many pages of as many people are open, and refresh themselves."""
+    async with AsyncExitStack() as stack:
+        browsers = [await user(f"user-{place}", f"session-{place}", "operator") for place in range(number)]
+        pages = [await stack.enter_async_context(OpenPage(address, browser).shown()) for browser in browsers]
+        await wait_for(lambda: all(page.is_open for page in pages), what=f"{number} open pages")
+        await _round(client, pages)
+        before, beat = statements(), app.state.live.beat
+        for _ in range(ROUNDS):
+            await _round(client, pages)
+        beats: int = app.state.live.beat - beat
+        cost = (statements() - before) / beats
+    assert {answer.status_code for page in pages for answer in page.answers} == {200}
+    return cost
+
+
+async def _round(client: Client, pages: list[OpenPage]) -> None:
+    """Something changes, and each page asks again."""
+    asked = [len(page.answers) for page in pages]
+    await client.redis.publish(CHANGED, "jobs")
+    await wait_for(
+        lambda: all(len(page.answers) > before for page, before in zip(pages, asked, strict=True)),
+        what="every page to ask again",
+    )
+
+
+async def test_two_hundred_open_pages_cost_the_database_no_more_than_ten(
+    app: FastAPI, address: str, client: Client, statements: Callable[[], int]
+) -> None:
+    few = await _cost(app, address, client, statements, 10)
+    many = await _cost(app, address, client, statements, 200)
+
+    # The sessions, looked at together, and the rows of the list, read once; a page that comes late may read them again.
+    assert few >= 2
+    assert many <= few + 2
+
+
+async def test_a_page_is_not_refreshed_for_whose_session_has_ended(address: str, client: Client) -> None:
+    # Given an open page that has been refreshed
+    browser = await user("leaver", "session-of-the-leaver", "viewer")
+    async with OpenPage(address, browser).shown() as page:
+        await wait_for(lambda: page.is_open, what="the open page")
+        await _round(client, [page])
+        assert page.answers[-1].status_code == 200
+
+        # When the session ends, somewhere else
+        async with client.database.connection() as connection:
+            await connection.execute("delete from user_sessions")
+
+        # Then the page is told once more, and sent to sign in
+        await wait_for(lambda: page.answers[-1].status_code == 401, what="the refusal")
+        assert page.answers[-1].headers["HX-Redirect"] == "/login"
+
+
+async def test_who_may_not_act_is_not_given_the_answer_of_who_may(address: str, client: Client) -> None:
+    # Given the same page before an operator and a viewer, refreshed at the same beat
+    operator = OpenPage(address, await user("operator", "session-of-the-operator", "operator"))
+    viewer = OpenPage(address, await user("viewer", "session-of-the-viewer", "viewer"))
+    async with operator.shown(), viewer.shown():
+        await wait_for(lambda: operator.is_open and viewer.is_open, what="both pages")
+        for _ in range(2):
+            await _round(client, [operator, viewer])
+
+        # When each asks for a whole page
+        asked = [await page.http.get("/actors", headers={"HX-Target": "div#content"}) for page in (operator, viewer)]
+
+        # Then it is its own
+        assert [">operator " in answer.text for answer in asked] == [True, False]
+        assert [">viewer " in answer.text for answer in asked] == [False, True]

@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     sendgrid_api_key: SecretStr | None = Field(None, description="SendGrid's API key.")
     sendgrid_url: str = Field("https://api.sendgrid.com", description="SendGrid's API; https://api.eu.sendgrid.com")
     sendgrid_webhook_key: str | None = Field(None, description="Public key that SendGrid signs its events with.")
-    ses_region: str | None = Field(None, description="Region of Amazon SES; keys come the way boto3 finds them.")
+    ses_region: str | None = Field(None, description="Region of Amazon SES; keys come the way AWS programs find them.")
     ses_url: str | None = Field(None, description="Another address of the SES API, for tests and private endpoints.")
     ses_configuration_set: str | None = Field(None, description="Configuration set of SES, which sends the events.")
     ses_topics: Words = Field((), description="ARNs of the SNS topics whose events are believed.")

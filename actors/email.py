@@ -1,5 +1,6 @@
 """Sends e-mail: claims the mail's row, hands the mail to a provider, writes down what the provider said."""
 
+import asyncio
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,17 +10,20 @@ import asyncpg
 import dramatiq
 import orjson
 
+from actors.email_ledger import Outcome, Wanted, ledger
 from db import emails, suppressions
 from errors import Ambiguous, BadArguments, CallboardError, DeliveryError, InDoubt, NotSent, Rejected
 from providers.email import TELLING, Draft, Receipt, asked_for, fail_over, read_draft, route
 from providers.email.events import BOUNCES_EXPIRE, is_hard_bounce
 from providers.email.rows import row_of
+from providers.http import Progress
 from runtime import Job, current_job
 from settings import settings
 
 MINUTE = 60_000  # milliseconds, as Dramatiq wants them
 TIME_LIMIT = 15 * MINUTE  # more than the server may take over the message itself (SMTP_FINAL_TIMEOUT)
 
+_CUT_OFF = "The run was stopped while the mail was on its way: it may have been delivered."
 _LEFT_TO_YOU = (
     "It is sent at most once, so it is left to you: look for it in the provider's log, then leave it, or send it again "
     "with `callboard emails resend`."
@@ -126,19 +130,20 @@ async def _deliver(job: Job, email_id: uuid.UUID) -> dict[str, Any]:
 
 async def _claim(job: Job, email_id: uuid.UUID) -> "_Claimed | dict[str, Any]":
     """The mail, claimed by this run and committed; or, if there is nothing to be done, what is known of it."""
+    wanted, book = Wanted(email_id, job.id, job.attempt), ledger(job.database)
+    row = await book.claim(wanted)
+    if row is not None:
+        return _Claimed.of(row)
     async with job.database.connection() as connection:
-        row = await connection.fetchrow(emails.CLAIM, email_id, job.id, job.attempt, False)
-        if row is not None:
-            return _Claimed.of(row)
         await connection.execute(emails.DOUBT, email_id, job.id, job.attempt)
         state = await connection.fetchrow(emails.STATE, email_id)
-        if state is None:
-            raise BadArguments(f"There is no e-mail {email_id}. It may have been deleted after its retention.")
-        if state["status"] == "unknown" and state["job_id"] == job.id:
-            _decide(job, state)
-            row = await connection.fetchrow(emails.CLAIM, email_id, job.id, job.attempt, True)
-            if row is not None:
-                return _Claimed.of(row)
+    if state is None:
+        raise BadArguments(f"There is no e-mail {email_id}. It may have been deleted after its retention.")
+    if state["status"] == "unknown" and state["job_id"] == job.id:
+        _decide(job, state)
+        row = await book.claim(wanted._replace(again=True))
+        if row is not None:
+            return _Claimed.of(row)
     if state["is_forgotten"] and not state["accepted"]:
         raise BadArguments(f"The words of e-mail {email_id} are past their retention: it cannot be sent any more.")
     return _known(email_id, state)
@@ -190,8 +195,12 @@ class _Claimed:
         if not recipients:
             await self._settle(job, "sent" if self.accepted else "suppressed")
             return {"status": "sent" if self.accepted else "suppressed", "suppressed": self.suppressed}
+        progress = Progress()
         try:
-            receipt = await fail_over(settings(), self.providers, message, recipients)
+            receipt = await fail_over(settings(), self.providers, message, recipients, progress)
+        except asyncio.CancelledError:
+            await self._cut_off(job, progress)
+            raise
         except DeliveryError as error:
             await self._settle(job, self._status(job, error), error=error)
             if isinstance(error, Ambiguous) and self.policy == "at_most_once" and not TELLING & set(self.providers):
@@ -204,6 +213,13 @@ class _Claimed:
             raise refusal
         await self._settle(job, "sent", receipt)
         return receipt.as_json() | ({"suppressed": self.suppressed} if self.suppressed else {})
+
+    async def _cut_off(self, job: Job, progress: Progress) -> None:
+        """The worker stops, or somebody wants no more of it. A mail that has not left is as good as new."""
+        if progress.has_left:
+            await self._settle(job, "unknown", error=Ambiguous(_CUT_OFF))
+        else:
+            await self._settle(job, "queued")
 
     def _status(self, job: Job, error: DeliveryError) -> str:
         if isinstance(error, Ambiguous):
@@ -218,16 +234,16 @@ class _Claimed:
         """Write down what this run made of the mail, unless a later one has it by now; and who has no mailbox."""
         accepted = [address.lower() for address in receipt.accepted] if receipt else self.accepted
         refused = error.refused if isinstance(error, DeliveryError) else {}
-        async with job.database.connection() as connection:
-            written = await connection.fetchval(
-                emails.SETTLE, self.id, job.attempt, status, accepted,
-                orjson.dumps(refused).decode() if refused else None,
-                self.suppressed or None, receipt.provider if receipt else self.providers[0],
-                receipt.provider_id if receipt else None, None if error is None else str(error),
-            )  # fmt: skip
-            if refused:
+        outcome = Outcome(
+            self.id, job.attempt, status, accepted,
+            refused or None, self.suppressed or None, receipt.provider if receipt else self.providers[0],
+            receipt.provider_id if receipt else None, None if error is None else str(error),
+        )  # fmt: skip
+        written = await ledger(job.database).settle(outcome)
+        if refused:
+            async with job.database.connection() as connection:
                 await connection.execute(suppressions.ADD, orjson.dumps(self._to_suppress(refused)).decode())
-        if written is None:
+        if not written:
             job.log.warning("this run was given up; its mail is in other hands", email=str(self.id), status=status)
 
     def _to_suppress(self, refused: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

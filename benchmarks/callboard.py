@@ -35,7 +35,7 @@ def declare_verb(verb: str) -> dramatiq.Actor[Any, Any]:
     async def actor(number: int) -> None:
         await run(number, verb)
 
-    return dramatiq.actor(actor, actor_name=verb, broker=broker, queue_name=QUEUES[verb])  # type: ignore[call-overload,no-any-return]
+    return dramatiq.actor(actor_name=verb, broker=broker, queue_name=QUEUES[verb])(actor)
 
 
 actors |= {verb: declare_verb(verb) for verb in ("silent", "telling", "logging", "keeping")}
@@ -50,4 +50,4 @@ async def doze(number: int) -> None:
             file.write(f"{time.time()}\n")
 
 
-actors["doze"] = dramatiq.actor(doze, broker=broker, queue_name=QUEUES["doze"], max_retries=0)  # type: ignore[call-overload]
+actors["doze"] = dramatiq.actor(broker=broker, queue_name=QUEUES["doze"], max_retries=0)(doze)

@@ -74,7 +74,7 @@ class Place:
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[asyncpg.Connection]:
-        connection = await asyncpg.connect(self.database_url, timeout=10, command_timeout=60)
+        connection = await asyncpg.connect(self.database_url, timeout=60, command_timeout=60)
         try:
             yield connection
         finally:

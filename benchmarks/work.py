@@ -62,6 +62,6 @@ def declare(broker: Broker) -> dict[str, dramatiq.Actor[Any, Any]]:
     """The functions as actors of this broker, by name."""
     broker.add_middleware(Record())
     return {
-        function.__name__: dramatiq.actor(function, broker=broker, queue_name=QUEUES[function.__name__])  # type: ignore[call-overload]
+        function.__name__: dramatiq.actor(broker=broker, queue_name=QUEUES[function.__name__])(function)
         for function in (noop, wait, sync_noop, latency)
     }

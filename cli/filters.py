@@ -64,7 +64,7 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
     which = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
              for name, kind in OPTIONS.items()]  # fmt: skip
     parameters = [*(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own), *which]
-    with_filter.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
+    vars(with_filter)["__signature__"] = inspect.Signature(parameters)  # what Typer reads
     with_filter.__annotations__ = {p.name: p.annotation for p in parameters}
     return with_filter
 

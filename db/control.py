@@ -3,9 +3,12 @@
 Each statement takes many ids and returns those it has done something to, with their new states; the others were in a
 state in which it makes no sense, or somebody else was faster. One that runs is not ours to change: what is wanted of it
 is written down (`control`), its worker is told, and the run's own end obeys (`leave` in db/jobs.py).
+
+They take their jobs in the order of the ids, so that two of them never wait for each other. The engine's statements
+take theirs as they come: should PostgreSQL have to end one of those for another's sake, it is tried again.
 """
 
-from db.jobs import QUEUE_AGAIN
+from db.jobs import IN_ORDER, QUEUE_AGAIN
 
 # waiting, queued, paused -> cancelled, at once and for good; of those that run it is wanted: ids, reason.
 CANCEL = """
@@ -19,9 +22,9 @@ update jobs set
     control_reason = case state when 'running' then $2::text end,
     blocked_by = null,
     run_at = case when run_at = 'infinity' then now() else run_at end
-where id = any($1::uuid[]) and outcome is null and control is distinct from 'cancel'
+where {in_order} and outcome is null and control is distinct from 'cancel'
 returning id, state
-"""
+""".replace("{in_order}", IN_ORDER)
 
 # waiting, queued -> paused at once; of those that run it is wanted, unless they are to be cancelled: ids, reason.
 PAUSE = """
@@ -32,25 +35,25 @@ update jobs set
     control_reason = case state when 'running' then $2::text end,
     blocked_by = null,
     run_at = case when run_at = 'infinity' then now() else run_at end
-where id = any($1::uuid[]) and state in ('waiting', 'queued', 'running') and control is null
+where {in_order} and state in ('waiting', 'queued', 'running') and control is null
 returning id, state
-"""
+""".replace("{in_order}", IN_ORDER)
 
 # paused -> queued, due when it was due before; of those that run it is no longer wanted that they pause: ids.
 RESUME = """
 update jobs set
     state = case state when 'running' then state else 'queued' end,
     control = null, control_reason = null
-where id = any($1::uuid[]) and (state = 'paused' or control = 'pause')
+where {in_order} and (state = 'paused' or control = 'pause')
 returning id, state
-"""
+""".replace("{in_order}", IN_ORDER)
 
 # Those that are queued for later are due now: ids.
 RUN_NOW = """
 update jobs set run_at = now(), dispatched_at = null
-where id = any($1::uuid[]) and state = 'queued' and run_at > now()
+where {in_order} and state = 'queued' and run_at > now()
 returning id, state
-"""
+""".replace("{in_order}", IN_ORDER)
 
 # failed, cancelled -> queued; `from_start` forgets what earlier attempts have kept: ids, from_start.
 RETRY = """
@@ -70,7 +73,11 @@ returning id
 
 # Those that have ended are gone, with all that was kept of them: ids.
 DELETE = """
-with gone as (delete from jobs where id = any($1::uuid[]) and outcome is not null returning id),
+with gone as (
+    delete from jobs where id = any(array(select id from jobs where id = any($1::uuid[]) order by id for update))
+      and outcome is not null
+    returning id
+),
 lines as (delete from job_logs where job_id in (select id from gone))
 select id, 'deleted' as state from gone
 """

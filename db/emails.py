@@ -11,6 +11,9 @@
 The claim is committed before the request and the outcome after it, so a run that finds its mail in `sending`, claimed
 by an earlier run, knows that nobody knows: that is `unknown`, and the mail's policy says what follows. A run is named
 by the attempt of its job (`run`); what an earlier one still wants to write changes nothing. Times are the database's.
+
+Claims and outcomes of many runs are one statement each. It takes the rows that are free (`…_FREE`), so that a row which
+somebody holds for long keeps nobody else waiting; what it left out is asked for alone, and waits.
 """
 
 from db.models.emails import STATUSES
@@ -30,24 +33,30 @@ returning id
 # The jobs of mails that were written earlier: idempotency keys.
 BY_IDEMPOTENCY_KEY = "select idempotency_key, id, job_id from emails where idempotency_key = any($1::text[])"
 
-# queued -> sending, or once more after a run that got nowhere; in the same statement, who of its recipients is on the
+# queued -> sending, or once more after runs that got nowhere; in the same statement, who of their recipients is on the
 # suppression list. Bounces, complaints and addresses put there by hand get nothing; whoever left a list gets nothing of
-# that list, but other mail: id, job, the job's attempt, may an `unknown` one be sent again.
-CLAIM = """
-with claimed as (
-    update emails set status = 'sending', run = $3, attempts = attempts + 1, claimed_at = now(), updated_at = now(),
-           error = null
-    where id = $1 and job_id = $2 and content is not null and coalesce(run, 0) < $3
-      and (status in ('queued', 'failed', 'rejected', 'suppressed', 'cancelled') and not accepted @> addresses
-           or status = 'unknown' and $4)
-    returning *
+# that list, but other mail: ids, jobs, the jobs' attempts, may an `unknown` one be sent again.
+_CLAIM = """
+with mine as materialized (
+    select e.id, a.run from unnest($1::uuid[], $2::uuid[], $3::int[], $4::bool[]) as a(id, job_id, run, again)
+    join emails e on e.id = a.id
+    where e.job_id = a.job_id and e.content is not null and coalesce(e.run, 0) < a.run
+      and (e.status in ('queued', 'failed', 'rejected', 'suppressed', 'cancelled') and not e.accepted @> e.addresses
+           or e.status = 'unknown' and a.again)
+    order by e.id for no key update of e{waiting}
+), claimed as (
+    update emails e set status = 'sending', run = mine.run, attempts = e.attempts + 1, claimed_at = now(),
+           updated_at = now(), error = null
+    from mine where e.id = mine.id
+    returning e.*
 )
-select c.id, c.content::text, c.subject, c.template, c.policy, c.providers, c.mailing_list, c.tags, c.accepted,
+select c.id, c.run, c.content::text, c.subject, c.template, c.policy, c.providers, c.mailing_list, c.tags, c.accepted,
        array(select s.address from suppressions s
              where s.address = any(c.addresses) and (s.expires_at is null or s.expires_at > now())
                and (s.reason <> 'unsubscribe' or s.mailing_list in ('', c.mailing_list))) as suppressed
 from claimed c
 """
+CLAIM, CLAIM_FREE = _CLAIM.format(waiting=""), _CLAIM.format(waiting=" skip locked")
 
 # sending -> unknown: a run before this one claimed it, and what became of it nobody wrote down: id, job, attempt.
 DOUBT = """
@@ -64,16 +73,27 @@ select status, policy, job_id, providers, tags, provider, provider_id, addresses
 from emails where id = $1
 """
 
-# What a run made of its mail: id, attempt, status, whom the provider has it for by now, refusals as JSON, suppressed,
-# provider, its own id of the mail, error. Events may have been faster; they know better. No row: a later run has it.
-SETTLE = """
-update emails set
-    status = case when status in ('sending', 'unknown') then $3 else status end,
-    accepted = $4, refused = $5::json, suppressed = $6, provider = $7, provider_id = coalesce($8, provider_id),
-    error = $9, sent_at = case when cardinality($4::text[]) > 0 then coalesce(sent_at, now()) end, updated_at = now()
-where id = $1 and run = $2
-returning id
+# What runs made of their mails, as a JSON array: id, run, status, accepted (whom a provider has it for by now),
+# refused, suppressed, provider, provider_id (its own id of the mail), error. Events may have been faster; they know
+# better. Of those that are not returned a later run has the mail.
+_SETTLE = """
+with told as materialized (
+    select * from json_to_recordset($1::json) as t(
+        id uuid, run int, status text, accepted text[], refused json, suppressed text[], provider text,
+        provider_id text, error text)
+), mine as materialized (
+    select e.id from told t join emails e on e.id = t.id
+    where e.run = t.run order by e.id for no key update of e{waiting}
+)
+update emails e set
+    status = case when e.status in ('sending', 'unknown') then t.status else e.status end,
+    accepted = t.accepted, refused = t.refused, suppressed = t.suppressed, provider = t.provider,
+    provider_id = coalesce(t.provider_id, e.provider_id), error = t.error,
+    sent_at = case when cardinality(t.accepted) > 0 then coalesce(e.sent_at, now()) end, updated_at = now()
+from mine join told t on t.id = mine.id where e.id = mine.id
+returning e.id
 """
+SETTLE, SETTLE_FREE = _SETTLE.format(waiting=""), _SETTLE.format(waiting=" skip locked")
 
 # Of the mails whose jobs have ended without a word from their actor (cancelled, worker lost at the last attempt): what
 # their status says now. Driven by the jobs that ended within so many seconds: seconds.

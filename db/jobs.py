@@ -44,6 +44,10 @@ def leave(*, fails: str, later: str, error: str) -> str:
         control = null, control_reason = null"""
 
 
+# Those of these ids that there are, each taken when the one before it is: ids.
+IN_ORDER = "id = any(array(select id from jobs where id = any($1::uuid[]) order by id for no key update))"
+
+
 class Outcome(IntEnum):
     """What `jobs.outcome` holds once a job has ended."""
 
@@ -260,11 +264,11 @@ update jobs set state = 'queued', outcome = null, finished_at = null, worker = n
        dispatched_at = null, error = null, expires_at = null,
        is_reported = case when workflow_id is not null then false end,
        max_attempts = case when max_attempts is not null then attempt + greatest(1, max_attempts - attempt) end
-where id = any($1::uuid[]) and state in ('failed', 'cancelled')
+where {in_order} and state in ('failed', 'cancelled')
   and (unique_key is null
        or not exists (select from jobs l where l.unique_key = jobs.unique_key and l.outcome is null))
 returning id
-"""
+""".replace("{in_order}", IN_ORDER)
 
 # Which of these are over, or gone: ids. One that its own transaction has ended gets a second to write its result.
 OVER = """

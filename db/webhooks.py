@@ -13,6 +13,10 @@
 The claim is committed before the request, and names the run by the attempt of its job, which only grows: a run that was
 given up cannot write. A run that finds another's request under way notes it as an attempt whose answer was lost.
 All times are the database's. Parameters are asyncpg's.
+
+Claims and records of many runs are one statement each. It takes the rows that are free (`…_FREE`), so that a row which
+somebody holds for long keeps nobody else waiting; what it left out is asked for alone, and waits. Rows are locked
+endpoints first, in the order of their ids, so that nobody waits in a circle.
 """
 
 # A message: id, event type, body, idempotency key. No row: there is one with that key.
@@ -48,26 +52,27 @@ from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid
      as t(id, message_id, endpoint_id, url, sealed, replay_of, job_id, outcome)
 """
 
-# A run takes its delivery, if nothing speaks against it now: id, job, attempt of the job. `number` is that of the
-# attempt, null where something does. No row: it has ended, or a later run has it.
-CLAIM = """
+# Runs take their deliveries, where nothing speaks against it now: ids, jobs, attempts of the jobs. `number` is that of
+# the attempt, null where something does. No row: it has ended, or a later run has it.
+_CLAIM = """
 with mine as materialized (
-    select d.id, d.attempts, d.started_at, d.slot_at, d.failures, d.message_id, d.endpoint_id, d.sealed,
+    select d.id, a.run, d.attempts, d.started_at, d.slot_at, d.failures, d.message_id, d.endpoint_id, d.sealed,
            coalesce(e.url, d.url) as url, e.headers, e.secrets::text, coalesce(e.timeout, 15) as timeout, e.rate,
            coalesce(e.ordered, false) as ordered, e.disabled_at is not null as is_disabled,
            extract(epoch from e.throttled_until - now())::float8 as quiet_for,
            extract(epoch from d.slot_at - now())::float8 as slot_in,
            extract(epoch from now() - e.failing_since)::float8 as failing_for
-    from webhook_deliveries d left join webhook_endpoints e on e.id = d.endpoint_id
-    where d.id = $1 and d.job_id = $2 and d.run < $3 and d.outcome is null
-    for update of d
+    from unnest($1::uuid[], $2::uuid[], $3::int[]) as a(id, job_id, run)
+    join webhook_deliveries d on d.id = a.id left join webhook_endpoints e on e.id = d.endpoint_id
+    where d.job_id = a.job_id and d.run < a.run and d.outcome is null
+    order by d.id for no key update of d{waiting}
 ), lost as (
     insert into webhook_attempts (delivery_id, number, started_at, url, code, error)
     select id, attempts, started_at, url, 'lost', 'The worker ended while the request was under way.'
     from mine where started_at is not null
 ), claimed as (
     update webhook_deliveries d
-    set run = $3, attempts = d.attempts + 1, started_at = now(), next_attempt_at = null
+    set run = mine.run, attempts = d.attempts + 1, started_at = now(), next_attempt_at = null
     from mine where d.id = mine.id and not mine.is_disabled and coalesce(mine.quiet_for, 0) <= 0
       and (mine.rate is null or mine.slot_in <= 0)
     returning d.id, d.attempts as number
@@ -79,6 +84,7 @@ with mine as materialized (
 select mine.*, c.number, now() as now, m.event_type, m.body
 from mine join webhook_messages m on m.id = mine.message_id left join claimed c on c.id = mine.id
 """
+CLAIM, CLAIM_FREE = _CLAIM.format(waiting=""), _CLAIM.format(waiting=" skip locked")
 
 # What is known of a delivery that cannot be claimed.
 OUTCOME = "select outcome from webhook_deliveries where id = $1"
@@ -95,33 +101,57 @@ update webhook_deliveries d set slot_at = slot.at from slot where d.id = $1
 returning extract(epoch from slot.at - now())::float8
 """
 
-# What an attempt came to: delivery, attempt of the job, outcome or null, does it count as a failure, seconds until the
-# next one or null, when it started, URL, request headers, status, code, error, response headers, response body, was it
-# truncated, address, timings, seconds of quiet for the endpoint or null. An endpoint's row is only written where that
-# says something new. No row: the run was given up.
-RECORD = """
-with delivery as (
-    update webhook_deliveries
-    set started_at = null, slot_at = null, failures = failures + $4::int, outcome = $3::text,
-        ended_at = case when $3::text is not null then now() end,
-        next_attempt_at = now() + make_interval(secs => $5::float8)
-    where id = $1 and run = $2 and outcome is null and started_at is not null
-    returning id, attempts, endpoint_id, next_attempt_at
+# What attempts came to, as arrays: deliveries, attempts of the jobs, outcomes or null, does it count as a failure (1),
+# seconds until the next one or null, when they started, URLs, request headers, statuses, codes, errors, response
+# headers, response bodies, were they truncated, addresses, timings, seconds of quiet for the endpoint or null. An
+# endpoint's row is only written where that says something new. Those that are not returned were given up.
+_RECORD = """
+with told as materialized (
+    select * from unnest($1::uuid[], $2::int[], $3::text[], $4::int[], $5::float8[], $6::timestamptz[], $7::text[],
+                         $8::text[], $9::int[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bool[],
+                         $15::text[], $16::text[], $17::float8[])
+        as t(id, run, outcome, failures, delay, started_at, url, request_headers, status, code, error,
+             response_headers, response_body, truncated, address, timings, quiet)
+), new as materialized (
+    select e.id from webhook_endpoints e join (
+        select d.endpoint_id as id, bool_or(t.outcome is not distinct from 'succeeded') as works,
+               bool_or(t.quiet is not null) as asks
+        from told t join webhook_deliveries d on d.id = t.id group by d.endpoint_id
+    ) s on s.id = e.id
+    where s.works = (e.failing_since is not null) or s.asks
+), held as materialized (
+    select e.id from webhook_endpoints e where e.id in (select id from new) order by e.id for no key update{waiting}
+), mine as materialized (
+    select d.id from told t join webhook_deliveries d on d.id = t.id
+    where d.run = t.run and d.outcome is null and d.started_at is not null
+      and (d.endpoint_id is null or d.endpoint_id not in (select id from new)
+           or d.endpoint_id in (select id from held))
+    order by d.id for no key update of d{waiting}
+), delivery as (
+    update webhook_deliveries d
+    set started_at = null, slot_at = null, failures = d.failures + t.failures, outcome = t.outcome,
+        ended_at = case when t.outcome is not null then now() end,
+        next_attempt_at = now() + make_interval(secs => t.delay)
+    from mine join told t on t.id = mine.id where d.id = mine.id
+    returning d.id, d.attempts, d.endpoint_id, d.next_attempt_at
 ), attempt as (
     insert into webhook_attempts (delivery_id, number, started_at, url, request_headers, status, code, error,
                                   response_headers, response_body, truncated, address, timings, next_attempt_at)
-    select id, attempts, $6, $7, $8::json, $9, $10, $11, $12::json, $13, $14, $15, $16::json, next_attempt_at
-    from delivery
+    select d.id, d.attempts, t.started_at, t.url, t.request_headers::json, t.status, t.code, t.error,
+           t.response_headers::json, t.response_body, t.truncated, t.address, t.timings::json, d.next_attempt_at
+    from delivery d join told t on t.id = d.id
 ), endpoint as (
     update webhook_endpoints e
-    set failing_since = case when $3::text = 'succeeded' then null else coalesce(e.failing_since, now()) end,
-        throttled_until = greatest(e.throttled_until, now() + make_interval(secs => $17::float8))
-    from delivery d
-    where e.id = d.endpoint_id
-      and (($3::text is not distinct from 'succeeded') = (e.failing_since is not null) or $17::float8 is not null)
+    set failing_since = case when not s.works then coalesce(e.failing_since, now()) end,
+        throttled_until = greatest(e.throttled_until, now() + make_interval(secs => s.quiet))
+    from (
+        select d.endpoint_id as id, bool_or(t.outcome is not distinct from 'succeeded') as works, max(t.quiet) as quiet
+        from delivery d join told t on t.id = d.id where d.endpoint_id in (select id from held) group by d.endpoint_id
+    ) s where e.id = s.id
 )
 select id from delivery
 """
+RECORD, RECORD_FREE = _RECORD.format(waiting=""), _RECORD.format(waiting=" skip locked")
 
 # Ended without an attempt: id, attempt of the job, outcome.
 END = """

@@ -40,7 +40,7 @@ RESCUE = """
 with orphaned as materialized (
     select id, attempt, worker, started_at, coalesce(attempt >= max_attempts, false) as is_last from jobs
     where outcome is null and worker = any($1::uuid[])
-    for update
+    order by id for update
 ), kept as (
     insert into job_attempts (job_id, attempt, worker, started_at, error_type, error_message, traceback)
     select id, attempt, worker, started_at, 'WorkerDied', 'The worker that ran it died, or was cut off.', ''

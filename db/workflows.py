@@ -10,200 +10,12 @@ A workflow:
     failing, cancelling ─▶ compensating ─▶ compensated      then what was done is undone, the last first
     failed, cancelled ─▶ running             a person retries, skips a step, or runs it again
 
-A step:
-
-    held        an undo, of no use so far
-    waiting     for predecessors
-    running     its jobs exist, or it sleeps, or it waits for its event
-    succeeded, failed, cancelled (never began, or was stopped), skipped (by a person: counts as succeeded)
-
-A step's jobs are those with its `run`; a step that is run again gets a new one, and older jobs change nothing more.
+Their steps are in db/workflow_steps.py, the jobs of these in db/workflow_jobs.py.
 """
-
-# What is read of a step, JSON as text: it is passed on unread.
-_STEP = """s.id, s.workflow_id, s.number, s.name, s.kind, s.state, s.join_policy, s.on_failure, s.takes_result,
-    s.spreads, s.undoes, s.predecessors, s.pending, s.hits, s.run, s.total, s.released, s.ended, s.failed,
-    s.max_parallel, s.event, s.calls::text as calls, s.args::text as args, s.kwargs::text as kwargs"""
 
 # Everything that decides about workflows begins here: ids. In one order, so that two never wait for each other.
 LOCK = """
 select id, state, owner, compensates from workflows where id = any($1::uuid[]) order by id for update
-"""
-
-# running -> succeeded, of jobs that belong to workflows, which are told in the same transaction: ids, attempts,
-# results as JSON or null, worker.
-SUCCEED = """
-update jobs j set state = 'succeeded', outcome = 1, finished_at = now(), result = r.result::json,
-       control = null, control_reason = null, is_reported = true
-from unnest($1::uuid[], $2::int[], $3::text[]) as r(id, attempt, result)
-where j.id = r.id and j.attempt = r.attempt and coalesce(j.state = 'running' and j.worker = $4, false)
-returning j.id, j.workflow_id, j.step_run, j.outcome
-"""
-
-# Those of these jobs that have ended and whose workflow has not been told: ids.
-REPORT = """
-update jobs set is_reported = true where id = any($1::uuid[]) and is_reported = false and outcome is not null
-returning id, workflow_id, step_run, outcome
-"""
-
-# Jobs that ended and of which no workflow was told: those that other programs, people, the rescuer or the clock ended.
-# One that its own transaction ended is left to its worker for as long as that lives: it still brings the result. most
-UNREPORTED = """
-select j.id, j.workflow_id from jobs j
-where j.is_reported = false and j.outcome is not null
-  and not (j.state = 'succeeded' and exists (select from workers w where w.id = j.worker))
-limit $1
-"""
-
-# So many jobs of these step runs have ended, and so many of them failed: runs, ended, failed.
-COUNT_ENDS = """
-update workflow_steps s set ended = s.ended + c.ended, failed = s.failed + c.failed
-from unnest($1::uuid[], $2::int[], $3::int[]) as c(run, ended, failed)
-where s.run = c.run and s.state = 'running'
-returning {step}
-""".replace("{step}", _STEP)
-
-# failed -> succeeded, for steps whose job a person ran again, with success: runs.
-SUCCEED_LATE = """
-update workflow_steps s set state = 'succeeded', result = j.result, error = null, finished_at = clock_timestamp(),
-       failed = 0
-from jobs j
-where s.run = any($1::uuid[]) and s.state = 'failed' and s.kind = 'job' and s.undoes is null
-  and j.workflow_id = s.workflow_id and j.step_run = s.run and j.outcome = 1
-returning {step}
-""".replace("{step}", _STEP)
-
-# running -> ended, for steps of one job, as that job ended: ids.
-FINISH_JOBS = """
-update workflow_steps s set
-    state = case when j.outcome = 1 then 'succeeded'
-                 when j.outcome = 3 and w.state in ('failing', 'cancelling') then 'cancelled' else 'failed' end,
-    result = j.result, error = case when j.outcome > 1 then j.error end, finished_at = clock_timestamp()
-from jobs j, workflows w
-where s.id = any($1::uuid[]) and s.state = 'running' and w.id = s.workflow_id
-  and j.workflow_id = s.workflow_id and j.step_run = s.run and j.outcome is not null
-returning {step}
-""".replace("{step}", _STEP)
-
-# The same for steps of many jobs: ids, most bytes of their results together. More than that is kept with the jobs only,
-# and if a successor is to be given it, the step has failed.
-FINISH_FANS = """
-update workflow_steps s set
-    state = case when s.failed > 0 then 'failed' when s.ended < s.total or r.is_stopped then 'cancelled'
-                 when r.is_too_large then 'failed' else 'succeeded' end,
-    result = r.result, finished_at = clock_timestamp(),
-    error = case
-        when s.failed > 0 then (
-            select json_build_object('type', 'ItemsFailed', 'message', format(
-                '%s of %s jobs failed; the first, item %s: %s', s.failed, s.total, j.item, j.error->>'message'))
-            from jobs j where j.workflow_id = s.workflow_id and j.step_run = s.run and j.outcome > 1
-            order by j.item limit 1)
-        when r.is_too_large then json_build_object('type', 'TooLarge', 'message', format(
-            'The results together are %s bytes of JSON; the limit is %s. Store the data elsewhere and return '
-            'references to it, or make what comes after immutable (si).', r.size, $2::int))
-        end
-from workflow_steps k cross join lateral (
-    select coalesce(a.is_stopped, false) as is_stopped,
-           case when octet_length(a.list) <= $2 then a.list::json end as result, octet_length(a.list) as size,
-           octet_length(a.list) > $2 and exists (
-               select from workflow_edges e join workflow_steps t on t.id = e.to_id
-               where e.from_id = k.id and (t.takes_result or t.kind = 'join')) as is_too_large
-    from (
-        select coalesce('[' || string_agg(coalesce(j.result::text, 'null'), ',' order by j.item) || ']', '[]') as list,
-               bool_or(j.outcome = 3) as is_stopped
-        from jobs j where j.workflow_id = k.workflow_id and j.step_run = k.run
-    ) a
-) r
-where s.id = any($1::uuid[]) and s.state = 'running' and k.id = s.id
-returning {step}
-""".replace("{step}", _STEP)
-
-# waiting, running -> ended, for steps that end without a job's doing: ids, states, results or null, error types or
-# null, error messages.
-END = """
-update workflow_steps s set state = e.state, result = e.result::json, finished_at = clock_timestamp(), due_at = null,
-       error = case when e.type is not null then json_build_object('type', e.type, 'message', e.message) end
-from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) as e(id, state, result, type, message)
-where s.id = e.id and s.state in ('waiting', 'running')
-returning {step}
-""".replace("{step}", _STEP)
-
-# These steps have ended: ids, has it succeeded. Their successors that wait, with one predecessor less to wait for.
-STEP_ENDED = """
-update workflow_steps s set pending = s.pending - e.ended, hits = s.hits + e.hits
-from (
-    select e.to_id, count(*) as ended, count(*) filter (where x.hit) as hits
-    from unnest($1::uuid[], $2::bool[]) as x(id, hit) join workflow_edges e on e.from_id = x.id
-    group by e.to_id
-) e
-where s.id = e.to_id and s.state = 'waiting'
-returning {step}
-""".replace("{step}", _STEP)
-
-# Steps whose join is met: workflow. After a start or a pause.
-READY = """
-select {step} from workflow_steps s
-where workflow_id = $1 and state = 'waiting'
-  and case join_policy when 'any_succeeded' then hits > 0 or predecessors = 0
-                       when 'all_done' then pending = 0 else pending = 0 and hits = predecessors end
-order by number
-""".replace("{step}", _STEP)
-
-# Steps of many jobs that have begun and have jobs left to make: workflow.
-UNFINISHED_FANS = """
-select {step} from workflow_steps s
-where workflow_id = $1 and state = 'running' and kind in ('group', 'map') and released < total
-""".replace("{step}", _STEP)
-
-# waiting, held -> running: ids, totals or null. A sleep or a wait is due at its time.
-BEGIN = """
-update workflow_steps s set state = 'running', started_at = clock_timestamp(), total = b.total,
-       due_at = coalesce(s.until, now() + make_interval(secs => s.seconds))
-from unnest($1::uuid[], $2::int[]) as b(id, total)
-where s.id = b.id and s.state in ('waiting', 'held')
-returning {step}
-""".replace("{step}", _STEP)
-
-# What the predecessors of these steps returned, in order: ids.
-PASSED = """
-select e.to_id, s.result::text as result from workflow_edges e join workflow_steps s on s.id = e.from_id
-where e.to_id = any($1::uuid[]) order by e.to_id, e.position
-"""
-
-# Events that were there before the step which waits for them: workflows.
-EVENTS = "select workflow_id, name, payload::text as payload from workflow_events where workflow_id = any($1::uuid[])"
-
-# The items of a step, so many chunks of them: step, first chunk, last chunk.
-ITEMS = """
-select items::text from workflow_items where step_id = $1 and chunk between $2 and $3 order by chunk
-"""
-
-# step, chunks, items as JSON
-INSERT_ITEMS = """
-insert into workflow_items (step_id, chunk, items)
-select $1, i.chunk, i.items::json from unnest($2::int[], $3::text[]) as i(chunk, items)
-"""
-
-# So many jobs of these steps are made now: ids, numbers.
-RELEASED = """
-update workflow_steps s set released = s.released + r.number
-from unnest($1::uuid[], $2::int[]) as r(id, number) where s.id = r.id
-"""
-
-# Jobs of steps: id, actor, queue, args, kwargs, options, priority, max_attempts, seconds of delay, seconds after which
-# it expires or null, may its message go to Redis at once, owner, workflow, run of its step, item; as arrays of equal
-# length.
-INSERT_JOBS = """
-insert into jobs (id, actor, queue, args, kwargs, options, priority, max_attempts, run_at, dispatched_at,
-                  expires_at, owner, workflow_id, step_run, item, is_reported)
-select id, actor, queue, args::json, kwargs::json, options::json, priority, max_attempts,
-       now() + make_interval(secs => delay), case when dispatch then now() end,
-       now() + make_interval(secs => delay) + make_interval(secs => expires), owner,
-       workflow_id, step_run, item, false
-from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::int[],
-            $9::float8[], $10::float8[], $11::bool[], $12::text[], $13::uuid[], $14::uuid[], $15::int[])
-     as t(id, actor, queue, args, kwargs, options, priority, max_attempts, delay, expires, dispatch, owner,
-          workflow_id, step_run, item)
 """
 
 # running, paused -> failing, cancelling: id, new state, does it compensate, error type, error message, step.
@@ -212,45 +24,6 @@ update workflows set state = $2, compensates = $3,
        error = json_build_object('type', $4::text, 'message', $5::text, 'step', $6::text)
 where id = $1 and state in ('running', 'paused')
 returning id
-"""
-
-# What has not begun, and what only waits, will not go on: workflow.
-CANCEL_STEPS = """
-update workflow_steps set state = 'cancelled', finished_at = clock_timestamp(), due_at = null
-where workflow_id = $1
-  and (state = 'waiting' or state = 'running' and (kind in ('sleep', 'event') or released = 0 and undoes is null))
-"""
-
-# queued, waiting, paused -> cancelled, the jobs of a workflow that stops, which is told here: workflows, and which jobs
-# of theirs or null for all.
-CANCEL_JOBS = """
-update jobs set state = 'cancelled', outcome = 3, finished_at = now(), blocked_by = null, is_reported = true,
-       run_at = least(run_at, now()), error = json_build_object('type', 'Cancelled', 'message', 'Its workflow stops.')
-where workflow_id = any($1::uuid[]) and ($2::uuid[] is null or id = any($2))
-  and outcome is null and state in ('queued', 'waiting', 'paused')
-returning id, workflow_id, step_run, outcome
-"""
-
-# Its running jobs are to be cancelled: workflow, reason.
-WANT_JOBS_CANCELLED = """
-update jobs set control = 'cancel', control_reason = $2
-where workflow_id = $1 and outcome is null and state = 'running'
-"""
-
-# What is queued is held, what runs is to stop where it can be gone on with: workflow, reason.
-PAUSE_JOBS = """
-update jobs set state = case state when 'queued' then 'paused' else state end,
-       dispatched_at = case state when 'queued' then null else dispatched_at end,
-       control = case state when 'running' then coalesce(control, 'pause') end,
-       control_reason = case state when 'running' then coalesce(control_reason, $2) end
-where workflow_id = $1 and outcome is null and state in ('queued', 'running')
-"""
-
-# paused -> queued, each when it was due: workflow. What was wanted of those that run is taken back.
-RESUME_JOBS = """
-update jobs set state = case state when 'paused' then 'queued' else state end, control = null, control_reason = null,
-       dispatched_at = case state when 'paused' then null else dispatched_at end
-where workflow_id = $1 and outcome is null and (state = 'paused' or state = 'running' and control = 'pause')
 """
 
 # running <-> paused: id.
@@ -276,28 +49,20 @@ returning id
 # failing, cancelling -> compensating: id.
 COMPENSATE = "update workflows set state = 'compensating' where id = $1 and state in ('failing', 'cancelling')"
 
-# What is to be undone next: of the steps that succeeded, the one that did so last: workflow.
-NEXT_UNDO = """
-select {step} from workflow_steps s join workflow_steps d on d.id = s.undoes
-where s.workflow_id = $1 and s.state = 'held' and d.state = 'succeeded'
-order by d.finished_at desc, d.number desc limit 1
-""".replace("{step}", _STEP)
-
-# Time is up: sleeps and waits that are over (most), workflows past their deadline (most), those that stop.
-DUE_STEPS = "select id, workflow_id from workflow_steps where due_at <= now() order by due_at limit $1"
-STEPS_DUE = """
-select {step} from workflow_steps s where id = any($1::uuid[]) and state = 'running' and due_at <= now()
-""".replace("{step}", _STEP)
+# Those past their deadline: most.
 OVERDUE = """
 select id from workflows where deadline is not null and deadline <= now() and finished_at is null
   and state in ('running', 'paused') order by deadline limit $1
 """
+
+# Those that stop and have jobs which have not begun.
 STOPPING = """
 select w.id from workflows w where w.state in ('failing', 'cancelling')
   and exists (select from jobs j where j.workflow_id = w.id and j.outcome is null
               and j.state in ('queued', 'waiting', 'paused'))
 """
-# Seconds until the next of these.
+
+# Seconds until the next deadline, or until the next sleep or wait is over.
 NEXT_DUE = """
 select extract(epoch from least((select min(due_at) from workflow_steps where due_at is not null),
                                 (select min(deadline) from workflows
@@ -316,117 +81,22 @@ BY_KEY = """
 select id from workflows where coalesce(owner, '') = coalesce($1::text, '') and idempotency_key = $2
 """
 
-# How many items there are, now that they are known: step, number.
-SET_TOTAL = "update workflow_steps set total = $2 where id = $1"
-
-# A person says that a step need not be done: workflow, name, its result as JSON. One whose job runs is not returned.
-SKIP = """
-update workflow_steps s set state = 'skipped', result = $3::json, error = null, finished_at = clock_timestamp(),
-       started_at = coalesce(started_at, clock_timestamp()), due_at = null
-where workflow_id = $1 and name = $2 and undoes is null
-  and (state in ('waiting', 'failed', 'cancelled') or state = 'running' and kind in ('sleep', 'event'))
-returning {step}
-""".replace("{step}", _STEP)
-STEP = "select id, state from workflow_steps where workflow_id = $1 and name = $2 and undoes is null"
-
 # Does it undo what was done, once it has stopped: workflow.
 IS_SAGA = """
 select exists (select from workflow_steps where workflow_id = $1 and on_failure = 'compensate')
 """
 
-# Its steps, as arrays of equal length.
-INSERT_STEPS = """
-insert into workflow_steps (id, workflow_id, number, name, kind, state, join_policy, on_failure, calls, args, kwargs,
-                            takes_result, spreads, undoes, predecessors, pending, run, total, max_parallel, event,
-                            seconds, until)
-select id, $1, number, name, kind, state, join_policy, on_failure, calls::json, args::json, kwargs::json,
-       takes_result, spreads, undoes, predecessors, predecessors, run, total, max_parallel, event, seconds, until
-from unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-            $10::text[], $11::text[], $12::bool[], $13::bool[], $14::uuid[], $15::int[], $16::uuid[], $17::int[],
-            $18::int[], $19::text[], $20::float8[], $21::timestamptz[])
-     as t(id, number, name, kind, state, join_policy, on_failure, calls, args, kwargs, takes_result, spreads, undoes,
-          predecessors, run, total, max_parallel, event, seconds, until)
-"""
-INSERT_EDGES = """
-insert into workflow_edges (from_id, to_id, position)
-select * from unnest($1::uuid[], $2::uuid[], $3::int[])
-"""
-
-# An event arrives: workflow, name, payload as JSON, who. No row: it has arrived before.
-RECEIVE = """
-insert into workflow_events (workflow_id, name, payload, who) values ($1, $2, $3::json, $4)
-on conflict do nothing returning name
-"""
-WAITS_FOR = """
-select {step} from workflow_steps s where workflow_id = $1 and event = $2 and state = 'running'
-""".replace("{step}", _STEP)
-EVENT_NAMES = "select distinct event from workflow_steps where workflow_id = $1 and event is not null order by event"
-
-# The jobs of failed steps that did not succeed are queued again, and are counted as not ended: workflow, is it about
-# undos. Where a job has been deleted meanwhile nothing is queued: that step is to be run anew.
-QUEUE_FAILED_JOBS = """
-with again as (
-    update jobs j set state = 'queued', outcome = null, finished_at = null, worker = null, run_at = now(),
-           dispatched_at = null, error = null, is_reported = false,
-           max_attempts = case when j.max_attempts is not null
-                               then j.attempt + greatest(1, j.max_attempts - j.attempt) end
-    from workflow_steps s
-    where s.workflow_id = $1 and s.state = 'failed' and s.kind in ('job', 'group', 'map')
-      and (s.undoes is not null) = $2
-      and s.released = (select count(*) from jobs k where k.workflow_id = $1 and k.step_run = s.run)
-      and j.workflow_id = $1 and j.step_run = s.run and j.outcome > 1
-    returning s.id
-), counted as (select id, count(*) as number from again group by id)
-update workflow_steps s set state = 'running', finished_at = null, error = null, result = null,
-       ended = s.ended - c.number, failed = 0
-from counted c where s.id = c.id
-returning s.id
-"""
-
-# What failed or was cancelled is to be done after all, and these steps again whatever became of them: workflow, ids.
-# What comes after them is recounted.
-RESET = """
-with reset as (
-    update workflow_steps set state = case when undoes is null then 'waiting' else 'held' end, run = gen_random_uuid(),
-           total = case when not spreads then total end, released = 0, ended = 0, failed = 0, due_at = null,
-           result = null, error = null, started_at = null, finished_at = null
-    where workflow_id = $1 and (state in ('failed', 'cancelled') or id = any($2::uuid[]))
-    returning id
-), emptied as (
-    delete from workflow_items i using workflow_steps s
-    where s.workflow_id = $1 and s.id = i.step_id and s.spreads
-      and s.id in (select id from reset)
-)
-select id from reset
-"""
-RECOUNT = """
-update workflow_steps s set pending = s.predecessors - c.ended, hits = c.hits
-from (
-    select t.id, count(p.id) filter (where p.state not in ('waiting', 'running', 'held')) as ended,
-           count(p.id) filter (where p.state in ('succeeded', 'skipped')) as hits
-    from workflow_steps t left join workflow_edges e on e.to_id = t.id left join workflow_steps p on p.id = e.from_id
-    where t.workflow_id = $1 and t.state = 'waiting' group by t.id
-) c
-where s.id = c.id
-"""
 # -> running again: id.
 REOPEN = """
 update workflows set state = 'running', finished_at = null, error = null, compensates = false, deadline = null
 where id = $1 and state in ('failed', 'cancelled', 'succeeded')
 returning id
 """
+
 # A person looked after an undo that failed: it is tried again: id.
 COMPENSATE_AGAIN = """
 update workflows set state = 'compensating', finished_at = null where id = $1 and state = 'failed' and compensates
 returning id
-"""
-
-# A step and all that come after it: step.
-AFTER = """
-with recursive after as (
-    select $1::uuid as id union select e.to_id from after a join workflow_edges e on e.from_id = a.id
-)
-select a.id from after a join workflow_steps s on s.id = a.id where s.undoes is null
 """
 
 # What people see of a list's workflows: ids.
@@ -437,12 +107,6 @@ select workflow_id, count(*) as steps,
        coalesce(sum(total) filter (where kind in ('group', 'map')), 0) as items,
        coalesce(sum(ended) filter (where kind in ('group', 'map')), 0) as items_ended
 from workflow_steps where workflow_id = any($1::uuid[]) and undoes is null group by workflow_id
-"""
-
-# What runs in each of these now: up to three names of steps: ids.
-CURRENT = """
-select workflow_id, (array_agg(name order by number))[1:3] as names
-from workflow_steps where workflow_id = any($1::uuid[]) and state = 'running' group by workflow_id
 """
 
 # Ended workflows past their retention: seconds for succeeded, cancelled and failed ones, most. All of theirs goes

@@ -1,5 +1,6 @@
 """Sign-in through an identity provider: OpenID Connect Core 1.0, the authorization code flow with PKCE (RFC 7636)."""
 
+import asyncio
 import secrets
 import time
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]  # no "none", no HMAC
 LEEWAY = 60  # seconds that two clocks may differ
-_PATIENCE = 10.0  # seconds for each request
+_PATIENCE = 10.0  # seconds for each step of a request
+_TOTAL = 15.0  # seconds for all that is asked at once
 _KEPT = 3600.0  # seconds the provider's description and keys are believed
 
 
@@ -80,14 +82,14 @@ class Provider:
         """Who it is. Raises Unauthorized if the provider's word is not good, NotSent if it does not answer."""
         description, keys = await self._describe()
         try:
-            async with self._client() as client:
+            async with asyncio.timeout(_TOTAL), self._client() as client:
                 token = await client.fetch_token(
                     str(description.token_endpoint),
                     grant_type="authorization_code",
                     code=code,
                     code_verifier=pending.verifier,
                 )
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             raise NotSent(f"The identity provider does not answer ({type(error).__name__}). Try again.") from None
         except (OAuthError, ValueError) as error:
             raise Unauthorized("The identity provider refused the sign-in. Start again.") from error
@@ -115,12 +117,20 @@ class Provider:
     async def _describe(self) -> tuple[_Description, KeySet]:
         if self._known is None or time.monotonic() - self._known[0] > _KEPT:
             try:
-                async with httpx.AsyncClient(timeout=_PATIENCE, trust_env=False) as http:
+                async with asyncio.timeout(_TOTAL), httpx.AsyncClient(timeout=_PATIENCE, trust_env=False) as http:
                     said = await http.get(f"{self._issuer}/.well-known/openid-configuration")
                     description = _Description.model_validate(said.raise_for_status().json())
                     keys = await http.get(str(description.jwks_uri))
                     key_set = KeySet.import_key_set(keys.raise_for_status().json())
-            except (httpx.HTTPError, ValidationError, JoseError, ValueError, KeyError, TypeError) as error:
+            except (
+                httpx.HTTPError,
+                TimeoutError,
+                ValidationError,
+                JoseError,
+                ValueError,
+                KeyError,
+                TypeError,
+            ) as error:
                 raise NotSent(
                     f"The identity provider {self._issuer} does not describe itself ({type(error).__name__}). "
                     "Sign in with a password, or look at OIDC_ISSUER."

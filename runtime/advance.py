@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from db import workflows
+from db import workflow_jobs, workflow_steps, workflows
 from db.jobs import Outcome
 from runtime import payload
 from runtime.outbox import Outbox
@@ -87,9 +87,9 @@ class Advance:
         stopping = [workflow.id for workflow in self._workflows.values() if workflow.state in _STOPPING]
         rows = list(ended)
         if ids:
-            rows += await self._connection.fetch(workflows.REPORT, list(ids))
+            rows += await self._connection.fetch(workflow_jobs.REPORT, list(ids))
             if stopping:  # their runs failed, and would be tried again
-                rows += await self._connection.fetch(workflows.CANCEL_JOBS, stopping, list(ids))
+                rows += await self._connection.fetch(workflow_jobs.CANCEL_JOBS, stopping, list(ids))
         await self._count(rows)
 
     async def settle(self) -> None:
@@ -106,7 +106,7 @@ class Advance:
         """These steps end without a job's doing."""
         if ended:
             rows = await self._connection.fetch(
-                workflows.END,
+                workflow_steps.END,
                 [end.id for end in ended],
                 [end.state for end in ended],
                 [end.result for end in ended],
@@ -121,9 +121,9 @@ class Advance:
 
     async def resume(self, workflow: uuid.UUID) -> None:
         """Begin what has become ready while nothing was to begin, or has been made ready by a person."""
-        ready = await self._connection.fetch(workflows.READY, workflow)
+        ready = await self._connection.fetch(workflow_steps.READY, workflow)
         await self.begin(ready)
-        for step in await self._connection.fetch(workflows.UNFINISHED_FANS, workflow):
+        for step in await self._connection.fetch(workflow_steps.UNFINISHED_FANS, workflow):
             await self._more(step)
 
     async def stop(self, workflow: uuid.UUID, error: Error, *, state: str = "failing", compensates: bool) -> bool:
@@ -135,18 +135,18 @@ class Advance:
             return False
         self._workflows[workflow].state = state
         self._release.drop(workflow)
-        await self._connection.execute(workflows.CANCEL_STEPS, workflow)
+        await self._connection.execute(workflow_steps.CANCEL_STEPS, workflow)
         await self.cancel_jobs([workflow])
         return True
 
     async def cancel_jobs(self, stopping: Sequence[uuid.UUID]) -> None:
         """Jobs of theirs that have not been started, or were to be tried again, are cancelled."""
-        await self._count(await self._connection.fetch(workflows.CANCEL_JOBS, stopping, None))
+        await self._count(await self._connection.fetch(workflow_jobs.CANCEL_JOBS, stopping, None))
         fans = [row for workflow in stopping for row in await self._unfinished(workflow)]
         await self._finish([step for step in fans if step["ended"] == step["released"]])
 
     async def _unfinished(self, workflow: uuid.UUID) -> list[asyncpg.Record]:
-        return list(await self._connection.fetch(workflows.UNFINISHED_FANS, workflow))
+        return list(await self._connection.fetch(workflow_steps.UNFINISHED_FANS, workflow))
 
     async def _count(self, jobs: Sequence[asyncpg.Record]) -> None:
         """Count ended jobs on their steps; those of earlier runs, and of steps that have ended, count no more."""
@@ -156,7 +156,7 @@ class Advance:
         failed = Counter(job["step_run"] for job in jobs if self._is_failure(job))
         runs = list(ended)
         steps = await self._connection.fetch(
-            workflows.COUNT_ENDS, runs, [ended[run] for run in runs], [failed[run] for run in runs]
+            workflow_steps.COUNT_ENDS, runs, [ended[run] for run in runs], [failed[run] for run in runs]
         )
         for step in steps:
             if step["kind"] != "job" and step["failed"] and step["on_failure"] != "continue":
@@ -170,7 +170,7 @@ class Advance:
 
     async def _succeed_late(self, runs: set[uuid.UUID]) -> None:
         """A person ran the job of a failed step again, and it has succeeded: a workflow that had ended goes on."""
-        for step in await self._connection.fetch(workflows.SUCCEED_LATE, list(runs)):
+        for step in await self._connection.fetch(workflow_steps.SUCCEED_LATE, list(runs)):
             await self.reopen(step["workflow_id"])
 
     async def reopen(self, workflow: uuid.UUID, steps: Sequence[uuid.UUID] = ()) -> None:
@@ -178,8 +178,8 @@ class Advance:
         if not await self._connection.fetch(workflows.REOPEN, workflow):
             return
         self._workflows[workflow].state = "running"
-        await self._connection.fetch(workflows.RESET, workflow, list(steps))
-        await self._connection.execute(workflows.RECOUNT, workflow)
+        await self._connection.fetch(workflow_steps.RESET, workflow, list(steps))
+        await self._connection.execute(workflow_steps.RECOUNT, workflow)
         await self.resume(workflow)
 
     def _is_failure(self, job: asyncpg.Record) -> bool:
@@ -205,9 +205,9 @@ class Advance:
         many = [step["id"] for step in steps if step["kind"] != "job"]
         ended: list[asyncpg.Record] = []
         if single:
-            ended += await self._connection.fetch(workflows.FINISH_JOBS, single)
+            ended += await self._connection.fetch(workflow_steps.FINISH_JOBS, single)
         if many:
-            ended += await self._connection.fetch(workflows.FINISH_FANS, many, payload.LIMIT)
+            ended += await self._connection.fetch(workflow_steps.FINISH_FANS, many, payload.LIMIT)
         await self._ended(ended)
 
     async def _ended(self, ended: Sequence[asyncpg.Record]) -> None:
@@ -219,7 +219,7 @@ class Advance:
             return
         ids, hits = [step["id"] for step in ended], [step["state"] in _HITS for step in ended]
         ready, unmet = [], []
-        for step in await self._connection.fetch(workflows.STEP_ENDED, ids, hits):
+        for step in await self._connection.fetch(workflow_steps.STEP_ENDED, ids, hits):
             if _is_unmet(step):
                 unmet.append(step["id"])
             elif _is_met(step) and self._begins(step["workflow_id"]):
@@ -261,7 +261,7 @@ class Advance:
     async def _undo_next(self, workflow: uuid.UUID) -> None:
         await self._connection.execute(workflows.COMPENSATE, workflow)
         self._workflows[workflow].state = "compensating"
-        undo = await self._connection.fetch(workflows.NEXT_UNDO, workflow)
+        undo = await self._connection.fetch(workflow_steps.NEXT_UNDO, workflow)
         if undo:
             await self.begin(undo)
         else:

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
 import redis.asyncio
 import structlog
 from dramatiq import Actor, Worker
@@ -19,11 +18,11 @@ from dramatiq.errors import Retry
 from dramatiq.middleware import SkipMessage
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
-from db import jobs, pauses
+from db import jobs
 from db.database import Database
 from runtime import catalogue
-from runtime.adoption import Adoption
 from runtime.checkpoints import Checkpoints
+from runtime.claim import Claim
 from runtime.control import Control
 from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("callboard")
 
-_UNKNOWN_ACTOR_DELAY = 30.0  # seconds; a deploy that brings the actor is probably under way
 _ENGINE_POOL = 4  # connections
 _LAST_CLAIMS = 2.0  # seconds that claims on their way get when the worker stops
 _PATIENCE = 30.0  # seconds that a statement of the engine may take
@@ -103,7 +101,6 @@ class Executor:
         self._engine = Database(self.settings, pool=_ENGINE_POOL, patience=_PATIENCE)
         self.redis = redis.asyncio.Redis.from_url(self.settings.redis, socket_timeout=5, socket_connect_timeout=5)
         self.outbox = Outbox(self.database, self.redis, self.settings.dispatch_window)
-        self._adoption = Adoption(self.broker, self._engine)
         self._lease = WorkerLease(
             self._engine, self.settings, sorted(self.broker.queues), self._dramatiq.worker_threads
         )
@@ -121,6 +118,17 @@ class Executor:
             self.grants,
             self.outbox,
             self.broker.broker_id,
+        )
+        self._claim = Claim(
+            self.broker,
+            self.settings,
+            self._engine,
+            self._lease,
+            self.settlement,
+            self.checkpoints,
+            self.pauses,
+            self.grants,
+            self.telemetry,
         )
         self._recycling = self.loop.create_task(recycle(self.settings, self.settlement))
         looks: list[Callable[[], Awaitable[None]]] = [
@@ -222,59 +230,21 @@ class Executor:
         claiming = asyncio.current_task()
         assert claiming is not None
         self._claims.add(claiming)
+        begun: list[Delivery] = []
+        for_threads: list[Delivery] = []
         try:
-            return await self._claim_batch(deliveries)
+            async for claimed in self._claim.won(deliveries):
+                begun += claimed
+                for_threads += self._start_claimed(claimed)
         except Exception:
-            # Nothing was started; the rows still say that somebody has their messages. The reconciler sends them again.
-            log.exception("a batch of messages could not be claimed", count=len(deliveries))
+            # The other rows still say that somebody has their messages. The reconciler sends them again.
+            log.exception("a batch of messages could not be claimed", count=len(deliveries) - len(begun))
             for delivery in deliveries:
-                delivery.free_slot()
-            return []
+                if delivery not in begun:
+                    delivery.free_slot()
         finally:
             self._claims.discard(claiming)
-
-    async def _claim_batch(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        foreign = [delivery for delivery in deliveries if delivery.is_adopted]
-        if foreign:
-            done = await self._adoption.adopt(foreign)
-            self.settlement.drop(done)
-            deliveries = [delivery for delivery in deliveries if delivery not in done]
-        unknown = [delivery for delivery in deliveries if delivery.actor_name not in self.broker.actors]
-        if unknown:
-            await self._put_off(unknown)
-            deliveries = [delivery for delivery in deliveries if delivery not in unknown]
-        await self._lease.registered.wait()
-        deliveries = await self._hold_back(list(deliveries))
-        for delivery in deliveries:
-            delivery.limit = self.broker.limits.of(delivery.actor_name, delivery.args, delivery.kwargs)
-        plain = [delivery for delivery in deliveries if delivery.limit is None]
-        limited = [delivery for delivery in deliveries if delivery.limit is not None]
-        for_threads = await self._start_won(plain, await self._claim(plain))
-        if limited:
-            for_threads += await self._start_won(limited, await self.grants.claim(limited, self.worker))
         return for_threads
-
-    async def _start_won(self, deliveries: list[Delivery], won: dict[uuid.UUID, asyncpg.Record]) -> list[Delivery]:
-        """Start what was claimed and drop the rest. Returns the sync jobs, for the threads."""
-        claimed: list[Delivery] = []
-        lost: list[Delivery] = []
-        for delivery in deliveries:
-            if delivery.job_id not in won:
-                lost.append(delivery)
-                continue
-            row = won.pop(delivery.job_id)  # popped: a second copy in the batch is a duplicate
-            delivery.max_attempts, delivery.releases = row["max_attempts"], row["releases"]
-            delivery.workflow_id = row["workflow_id"]
-            delivery.attempt += 1
-            delivery.claimed_at = self.loop.time()
-            claimed.append(delivery)
-        if lost:
-            self.settlement.drop(lost)
-        again = [delivery for delivery in claimed if delivery.attempt > 1]
-        if again:
-            await self.checkpoints.load(again)
-        self.telemetry.changes.tell(delivery.job_id for delivery in claimed)
-        return self._start_claimed(claimed)
 
     def _start_claimed(self, claimed: list[Delivery]) -> list[Delivery]:
         """Start the async jobs, as far as there is room now. Returns the sync ones."""
@@ -290,41 +260,6 @@ class Executor:
         if self.stopping:  # it began to while the claim was on its way
             self.give_back()
         return for_threads
-
-    async def _claim(self, deliveries: list[Delivery]) -> dict[uuid.UUID, asyncpg.Record]:
-        """The rows of those that are ours now. A claim whose answer was lost is read again."""
-        statement = jobs.CLAIM
-        ids, attempts = [d.job_id for d in deliveries], [d.attempt for d in deliveries]
-
-        async def attempt() -> dict[uuid.UUID, asyncpg.Record]:
-            nonlocal statement
-            async with self._engine.connection() as connection:
-                won = []
-                if statement is jobs.CLAIMED:
-                    won = await connection.fetch(jobs.CLAIMED, ids, attempts, self.worker)
-                statement = jobs.CLAIMED
-                won += await connection.fetch(jobs.CLAIM, ids, attempts, self.worker)
-                return {row["id"]: row for row in won}
-
-        return await patiently("claiming jobs", attempt) if ids else {}
-
-    async def _put_off(self, unknown: list[Delivery]) -> None:
-        """A deploy that brings their actors is probably under way; if none comes they become dead letters."""
-        names = sorted({delivery.actor_name for delivery in unknown})
-        log.warning("no such actor here; its jobs are put off", actors=names, seconds=_UNKNOWN_ACTOR_DELAY)
-        limit = self.settings.unknown_actor_limit
-
-        async def attempt() -> list[asyncpg.Record]:
-            async with self._engine.connection() as connection:
-                ids, attempts = [d.job_id for d in unknown], [d.attempt for d in unknown]
-                return list(await connection.fetch(jobs.PUT_OFF, ids, attempts, _UNKNOWN_ACTOR_DELAY, limit))
-
-        given_up = {row["id"] for row in await patiently("putting off jobs", attempt) if row["state"] == "failed"}
-        for delivery in unknown:
-            if delivery.job_id in given_up:
-                log.error("no worker has known its actor for too long", job=str(delivery), seconds=limit)
-                delivery.fail()
-        self.settlement.drop(unknown)
 
     def _start(self, delivery: Delivery) -> None:
         delivery.time_limit = self.broker.time_limit.seconds(self.broker.actors[delivery.actor_name], delivery)
@@ -383,25 +318,6 @@ class Executor:
         """What was claimed and has not been started goes back, when something is paused; it may be of that."""
         if await self.pauses.look():
             self.give_back()
-
-    async def _hold_back(self, deliveries: list[Delivery]) -> list[Delivery]:
-        """Jobs of paused queues go back, all if this worker drains; those of paused actors wait. Returns the others."""
-        await self.pauses.known.wait()
-        back = [delivery for delivery in deliveries if self.pauses.rests(delivery.source)]
-        of_paused = [d for d in deliveries if d.actor_name in self.pauses.actors and d not in back]
-        if not back and not of_paused:
-            return deliveries
-
-        async def hold(statement: str, held: list[Delivery]) -> set[uuid.UUID]:
-            async with self._engine.connection() as connection:
-                rows = await connection.fetch(statement, [d.job_id for d in held], [d.attempt for d in held])
-                return {row["id"] for row in rows}
-
-        await patiently("giving back jobs of a paused queue", lambda: hold(jobs.UNDISPATCH, back))
-        ids = await patiently("holding jobs of a paused actor", lambda: hold(pauses.BLOCK, of_paused))
-        held = [*back, *(delivery for delivery in of_paused if delivery.job_id in ids)]
-        self.settlement.drop(held)
-        return [delivery for delivery in deliveries if delivery not in held]
 
     async def _look_at_wishes(self) -> None:
         """Do what somebody wants of the jobs that run here."""

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import orjson
 
-from db import workflows
+from db import workflow_jobs, workflow_steps
 from runtime import payload
 from runtime.ids import uuid7
 from runtime.outbox import Outbox, Posted
@@ -66,7 +66,7 @@ class Release:
             else:
                 totals[step["id"]] = 0
                 ended.append(_joined(step["id"], results))
-        begun = await self._connection.fetch(workflows.BEGIN, list(totals), list(totals.values()))
+        begun = await self._connection.fetch(workflow_steps.BEGIN, list(totals), list(totals.values()))
         for step in begun:
             end = await self._start(step, passed.get(step["id"], []))
             if end is not None:
@@ -117,8 +117,8 @@ class Release:
             ))  # fmt: skip
         if len(self.envelopes) < len(rows):
             self.envelopes.append(Notice(WAKE, "enqueued"))
-        await self._connection.execute(workflows.INSERT_JOBS, *map(list, zip(*rows, strict=True)))
-        await self._connection.execute(workflows.RELEASED, list(self._released), list(self._released.values()))
+        await self._connection.execute(workflow_jobs.INSERT_JOBS, *map(list, zip(*rows, strict=True)))
+        await self._connection.execute(workflow_steps.RELEASED, list(self._released), list(self._released.values()))
 
     async def _start(self, step: asyncpg.Record, results: list[str | None]) -> Ended | None:
         """The first jobs of a step that has begun."""
@@ -136,7 +136,7 @@ class Release:
         calls = orjson.loads(step["calls"])
         given = _given(results)
         chunks = range(first // CHUNK, (first + number - 1) // CHUNK + 1)
-        rows = await self._connection.fetch(workflows.ITEMS, step["id"], chunks[0], chunks[-1])
+        rows = await self._connection.fetch(workflow_steps.ITEMS, step["id"], chunks[0], chunks[-1])
         items = [item for row in rows for item in orjson.loads(row["items"])]
         start = first - chunks[0] * CHUNK
         for place, item in enumerate(items[start : start + number], first):
@@ -168,7 +168,7 @@ class Release:
         takers = [step["id"] for step in steps if step["takes_result"] or step["kind"] == "join"]
         passed: defaultdict[uuid.UUID, list[str | None]] = defaultdict(list)
         if takers:
-            for row in await self._connection.fetch(workflows.PASSED, takers):
+            for row in await self._connection.fetch(workflow_steps.PASSED, takers):
                 passed[row["to_id"]].append(row["result"])
         return passed
 
@@ -183,14 +183,14 @@ class Release:
             ))  # fmt: skip
         parts = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
         texts = [orjson.dumps(part).decode() for part in parts]
-        await self._connection.execute(workflows.INSERT_ITEMS, step["id"], list(range(len(texts))), texts)
+        await self._connection.execute(workflow_steps.INSERT_ITEMS, step["id"], list(range(len(texts))), texts)
         return len(items)
 
     async def _already_said(self, waits: list[asyncpg.Record]) -> list[Ended]:
         """Waits for events that came before."""
         if not waits:
             return []
-        found = await self._connection.fetch(workflows.EVENTS, [step["workflow_id"] for step in waits])
+        found = await self._connection.fetch(workflow_steps.EVENTS, [step["workflow_id"] for step in waits])
         said = {(row["workflow_id"], row["name"]): row["payload"] for row in found}
         return [
             Ended(step["id"], "succeeded", said[step["workflow_id"], step["event"]])

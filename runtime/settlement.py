@@ -12,7 +12,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from db import jobs, workflows
+from db import jobs, workflow_jobs
 from db.database import Database
 from runtime.advance import advancing
 from runtime.batch import Batch
@@ -177,7 +177,7 @@ class Settlement:
     async def _succeed_steps(self, connection: asyncpg.Connection, batch: list[Delivery]) -> list[asyncpg.Record]:
         if not batch:
             return []
-        return await self._fetch(connection, workflows.SUCCEED, batch, [d.result for d in batch])
+        return await self._fetch(connection, workflow_jobs.SUCCEED, batch, [d.result for d in batch])
 
     async def _fail(self, connection: asyncpg.Connection, batch: list[Delivery]) -> None:
         failures = [d.failure or _UNKNOWN for d in batch]

@@ -13,7 +13,7 @@ import redis.asyncio
 import structlog
 from redis.exceptions import RedisError
 
-from db import workflows
+from db import workflow_jobs, workflow_steps, workflows
 from db.database import Database
 from runtime.advance import Error, advancing
 from runtime.outbox import Outbox
@@ -47,7 +47,7 @@ class Workflows:
 
     async def _report(self, connection: asyncpg.Connection) -> bool:
         """Tell workflows of jobs that ended untold."""
-        found = await connection.fetch(workflows.UNREPORTED, _AT_ONCE)
+        found = await connection.fetch(workflow_jobs.UNREPORTED, _AT_ONCE)
         if found:
             async with advancing(connection, self._outbox, {row["workflow_id"] for row in found}) as advance:
                 await advance.report([row["id"] for row in found])
@@ -56,10 +56,10 @@ class Workflows:
 
     async def _wake(self, connection: asyncpg.Connection) -> bool:
         """End sleeps; fail waits for events that did not come."""
-        due = await connection.fetch(workflows.DUE_STEPS, _AT_ONCE)
+        due = await connection.fetch(workflow_steps.DUE_STEPS, _AT_ONCE)
         if due:
             async with advancing(connection, self._outbox, {row["workflow_id"] for row in due}) as advance:
-                steps = await connection.fetch(workflows.STEPS_DUE, [row["id"] for row in due])
+                steps = await connection.fetch(workflow_steps.STEPS_DUE, [row["id"] for row in due])
                 await advance.end([_over(step) for step in steps])
         return len(due) == _AT_ONCE
 
@@ -68,7 +68,7 @@ class Workflows:
             error = Error("TimeLimitExceeded", "The workflow did not end within its time limit.")
             is_saga = await connection.fetchval(workflows.IS_SAGA, workflow)
             if await advance.stop(workflow, error, compensates=is_saga):
-                await connection.execute(workflows.WANT_JOBS_CANCELLED, workflow, "its workflow's time is over")
+                await connection.execute(workflow_jobs.WANT_JOBS_CANCELLED, workflow, "its workflow's time is over")
                 log.warning("a workflow exceeded its time limit", workflow=str(workflow))
         try:
             await self._redis.publish(CONTROL, "cancel")

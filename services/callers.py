@@ -77,6 +77,13 @@ class Caller:
         """Whether its key is for this actor and this queue."""
         return (self.actors is None or actor in self.actors) and (self.queues is None or queue in self.queues)
 
+    def require_reach(self, *, actor: str, queue: str) -> None:
+        """Raises Forbidden unless its key is for this actor and this queue."""
+        if not self.reaches(actor=actor, queue=queue):
+            actors = f"the actors {', '.join(sorted(self.actors))}" if self.actors is not None else ""
+            queues = f"the queues {', '.join(sorted(self.queues))}" if self.queues is not None else ""
+            raise Forbidden(f"{self.name} is for {' and '.join(filter(None, (actors, queues)))} only.")
+
     def sees(self, *, owner: str | None, actor: str, queue: str) -> bool:
         """Whether such a job is there for it at all."""
         return (self.sees_all or owner == self.name) and self.reaches(actor=actor, queue=queue)

@@ -25,6 +25,7 @@ from services import audit, jobs
 from services.jobs import Enqueued, Options
 from settings import settings
 
+ACTOR, QUEUE = deliver_email.actor_name, deliver_email.queue_name  # of what `send` enqueues
 MOST_BULK = 10_000  # mails of one call
 MOST_SEARCHED = 20_000  # mails that are looked through for a tag or a template
 

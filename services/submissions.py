@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from actors import broker
 from db import submissions
 from db.models import JobMetadata
-from errors import BadArguments, BadRequest, Forbidden, TooLarge, UnknownActor
+from errors import BadArguments, BadRequest, TooLarge, UnknownActor
 from runtime import payload
 from services import jobs
 from services.callers import Caller
@@ -96,16 +96,9 @@ def _call(caller: Caller, one: Submission) -> Call:
     if one.actor not in broker.actors:
         raise UnknownActor(one.actor, list(broker.actors))
     actor = broker.actors[one.actor]
-    if not caller.reaches(actor=one.actor, queue=one.options.queue or actor.queue_name):
-        raise Forbidden(f"{caller.name} is for {_reach(caller)} only.")
+    caller.require_reach(actor=one.actor, queue=one.options.queue or actor.queue_name)
     payload.encode_arguments(tuple(one.args), one.kwargs)
     return jobs.call(actor, *one.args, **one.kwargs)
-
-
-def _reach(caller: Caller) -> str:
-    actors = f"the actors {', '.join(sorted(caller.actors))}" if caller.actors is not None else ""
-    queues = f"the queues {', '.join(sorted(caller.queues))}" if caller.queues is not None else ""
-    return " and ".join(filter(None, (actors, queues)))
 
 
 async def _enqueue(session: AsyncSession, wanted: Sequence[Submission], calls: Sequence[Call]) -> list[Enqueued]:

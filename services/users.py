@@ -171,8 +171,8 @@ async def _keep_an_admin(session: AsyncSession, name: str) -> None:
 
 
 async def _sign_out(session: AsyncSession, user: User) -> int:
-    ended = await session.execute(delete(UserSession).where(UserSession.user_id == user.id))
-    return int(ended.rowcount)  # type: ignore[attr-defined]
+    ended = delete(UserSession).where(UserSession.user_id == user.id).returning(UserSession.token_hash)
+    return len((await session.scalars(ended)).all())
 
 
 @cache

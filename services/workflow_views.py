@@ -10,7 +10,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
-from db import workflows
+from db import workflow_steps, workflows
 from db.models import Job, Workflow, WorkflowEdge, WorkflowStep
 from errors import NotFound
 
@@ -90,7 +90,7 @@ async def progress(session: AsyncSession, ids: Sequence[uuid.UUID]) -> dict[uuid
 async def current(session: AsyncSession, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
     """The names of up to three steps that run now, of each of these that has any."""
     connection = await session.connection()
-    rows = (await connection.exec_driver_sql(workflows.CURRENT, (list(ids),))).mappings()
+    rows = (await connection.exec_driver_sql(workflow_steps.CURRENT, (list(ids),))).mappings()
     return {uuid.UUID(str(row["workflow_id"])): row["names"] for row in rows}
 
 

@@ -11,7 +11,7 @@ import asyncpg
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import workflows
+from db import workflow_jobs, workflow_steps, workflows
 from errors import BadRequest, Conflict, NotFound
 from runtime import payload
 from runtime.advance import Advance, Error
@@ -97,7 +97,7 @@ async def cancel(
         _require(advance, workflow, "cancelled", "running", "paused")
         error = Error("Cancelled", reason or "A person wanted so.")
         await advance.stop(workflow, error, state="cancelling", compensates=compensate)
-        await connection.execute(workflows.WANT_JOBS_CANCELLED, workflow, reason or "its workflow was cancelled")
+        await connection.execute(workflow_jobs.WANT_JOBS_CANCELLED, workflow, reason or "its workflow was cancelled")
     _note(session, who, "cancel", workflow, reason, compensate=compensate)
 
 
@@ -107,7 +107,7 @@ async def pause(session: AsyncSession, workflow: uuid.UUID, *, who: str, reason:
     async with _advancing(session, connection, workflow) as advance:
         _require(advance, workflow, "paused", "running")
         await connection.execute(workflows.PAUSE, workflow)
-        await connection.execute(workflows.PAUSE_JOBS, workflow, reason or "its workflow was paused")
+        await connection.execute(workflow_jobs.PAUSE_JOBS, workflow, reason or "its workflow was paused")
     _note(session, who, "pause", workflow, reason)
 
 
@@ -117,7 +117,7 @@ async def resume(session: AsyncSession, workflow: uuid.UUID, *, who: str, reason
     async with _advancing(session, connection, workflow) as advance:
         _require(advance, workflow, "resumed", "paused")
         await connection.execute(workflows.RESUME, workflow)
-        await connection.execute(workflows.RESUME_JOBS, workflow)
+        await connection.execute(workflow_jobs.RESUME_JOBS, workflow)
         await advance.lock([workflow])
         await advance.resume(workflow)
     _note(session, who, "resume", workflow, reason)
@@ -130,11 +130,11 @@ async def retry(session: AsyncSession, workflow: uuid.UUID, *, who: str, reason:
     async with _advancing(session, connection, workflow) as advance:
         _require(advance, workflow, "retried", "failed", "cancelled")
         if await connection.fetch(workflows.COMPENSATE_AGAIN, workflow):
-            if not await connection.fetch(workflows.QUEUE_FAILED_JOBS, workflow, True):
+            if not await connection.fetch(workflow_jobs.QUEUE_FAILED_JOBS, workflow, True):
                 raise Conflict(f"What workflow {workflow} could not undo has been deleted since. Undo it by hand.")
             await advance.lock([workflow])
         else:
-            await connection.fetch(workflows.QUEUE_FAILED_JOBS, workflow, False)
+            await connection.fetch(workflow_jobs.QUEUE_FAILED_JOBS, workflow, False)
             await advance.reopen(workflow)
     _note(session, who, "retry", workflow, reason)
 
@@ -145,7 +145,7 @@ async def rerun(session: AsyncSession, workflow: uuid.UUID, step: str, *, who: s
     async with _advancing(session, connection, workflow) as advance:
         _require(advance, workflow, "run again", "succeeded", "failed", "cancelled")
         found = await _step(connection, workflow, step)
-        after = [row["id"] for row in await connection.fetch(workflows.AFTER, found["id"])]
+        after = [row["id"] for row in await connection.fetch(workflow_steps.AFTER, found["id"])]
         await advance.reopen(workflow, after)
     _note(session, who, "rerun", workflow, reason, step=step)
 
@@ -162,7 +162,7 @@ async def skip(
         has_ended = advance.state(workflow) in _ENDED
         if not has_ended and found["state"] in ("failed", "cancelled"):
             raise Conflict(f"The step {step!r} is {found['state']}. Skip it once the workflow has ended.")
-        skipped = await connection.fetch(workflows.SKIP, workflow, step, text)
+        skipped = await connection.fetch(workflow_steps.SKIP, workflow, step, text)
         if not skipped:
             raise Conflict(f"The step {step!r} is {found['state']}. What runs can be cancelled, what is done is done.")
         if has_ended:
@@ -177,14 +177,14 @@ async def signal(session: AsyncSession, workflow: uuid.UUID, event: str, payload
     text = payload.encode_result(payload_)
     connection = await _bare(session)
     async with _advancing(session, connection, workflow) as advance:
-        names = [row["event"] for row in await connection.fetch(workflows.EVENT_NAMES, workflow)]
+        names = [row["event"] for row in await connection.fetch(workflow_steps.EVENT_NAMES, workflow)]
         if event not in names:
             known = ", ".join(names) or "it waits for none"
             raise NotFound(f"Workflow {workflow} does not wait for an event {event!r}. Its events: {known}.")
         _require(advance, workflow, "told of an event", "running", "paused")
-        if not await connection.fetch(workflows.RECEIVE, workflow, event, text, who):
+        if not await connection.fetch(workflow_steps.RECEIVE, workflow, event, text, who):
             raise Conflict(f"Workflow {workflow} was told of {event!r} before. Only the first time counts.")
-        waits = await connection.fetch(workflows.WAITS_FOR, workflow, event)
+        waits = await connection.fetch(workflow_steps.WAITS_FOR, workflow, event)
         await advance.end([Ended(step["id"], "succeeded", text) for step in waits])
     _note(session, who, "event", workflow, "", event=event)
 
@@ -222,7 +222,7 @@ def _require(advance: Advance, workflow: uuid.UUID, done: str, *states: str) -> 
 
 
 async def _step(connection: asyncpg.Connection, workflow: uuid.UUID, name: str) -> asyncpg.Record:
-    found = await connection.fetchrow(workflows.STEP, workflow, name)
+    found = await connection.fetchrow(workflow_steps.STEP, workflow, name)
     if found is None:
         raise NotFound(f"Workflow {workflow} has no step {name!r}. `callboard workflows show {workflow}` lists them.")
     return found
@@ -256,7 +256,7 @@ async def _write(session: AsyncSession, connection: asyncpg.Connection, workflow
         return [value(step) for step in steps]
 
     await connection.execute(
-        workflows.INSERT_STEPS, workflow, ids,
+        workflow_steps.INSERT_STEPS, workflow, ids,
         column(lambda step: step.number), column(lambda step: step.name), column(lambda step: step.kind),
         column(lambda step: step.state), column(lambda step: step.join), column(lambda step: step.on_failure),
         column(lambda step: payload.encode(step.calls)), column(lambda step: payload.encode(step.args)),
@@ -268,14 +268,14 @@ async def _write(session: AsyncSession, connection: asyncpg.Connection, workflow
     )  # fmt: skip
     edges = [(ids[one], step.id, place) for step in steps for place, one in enumerate(step.after)]
     if edges:
-        await connection.execute(workflows.INSERT_EDGES, *map(list, zip(*edges, strict=True)))
+        await connection.execute(workflow_steps.INSERT_EDGES, *map(list, zip(*edges, strict=True)))
     for step in steps:
         if isinstance(step.items, Select):
             await _write_query(session, connection, step, step.items)
         elif step.items:
             chunks = range(0, len(step.items), CHUNK)
             texts = [payload.encode(list(step.items[start : start + CHUNK])) for start in chunks]
-            await connection.execute(workflows.INSERT_ITEMS, step.id, list(range(len(texts))), texts)
+            await connection.execute(workflow_steps.INSERT_ITEMS, step.id, list(range(len(texts))), texts)
 
 
 async def _write_query(
@@ -288,6 +288,6 @@ async def _write_query(
         items = [row[0] if len(row) == 1 else dict(row._mapping) for row in rows]  # noqa: SLF001 (its public name)
         for index, item in enumerate(items, total):
             payload.check(item, f"{step.name}: row {index} of its query")
-        await connection.execute(workflows.INSERT_ITEMS, step.id, [chunk], [payload.encode(items)])
+        await connection.execute(workflow_steps.INSERT_ITEMS, step.id, [chunk], [payload.encode(items)])
         total, chunk = total + len(items), chunk + 1
-    await connection.execute(workflows.SET_TOTAL, step.id, total)
+    await connection.execute(workflow_steps.SET_TOTAL, step.id, total)

@@ -22,8 +22,14 @@ PREFIX = "/dramatiq"
 log = structlog.get_logger(__name__)
 
 
-class _MaskedJob(Job):  # type: ignore[misc]
+class _MaskedJob:
     """A message as it may be shown. `message` is the whole one, which its forms put back into the queue."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._job, name)
 
     @property
     def args(self) -> list[Any]:
@@ -43,14 +49,22 @@ class _MaskedJob(Job):  # type: ignore[misc]
     __repr__ = __str__
 
 
-class _MaskedInterface(RedisInterface):  # type: ignore[misc]
-    def get_jobs(self, queue_name: str, cursor: int = 0) -> Any:
-        following, jobs = super().get_jobs(queue_name, cursor)
-        return following, [_MaskedJob.from_message(job.message) for job in jobs]
+class _MaskedInterface:
+    """What the pages read and do, its messages masked."""
 
-    def get_job(self, queue_name: str, message_id: str) -> Any:
-        job = super().get_job(queue_name, message_id)
-        return job and _MaskedJob.from_message(job.message)
+    def __init__(self, whole: RedisInterface) -> None:
+        self._whole = whole
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._whole, name)
+
+    def get_jobs(self, queue_name: str, cursor: int = 0) -> tuple[int | None, list[_MaskedJob]]:
+        following, jobs = self._whole.get_jobs(queue_name, cursor)
+        return following, [_MaskedJob(job) for job in jobs]
+
+    def get_job(self, queue_name: str, message_id: str) -> _MaskedJob | None:
+        job = self._whole.get_job(queue_name, message_id)
+        return job and _MaskedJob(job)
 
 
 class Dashboard:
@@ -58,7 +72,7 @@ class Dashboard:
 
     def __init__(self, broker: RedisBroker) -> None:
         dashboard = DashboardApp(broker, PREFIX)
-        dashboard.iface = _MaskedInterface(broker)
+        dashboard.iface = _MaskedInterface(dashboard.iface)
         self._wsgi = WSGIMiddleware(dashboard)
         self._app = cast("ASGIApp", self._wsgi)  # typed by its own names for the same shapes
         self._guarded = SecurityHeaders(

@@ -11,6 +11,7 @@ import orjson
 
 from actors.webhook import routing
 from actors.webhook.disabling import disable
+from actors.webhook.ledger import Attempt, Wanted, ledger
 from actors.webhook.sealed import open_json, open_secrets
 from db import webhooks
 from errors import BadArguments, DeliveryError, LeaseLost, NotFound, Rejected
@@ -98,15 +99,15 @@ async def deliver_webhook(*, delivery: str, endpoint: str) -> dict[str, Any]:
 async def _claim(job: Job, delivery: uuid.UUID) -> asyncpg.Record | None:
     """The delivery, if this run has it now. None: it has ended, or another run has it. Raises Snooze until it may be
     sent, and ends it if it may not."""
+    row = await ledger(job.database).claim(Wanted(delivery, job.id, job.attempt))
+    if row is None or row["number"] is not None:
+        return row
+    if row["quiet_for"] is not None and row["quiet_for"] > 0 and not row["is_disabled"]:
+        raise job.Snooze(row["quiet_for"] * (1 + _FLUSH * (job.id.int % 997) / 997))
     async with job.database.connection() as connection:
-        row = await connection.fetchrow(webhooks.CLAIM, delivery, job.id, job.attempt)
-        if row is None or row["number"] is not None:
-            return row
         if row["is_disabled"]:
             await connection.fetchval(webhooks.END, delivery, job.attempt, "skipped")
             raise job.Cancel("Its endpoint is disabled. Enable it, then replay what was skipped.")
-        if row["quiet_for"] is not None and row["quiet_for"] > 0:
-            raise job.Snooze(row["quiet_for"] * (1 + _FLUSH * (job.id.int % 997) / 997))
         wait = row["slot_in"]
         if wait is None:
             wait = await connection.fetchval(webhooks.TAKE_SLOT, delivery, row["endpoint_id"])
@@ -162,16 +163,15 @@ async def _conclude(
     raise job.Retry(delay, _told(answer))
 
 
-async def _record(job: Job, attempt: tuple[Any, ...]) -> None:
-    async with job.database.connection() as connection:
-        if await connection.fetchval(webhooks.RECORD, *attempt) is None:
-            raise LeaseLost(f"Run {job.attempt} of job {job.id} was given up.")
+async def _record(job: Job, attempt: Attempt) -> None:
+    if not await ledger(job.database).record(attempt):
+        raise LeaseLost(f"Run {job.attempt} of job {job.id} was given up.")
 
 
-async def _record_and_more(job: Job, row: asyncpg.Record, attempt: tuple[Any, ...], reason: str | None) -> None:
+async def _record_and_more(job: Job, row: asyncpg.Record, attempt: Attempt, reason: str | None) -> None:
     """The attempt, together with the next of an ordered endpoint and the end of an endpoint."""
     async with job.transaction(checkpoint=None) as session:
-        if not await routing.fetch(session, webhooks.RECORD, *attempt):
+        if not await routing.fetch(session, webhooks.RECORD, *attempt.columns()):
             raise LeaseLost(f"Run {job.attempt} of job {job.id} was given up.")
         if reason and row["endpoint_id"]:
             await disable(session, row["endpoint_id"], reason)
@@ -200,18 +200,21 @@ def _attempt(
     outcome: str | None,
     failures: int,
     delay: float | None,
-) -> tuple[Any, ...]:
-    """The parameters of RECORD."""
+) -> Attempt:
     row = claimed.row
     quiet = verdict.quiet if outcome is None else None
-    first = (row["id"], job.attempt, outcome, failures, delay, row["now"], row["url"])
     headers = orjson.dumps(claimed.shown_headers(sent)).decode()
+    made = Attempt(row["id"], job.attempt, outcome, failures, delay, row["now"], row["url"], headers, quiet=quiet)
     if isinstance(answer, DeliveryError):
-        return (*first, headers, None, answer.code, str(answer)[:1000], None, None, False, None, None, quiet)
-    return (
-        *first, headers, answer.status, None, None, _kept_headers(answer), answer.text, answer.truncated,
-        answer.address, orjson.dumps(answer.timings.as_json()).decode(), quiet,
-    )  # fmt: skip
+        return made._replace(code=answer.code, error=str(answer)[:1000])
+    return made._replace(
+        status=answer.status,
+        response_headers=_kept_headers(answer),
+        response_body=answer.text,
+        truncated=answer.truncated,
+        address=answer.address,
+        timings=orjson.dumps(answer.timings.as_json()).decode(),
+    )
 
 
 def _kept_headers(answer: Response) -> str:

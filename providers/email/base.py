@@ -5,6 +5,7 @@ from typing import Protocol
 
 from providers.email.message import Message
 from providers.email.receipt import Receipt
+from providers.http import Progress
 
 
 class Provider(Protocol):
@@ -14,8 +15,9 @@ class Provider(Protocol):
     def name(self) -> str:
         """As it stands in receipts, and in the setting EMAIL_PROVIDER."""
 
-    async def send(self, message: Message, recipients: Sequence[str]) -> Receipt:
-        """Send to these of the message's recipients; the headers name all of them.
+    async def send(self, message: Message, recipients: Sequence[str], progress: Progress | None = None) -> Receipt:
+        """Send to these of the message's recipients; the headers name all of them. Who may be cancelled meanwhile
+        gives a `progress`, and learns from it whether somebody may have got it.
 
         Returns a receipt when somebody was accepted. Otherwise raises one of
         NotSent    nobody got it, and another try may go better

@@ -10,6 +10,7 @@ from pathlib import Path
 from errors import NotSent
 from providers.email.message import Message
 from providers.email.receipt import Receipt
+from providers.http import Progress
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class FileProvider:
     folder: Path
     name: str = "file"
 
-    async def send(self, message: Message, recipients: Sequence[str]) -> Receipt:
+    async def send(self, message: Message, recipients: Sequence[str], progress: Progress | None = None) -> Receipt:
         path = self.folder / f"{message.id}.eml"
         try:
             await asyncio.to_thread(_write, path, message.as_bytes())

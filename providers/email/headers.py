@@ -9,52 +9,56 @@ then only broken at their spaces.
 import re
 from collections.abc import Iterable
 from email.header import Header
-from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
-from email.policy import SMTP, Policy
+from email.headerregistry import Address, BaseHeader
+from email.policy import EmailPolicy
 from email.utils import quote
 from textwrap import wrap
 from typing import Any
 
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")  # what needs no quotes (RFC 5322, section 3.2.3)
+_LONGEST = 78  # characters of a line (RFC 5322, section 2.1.1)
+_SPLIT = "content-disposition"  # a file's name may be longer than a line can be (RFC 2231, section 3)
 
 
-class _ReadyHeader(UnstructuredHeader, BaseHeader):
-    """A header whose text is ready to be sent."""
+class _ReadyHeaders(EmailPolicy):
+    """Headers whose texts are ready to be sent. The standard library's own would be parsed, each in a class that is
+    made for it, which takes longer than all the rest of a mail; it has those with files' names."""
 
-    @classmethod
-    def parse(cls, value: str, kwds: dict[str, Any]) -> None:
-        kwds["decoded"], kwds["parse_tree"] = value, None
+    def header_max_count(self, name: str) -> int | None:
+        return None
 
-    def fold(self, *, policy: Policy) -> str:
-        start = f"{self.name}: "
+    def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
+        if name.lower() == _SPLIT:
+            return super().header_store_parse(name, value)
+        if "\r" in value or "\n" in value:
+            raise ValueError(f"The header {name} contains a line break.")
+        return name, value
+
+    def header_fetch_parse(self, name: str, value: Any) -> Any:
+        return value
+
+    def fold(self, name: str, value: Any) -> str:
+        if isinstance(value, BaseHeader):
+            return value.fold(policy=self)
+        start = f"{name}: "
+        if len(start) + len(value) <= _LONGEST:
+            return f"{start}{value}{self.linesep}"
         lines = wrap(
-            self, 78, initial_indent=start, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False
+            value,
+            _LONGEST,
+            initial_indent=start,
+            subsequent_indent=" ",
+            break_long_words=False,
+            break_on_hyphens=False,
         )
-        return policy.linesep.join(lines or [start]) + policy.linesep
+        return self.linesep.join(lines or [start]) + self.linesep
 
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        return self.fold(name, value).encode("utf-8" if self.utf8 else "ascii")
 
-class _KeptRegistry(HeaderRegistry):
-    """The standard library's makes a new class for each header of each mail, which takes longer than the header."""
-
-    def __init__(self) -> None:
-        super().__init__(default_class=_ReadyHeader)
-        self._kept: dict[str, type[BaseHeader]] = {}
-
-    def __getitem__(self, name: str) -> type[BaseHeader]:
-        kept = self._kept.get(name)
-        if kept is None:
-            kept = super().__getitem__(name)
-            if len(self._kept) < 100:  # names are others' to choose
-                self._kept[name] = kept
-        return kept
-
-
-_registry = _KeptRegistry()
-for _name in ("from", "to", "cc", "reply-to", "subject", "message-id"):
-    _registry.map_to_type(_name, _ReadyHeader)
 
 # Bodies are encoded to seven bits, so that no server on the way has to offer 8BITMIME or rewrites a signed part.
-SEVEN_BIT = SMTP.clone(cte_type="7bit", header_factory=_registry)
+SEVEN_BIT = _ReadyHeaders(linesep="\r\n", cte_type="7bit")
 
 
 def text_header(text: str) -> str:

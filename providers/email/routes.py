@@ -12,6 +12,7 @@ from providers.email.file import FileProvider
 from providers.email.message import Message
 from providers.email.receipt import Receipt
 from providers.email.smtp import SmtpProvider
+from providers.http import Progress
 from settings import Settings
 
 PROVIDERS = ("file", "smtp", "sendgrid", "ses")
@@ -48,18 +49,26 @@ def _routes(settings: Settings) -> list[tuple[str, tuple[str, ...]]]:
     return found
 
 
-async def fail_over(settings: Settings, names: Sequence[str], message: Message, recipients: Sequence[str]) -> Receipt:
+async def fail_over(
+    settings: Settings,
+    names: Sequence[str],
+    message: Message,
+    recipients: Sequence[str],
+    progress: Progress | None = None,
+) -> Receipt:
     """Send by the first of them that takes it; the next is asked only when this one surely has sent nothing.
 
     Raises what the last one asked raised: NotSent, Rejected (no other would take it either) or Ambiguous.
     """
     *others, last = names
+    progress = progress or Progress()
     for name in others:
         try:
-            return await _provider(settings, name).send(message, recipients)
+            return await _provider(settings, name).send(message, recipients, progress)
         except (NotSent, ChannelRefused) as error:
+            progress.has_left = False
             log.warning("a provider did not take a mail; the next is asked", provider=name, error=str(error))
-    return await _provider(settings, last).send(message, recipients)
+    return await _provider(settings, last).send(message, recipients, progress)
 
 
 def _provider(settings: Settings, name: str) -> Provider:

@@ -68,7 +68,7 @@ class SendGridProvider:
     def _turns(self) -> asyncio.Semaphore:
         return asyncio.Semaphore(CONNECTIONS)
 
-    async def send(self, message: Message, recipients: Sequence[str]) -> Receipt:
+    async def send(self, message: Message, recipients: Sequence[str], progress: http.Progress | None = None) -> Receipt:
         async with self._turns:
             response = await self.client.request(
                 "POST",
@@ -80,6 +80,7 @@ class SendGridProvider:
                 body=orjson.dumps(request_of(message, recipients)),
                 deadline=DEADLINE,
                 most=MOST_REPLY,
+                progress=progress,
             )
         if response.is_success:
             own_id = response.header("X-Message-Id")

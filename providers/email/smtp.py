@@ -29,6 +29,7 @@ from pydantic import SecretStr
 from errors import Ambiguous, ChannelRefused, NotSent, Rejected
 from providers.email.message import Message
 from providers.email.receipt import Receipt, Reply, refusal
+from providers.http import Progress
 
 START_INPUT = 354
 CLOSING = 421
@@ -58,15 +59,15 @@ class SmtpProvider:
     tls: ssl.SSLContext | None = None  # the system's authorities if None
     name: str = "smtp"
 
-    async def send(self, message: Message, recipients: Sequence[str]) -> Receipt:
+    async def send(self, message: Message, recipients: Sequence[str], progress: Progress | None = None) -> Receipt:
         async with self._turns:
-            return await self._send(message, recipients)
+            return await self._send(message, recipients, progress or Progress())
 
     @cached_property
     def _turns(self) -> asyncio.Semaphore:
         return asyncio.Semaphore(self.connections)
 
-    async def _send(self, message: Message, recipients: Sequence[str]) -> Receipt:
+    async def _send(self, message: Message, recipients: Sequence[str], progress: Progress) -> Receipt:
         content = message.as_bytes()
         with self._nobody_got_it():
             line = await self._begin(message, len(content))
@@ -74,7 +75,7 @@ class SmtpProvider:
             with self._nobody_got_it():
                 refused = await _name_recipients(line.client, message, recipients)
                 self._require_one(recipients, refused)
-                protocol = await _send_content(line.client, content)
+                protocol = await _send_content(line.client, content, progress)
             reply = await self._final_reply(protocol)
         except BaseException:
             line.client.close()  # in the middle of something: good for nothing more
@@ -256,7 +257,7 @@ async def _name_recipients(client: SMTP, message: Message, recipients: Sequence[
     return refused
 
 
-async def _send_content(client: SMTP, content: bytes) -> SMTPProtocol:
+async def _send_content(client: SMTP, content: bytes, progress: Progress) -> SMTPProtocol:
     """Write the message, its final dot included, and return whom to ask for the reply.
 
     Not `client.data()`: its errors do not tell whether the message had been written.
@@ -266,6 +267,7 @@ async def _send_content(client: SMTP, content: bytes) -> SMTPProtocol:
         raise SMTPDataError(response.code, response.message)
     if client.protocol is None:
         raise SMTPServerDisconnected("Connection lost")
+    progress.has_left = True
     client.protocol.write(re.sub(rb"(?m)^\.", b"..", content) + b".\r\n")
     return client.protocol
 

@@ -3,8 +3,8 @@
     client(settings())                          the one of this process
     await client.request("POST", url, ...)      one request, one Response, whatever its status
 
-It is httpx's own network layer (httpcore) without the layers in which redirects, cookies, decompression and proxies
-from the environment live: what is not there cannot be tricked. What is added:
+It is HTTP/1.1 as h11 speaks it, over connections of our own, without the layers in which redirects, cookies,
+decompression and proxies from the environment live: what is not there cannot be tricked. What there is:
 
     deadline    for the whole request, from the name's look-up to the last byte, not for each read
     size        no more of the response is read than asked for; headers up to 100 KiB
@@ -17,6 +17,7 @@ from functools import cache
 
 from providers.http.address import Networks
 from providers.http.client import GuardedClient
+from providers.http.progress import Progress
 from providers.http.resolver import FixedResolver, Resolver, SystemResolver
 from providers.http.response import Response, Timings
 from providers.http.url import Destinations, check_headers
@@ -27,6 +28,7 @@ __all__ = [
     "FixedResolver",
     "GuardedClient",
     "Networks",
+    "Progress",
     "Resolver",
     "Response",
     "SystemResolver",

@@ -2,22 +2,20 @@
 
 import asyncio
 import ssl
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import httpcore
+import h11
 import httpx
 
-from errors import Ambiguous, BadArguments, ConfigurationError, NotSent, Rejected
-from providers.http.backend import GuardedBackend
+from errors import Ambiguous, BadArguments, ConfigurationError, NotSent
+from providers.http.dialing import Dialer, DirectDialer, Origin, ProxyDialer
+from providers.http.exchange import Exchange, Headers
+from providers.http.idle import Idle
+from providers.http.progress import Progress
 from providers.http.resolver import Resolver, SystemResolver
-from providers.http.response import Response, Timings
+from providers.http.response import Response
 from providers.http.url import Destinations, check_headers
-
-_IDLE = 5.0  # seconds a connection is kept for the next request; servers close theirs after about that time
-_KEPT = 100  # idle connections
 
 
 class GuardedClient:
@@ -35,15 +33,13 @@ class GuardedClient:
         own to decide. `ca_file` holds authorities (PEM) to trust besides the machine's. Raises ConfigurationError."""
         self.destinations = destinations
         self._has_proxy = proxy is not None
-        context = _tls(ca_file)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            proxy=_proxy(proxy),
-            max_connections=None,  # how much is sent at once is the callers' to bound: here nobody waits for a place
-            max_keepalive_connections=_KEPT,
-            keepalive_expiry=_IDLE,
-            network_backend=None if proxy else GuardedBackend(destinations, resolver or SystemResolver()),
+        tls = _tls(ca_file)
+        self._dialer: Dialer = (
+            DirectDialer(destinations, resolver or SystemResolver(), tls)
+            if proxy is None
+            else ProxyDialer(httpx.Proxy(proxy), tls)
         )
+        self._idle = Idle()
 
     async def request(
         self,
@@ -54,8 +50,10 @@ class GuardedClient:
         body: bytes = b"",
         deadline: float,
         most: int = 64 * 1024,
+        progress: Progress | None = None,
     ) -> Response:
-        """Send one request, once. `deadline` is in seconds, for all of it; of the body `most` bytes are read.
+        """Send one request, once. `deadline` is in seconds, for all of it; of the body `most` bytes are read. Who may
+        be cancelled meanwhile gives a `progress`, and learns from it whether anything has left.
 
         Raises BadArguments for a URL or headers that may not be, and otherwise, each with a `code`:
             NotSent     dns, connect, tls, timeout_connect, proxy     nothing of it has left
@@ -64,22 +62,88 @@ class GuardedClient:
         """
         target = self.destinations.check(url)
         check_headers(headers or {})
-        attempt = _Attempt(_request(method, target, headers or {}, body), self._has_proxy)
+        attempt = _Attempt(method, target, headers or {}, body, progress or Progress())
         try:
             async with asyncio.timeout(deadline):
-                return await attempt.run(self._pool, most)
+                await attempt.run(self._dialer, self._idle, most)
         except TimeoutError as error:
-            if attempt.response is not None:  # the answer was there; the rest of its body was not
-                return attempt.finish(truncated=True)
-            raise attempt.failed(error, f"no answer within {deadline:g} s") from error
+            if attempt.head is None:  # else the answer was there; the rest of its body was not
+                raise attempt.failed(error, str(error) or f"no answer within {deadline:g} s") from error
+        except h11.LocalProtocolError as error:
+            raise BadArguments(f"The request cannot be sent: {error}.") from error
+        except (h11.RemoteProtocolError, OSError) as error:
+            if attempt.head is None:
+                raise attempt.failed(error, str(error) or type(error).__name__) from error
+        return attempt.response(None if self._has_proxy else attempt.address)
 
     async def close(self) -> None:
         """Let go of the connections."""
-        await self._pool.aclose()
+        self._idle.close()
 
 
-def _request(method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes) -> httpcore.Request:
-    """The request with the headers that are the client's own."""
+class _Attempt:
+    """One request under way."""
+
+    def __init__(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes, progress: Progress
+    ) -> None:
+        self._method, self._url, self._body = method.encode("ascii"), url, body
+        self._headers = _all_headers(method, url, headers, body)
+        self._progress = progress
+        self._received = bytearray()
+        self._is_truncated = True  # until all is read
+        self.address: str | None = None
+        self.head: h11.Response | None = None
+
+    async def run(self, dialer: Dialer, idle: Idle, most: int) -> None:
+        """Whatever goes wrong, what came until then is kept."""
+        origin = Origin.of(self._url)
+        exchange = idle.take(origin) or Exchange(await dialer.connect(origin, self._progress))
+        try:
+            self.address = exchange.wire.peer
+            headers = [*self._headers, *dialer.headers(self._url)]
+            self._progress.has_left = True
+            await exchange.send(self._method, dialer.target(self._url), headers, self._body)
+            self._progress.timings.sent = self._progress.elapsed()
+            self.head = await exchange.answer()
+            self._progress.timings.first_byte = self._progress.elapsed()
+            await self._read(exchange, most)
+        finally:
+            if self._is_truncated or not exchange.start_next():
+                exchange.wire.close()
+            else:
+                idle.keep(origin, exchange)
+
+    async def _read(self, exchange: Exchange, most: int) -> None:
+        """Read the body up to the limit. Each piece is looked at as it comes."""
+        while (piece := await exchange.piece()) is not None:
+            self._received += piece[: most - len(self._received) + 1]
+            if len(self._received) > most:
+                del self._received[most:]
+                return
+        self._is_truncated = False
+
+    def response(self, address: str | None) -> Response:
+        """What came of the answer."""
+        assert self.head is not None
+        timings = self._progress.timings
+        timings.total = self._progress.elapsed()
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.head.headers.raw_items()]
+        return Response(self.head.status_code, headers, bytes(self._received), self._is_truncated, address, timings)
+
+    def failed(self, error: BaseException, why: str) -> NotSent | Ambiguous:
+        """What it means that no answer came."""
+        host = self._url.raw_host.decode("ascii", "replace")
+        is_late = isinstance(error, TimeoutError)
+        if self._progress.has_left:
+            code = "timeout_total" if is_late else "protocol" if isinstance(error, h11.RemoteProtocolError) else "reset"
+            return Ambiguous(f"The answer of {host} was lost: {why}.", code=code)
+        code = "timeout_connect" if is_late else "tls" if self._progress.is_securing else "connect"
+        return NotSent(f"No connection to {host}: {why}.", code=code)
+
+
+def _all_headers(method: str, url: httpx.URL, given: Mapping[str, str], body: bytes) -> Headers:
+    """The request's headers, with those that are the client's own."""
     own = {
         "Host": url.netloc.decode("ascii"),
         "Accept": "*/*",
@@ -88,106 +152,14 @@ def _request(method: str, url: httpx.URL, headers: Mapping[str, str], body: byte
     }
     if body or method not in ("GET", "HEAD"):
         own["Content-Length"] = str(len(body))
-    given = {name.lower() for name in headers}
-    every = [(name, value) for name, value in own.items() if name.lower() not in given] + list(headers.items())
-    return httpcore.Request(
-        method.encode("ascii"),
-        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-        headers=[(name.encode("ascii"), value.encode("ascii")) for name, value in every],
-        content=body,
-    )
-
-
-class _Attempt:
-    """One request under way: how far it has come decides what a failure means."""
-
-    def __init__(self, request: httpcore.Request, through_proxy: bool) -> None:
-        self._request, self._through_proxy = request, through_proxy
-        self._request.extensions["trace"] = self._trace
-        self._start = time.perf_counter()
-        self._has_left = False
-        self._securing = False
-        self._timings = Timings()
-        self._body = bytearray()
-        self._address: str | None = None
-        self.response: httpcore.Response | None = None
-
-    async def run(self, pool: httpcore.AsyncConnectionPool, most: int) -> Response:
-        try:
-            self.response = await pool.handle_async_request(self._request)
-            self._timings.first_byte = self._elapsed()
-            self._address = None if self._through_proxy else _peer(self.response)
-            try:
-                truncated = await self._read(self.response, most)
-            finally:
-                await self.response.aclose()
-        except (httpcore.LocalProtocolError, httpcore.UnsupportedProtocol) as error:
-            raise BadArguments(f"The request cannot be sent: {error}.") from error
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.ProxyError,
-                OSError) as error:  # fmt: skip
-            if self.response is not None:
-                return self.finish(truncated=True)
-            raise self.failed(error, str(error) or type(error).__name__) from error
-        return self.finish(truncated)
-
-    async def _read(self, response: httpcore.Response, most: int) -> bool:
-        """Read the body up to the limit; whether there was more. Each piece is looked at as it comes."""
-        async for piece in response.aiter_stream():
-            self._body += piece[: most - len(self._body) + 1]
-            if len(self._body) > most:
-                del self._body[most:]
-                return True
-        return False
-
-    def finish(self, truncated: bool) -> Response:
-        response = self.response
-        assert response is not None
-        self._timings.total = self._elapsed()
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
-        return Response(response.status, headers, bytes(self._body), truncated, self._address, self._timings)
-
-    def failed(self, error: BaseException, why: str) -> NotSent | Ambiguous | Rejected:
-        """What it means that no answer came."""
-        host = self._request.url.host.decode("ascii", "replace")
-        late = isinstance(error, TimeoutError | httpcore.TimeoutException)
-        if self._has_left:
-            late_or_cut = (
-                "timeout_total" if late else "protocol" if isinstance(error, httpcore.ProtocolError) else "reset"
-            )
-            code = "reset" if "disconnected" in why else late_or_cut
-            return Ambiguous(f"The answer of {host} was lost: {why}.", code=code)
-        if isinstance(error, httpcore.ProxyError):
-            return NotSent(f"The outgoing proxy did not let the request to {host} pass: {why}.", code="proxy")
-        if late:
-            return NotSent(f"No connection to {host}: {why}.", code="timeout_connect")
-        return NotSent(f"No connection to {host}: {why}.", code="tls" if self._securing else "connect")
-
-    def _elapsed(self) -> float:
-        return time.perf_counter() - self._start
-
-    async def _trace(self, event: str, info: dict[str, Any]) -> None:
-        """httpcore says how far it is. Its request to a proxy (CONNECT) is none of ours."""
-        if event == "connection.start_tls.started":
-            self._securing = True
-        elif event == "connection.start_tls.complete":
-            self._securing = False
-            self._timings.secured = self._elapsed()
-        elif event == "connection.connect_tcp.complete":
-            self._timings.connected = self._elapsed()
-        elif event.endswith("send_request_headers.started"):
-            self._has_left = info["request"].method != b"CONNECT"
-        elif event.endswith("send_request_body.complete"):
-            self._timings.sent = self._elapsed()
-
-
-def _peer(response: httpcore.Response) -> str | None:
-    stream: httpcore.AsyncNetworkStream = response.extensions["network_stream"]
-    peer = stream.get_extra_info("server_addr")
-    return str(peer[0]) if peer else None
+    names = {name.lower() for name in given}
+    every = [(name, value) for name, value in own.items() if name.lower() not in names] + list(given.items())
+    return [(name.encode("ascii"), value.encode("ascii")) for name, value in every]
 
 
 def _tls(ca_file: Path | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
     if ca_file is not None:
         try:
             context.load_verify_locations(ca_file)
@@ -196,18 +168,3 @@ def _tls(ca_file: Path | None) -> ssl.SSLContext:
                 f"OUTGOING_CA_FILE: {ca_file} cannot be read as certificates (PEM): {error}."
             ) from error
     return context
-
-
-def _proxy(url: str | None) -> httpcore.Proxy | None:
-    if url is None:
-        return None
-    parsed = httpx.Proxy(url)
-    return httpcore.Proxy(
-        httpcore.URL(
-            scheme=parsed.url.raw_scheme,
-            host=parsed.url.raw_host,
-            port=parsed.url.port,
-            target=parsed.url.raw_path,
-        ),
-        auth=parsed.raw_auth,
-    )

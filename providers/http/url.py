@@ -5,13 +5,14 @@ import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import httpx
 
 from errors import BadArguments
 from providers.http.address import Address, Networks, is_public
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 _LONGEST = 2048  # characters of a URL
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]+(%[A-Za-z0-9]+)?")
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
@@ -36,6 +37,10 @@ class Destinations:
 
         A name is not looked up here: where it leads to is checked for each connection.
         """
+        return _checked(self, url, path)
+
+    def parse(self, url: str, path: str) -> httpx.URL:
+        """`check`, anew each time."""
         parsed = _parse(url, path)
         if parsed.scheme not in self.schemes:
             raise BadArguments(
@@ -56,7 +61,7 @@ class Destinations:
         return parsed
 
     def _check_port(self, url: httpx.URL, path: str) -> None:
-        port = url.port or _DEFAULT_PORTS[url.scheme]
+        port = url.port or DEFAULT_PORTS[url.scheme]
         if not 0 < port < 65536:
             raise BadArguments(f"{path} has the port {port}, which no host has.", path)
         if self.ports is not None and port not in self.ports:
@@ -66,6 +71,12 @@ class Destinations:
     def allows(self, address: Address) -> bool:
         """Whether a connection to this address may be made."""
         return address in self.private or is_public(address)
+
+
+@lru_cache(maxsize=1_000)
+def _checked(destinations: Destinations, url: str, path: str) -> httpx.URL:
+    """Most requests go to an address that one went to before."""
+    return destinations.parse(url, path)
 
 
 def _parse(url: str, path: str) -> httpx.URL:

@@ -149,7 +149,7 @@ async def test_an_event_settles_a_mail_of_which_nobody_knew(
     await record(client, mail, [kind])
     assert await status_of(client, mail) == becomes
     async with client.database.connection() as connection:
-        assert await connection.fetchrow(emails.CLAIM, mail, mail, 2, True) is None
+        assert await connection.fetchrow(emails.CLAIM, [mail], [mail], [2], [True]) is None
 
 
 async def test_a_mail_is_found_by_its_providers_id(client: Client) -> None:

@@ -2,6 +2,8 @@
 
 import base64
 import email
+import hashlib
+import hmac
 import json
 import uuid
 from collections.abc import Iterator
@@ -10,12 +12,13 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 from moto.backends import get_backend
+from moto.server import ThreadedMotoServer
 
 from errors import Ambiguous, ChannelRefused, NotSent, Rejected
 from providers.email import Message, Receipt, read_message
 from providers.email.ses import SesProvider
+from providers.http import Destinations, GuardedClient, Networks
 from tests.http.hostile import answer, receiver
 
 
@@ -33,33 +36,68 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def amazon() -> Iterator[Any]:
-    """Moto's SES, in which stage@example.org is verified."""
-    with mock_aws():
-        boto3.client("sesv2", region_name="eu-central-1").create_email_identity(EmailIdentity="stage@example.org")
-        yield get_backend("ses")["123456789012"]["eu-central-1"]
+def amazon() -> Iterator[tuple[str, Any]]:
+    """Moto's server, and its SES, in which stage@example.org is verified."""
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    ses = get_backend("ses")["123456789012"]["eu-central-1"]
+    ses.reset()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    client = boto3.client("sesv2", region_name="eu-central-1", endpoint_url=url)
+    client.create_email_identity(EmailIdentity="stage@example.org")
+    yield url, ses
+    server.stop()
 
 
-async def send(url: str | None, message: Message | None = None, **options: Any) -> Receipt:
+async def send(url: str, message: Message | None = None, **options: Any) -> Receipt:
     message = message or mail()
-    return await SesProvider("eu-central-1", url, **options).send(message, message.recipients)
+    client = GuardedClient(Destinations(frozenset({"http"}), None, Networks(["127.0.0.0/8"])))
+    try:
+        return await SesProvider(client, "eu-central-1", url, **options).send(message, message.recipients)
+    finally:
+        await client.close()
 
 
-async def test_a_mail_arrives_whole(amazon: Any) -> None:
+async def test_a_mail_arrives_whole(amazon: tuple[str, Any]) -> None:
     """Given a verified sender, when a mail is sent, then SES has it, everybody in the envelope, our id in a header."""
     message = mail(cc="bob@example.com", bcc="hidden@example.com")
-    receipt = await send(None, message)
-    [sent] = amazon.sent_messages
+    url, ses = amazon
+    receipt = await send(url, message)
+    [sent] = ses.sent_messages
     assert sent.id == receipt.provider_id
     assert receipt.accepted == ("ada@example.com", "bob@example.com", "hidden@example.com")
     assert set(sent.destinations) == set(receipt.accepted)
     assert f"X-Callboard-Email: {message.id}" in sent.raw_data
 
 
-async def test_an_unverified_sender_is_refused_for_good(amazon: Any) -> None:
+async def test_an_unverified_sender_is_refused_for_good(amazon: tuple[str, Any]) -> None:
+    url, ses = amazon
     with pytest.raises(Rejected, match=r"MessageRejected|not verified"):
-        await send(None, mail(sender="stranger@example.net"))
-    assert amazon.sent_messages == []
+        await send(url, mail(sender="stranger@example.net"))
+    assert ses.sent_messages == []
+
+
+async def test_the_request_is_signed_for_amazon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given keys of a role, then the signature is what AWS makes of the request that arrived (Signature Version 4),
+    its body and the role's token included."""
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of-a-role")
+    async with receiver() as here:
+        await send(here.url(""))
+    [request] = here.received
+    assert request.headers["x-amz-security-token"] == "of-a-role"
+    date = request.headers["x-amz-date"]
+    scope = f"{date[:8]}/eu-central-1/ses/aws4_request"
+    signed = "content-type;host;x-amz-date;x-amz-security-token"
+    assert f"Credential=testing/{scope}, SignedHeaders={signed}, Signature=" in request.headers["authorization"]
+    digest = hashlib.sha256(request.body).hexdigest()
+    lines = "".join(f"{name}:{request.headers[name]}\n" for name in signed.split(";"))
+    canonical = f"POST\n{request.path}\n\n{lines}\n{signed}\n{digest}"
+    to_sign = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = b"AWS4testing"
+    for part in (*scope.split("/"), to_sign):
+        key = hmac.digest(key, part.encode(), hashlib.sha256)
+    assert request.headers["authorization"].endswith(f"Signature={key.hex()}")
 
 
 async def test_the_request_names_the_mail_and_its_envelope() -> None:

@@ -58,8 +58,8 @@ class Stage:
     async def worker(self, *options: str, **variables: str) -> Process:
         return await self._ready(self.launch(*WORKER, *options, **variables))
 
-    async def scheduler(self, **variables: str) -> Process:
-        return await self._ready(self.launch(*SCHEDULER, **variables))
+    async def scheduler(self, *modules: str, **variables: str) -> Process:
+        return await self._ready(self.launch(*SCHEDULER, *modules, **variables))
 
     async def keep_workers(self, number: int) -> None:
         """What a platform does: start another worker for each that has ended."""

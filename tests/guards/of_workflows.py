@@ -1,6 +1,9 @@
-"""The guards of workflows: db/workflows.py. In the scenes a step of one job runs, and another waits for it."""
+"""The guards of workflows, of their steps and of the jobs of these.
 
-from db import workflows
+In the scenes a step of one job runs, and another waits for it.
+"""
+
+from db import workflow_jobs, workflow_steps, workflows
 from tests.guards.frame import Case
 from tests.guards.rows import (
     FAILS,
@@ -69,100 +72,100 @@ UNDO = second(f"state = 'held', undoes = {step}")
 BOTH = f"where id in ({step}, {next_step})"
 
 CASES = [
-    Case(workflows, "SUCCEED", STEPS + RUNNING + BELONGS, [[JOB], [1], ["1"], ME], run_of("j.", "r.attempt", "$4")),
-    Case(workflows, "REPORT", ENDED, [[JOB]], {
+    Case(workflow_jobs, "SUCCEED", STEPS + RUNNING + BELONGS, [[JOB], [1], ["1"], ME], run_of("j.", "r.attempt", "$4")),
+    Case(workflow_jobs, "REPORT", ENDED, [[JOB]], {
         "is_reported = false": "update jobs set is_reported = true;",
         "outcome is not null": GOES_ON,
     }),
-    Case(workflows, "UNREPORTED", ENDED + "delete from workers;", [10], {
+    Case(workflow_jobs, "UNREPORTED", ENDED + "delete from workers;", [10], {
         "j.is_reported = false": "update jobs set is_reported = true;",
         "j.outcome is not null": GOES_ON,
     }),
-    Case(workflows, "UNREPORTED", ENDED, [10], {
+    Case(workflow_jobs, "UNREPORTED", ENDED, [10], {
         "j.state = 'succeeded'": FAILS,
         "w.id = j.worker": "update jobs set worker = gen_random_uuid();",
     }, acts=False),
-    Case(workflows, "COUNT_ENDS", BEGUN, [[RUN], [1], [0]], {
+    Case(workflow_steps, "COUNT_ENDS", BEGUN, [[RUN], [1], [0]], {
         "s.run = c.run": ANOTHER_RUN,
         "s.state = 'running'": first("state = 'cancelled'"),
     }),
-    Case(workflows, "SUCCEED_LATE", ENDED + STEP_FAILED, [[RUN, OTHER_RUN]], {
+    Case(workflow_steps, "SUCCEED_LATE", ENDED + STEP_FAILED, [[RUN, OTHER_RUN]], {
         "s.state = 'failed'": first("state = 'cancelled'"),
         "s.kind = 'job'": first("kind = 'group'"),
         "s.undoes is null": first(f"undoes = {next_step}"),
         "j.step_run = s.run": ANOTHER_RUN,
         "j.outcome = 1": FAILS,
     }),
-    Case(workflows, "FINISH_JOBS", ENDED, [[STEP]], {
+    Case(workflow_steps, "FINISH_JOBS", ENDED, [[STEP]], {
         "s.state = 'running'": first("state = 'skipped'"),
         "j.step_run = s.run": ANOTHER_RUN,
         "j.outcome is not null": GOES_ON,
     }),
-    Case(workflows, "FINISH_FANS", ENDED + FAN + SECOND_ITEM, [[STEP], 1_000], {
+    Case(workflow_steps, "FINISH_FANS", ENDED + FAN + SECOND_ITEM, [[STEP], 1_000], {
         "s.state = 'running'": first("state = 'skipped'"),
     }),
-    Case(workflows, "FINISH_FANS", ENDED + FAN + SECOND_ITEM, [[STEP], 1_000], {
+    Case(workflow_steps, "FINISH_FANS", ENDED + FAN + SECOND_ITEM, [[STEP], 1_000], {
         "j.step_run = k.run": f"update jobs set step_run = {other_run} where id = {later_job};",
         "j.workflow_id = k.workflow_id": f"update jobs set workflow_id = null where id = {later_job};",
     }, seen=f"select json_array_length(result) = 2 from workflow_steps where id = {step}"),
     # What is too large for a successor fails the step; where nobody takes it, it does not.
-    Case(workflows, "FINISH_FANS", ENDED + FAN + SECOND_ITEM, [[STEP], 1], {
+    Case(workflow_steps, "FINISH_FANS", ENDED + FAN + SECOND_ITEM, [[STEP], 1], {
         "(t.takes_result or t.kind = 'join')": second("takes_result = false"),
         "e.from_id = k.id": "update workflow_edges set from_id = to_id;",
     }, seen=f"select state = 'failed' from workflow_steps where id = {step}"),
-    Case(workflows, "FINISH_FANS", ENDED + FAN + SECOND_ITEM + FAILS + first("failed = 2"), [[STEP], 1_000], {
+    Case(workflow_steps, "FINISH_FANS", ENDED + FAN + SECOND_ITEM + FAILS + first("failed = 2"), [[STEP], 1_000], {
         "j.outcome > 1": SUCCEEDS.replace(";", f" where id = {job};"),
         "j.step_run = s.run": OLDER_RUN,
     }, seen=f"select error->>'message' like '%first, item 0%' from workflow_steps where id = {step}"),
-    Case(workflows, "END", BEGUN, [[STEP], ["cancelled"], [None], [None], [None]], {
+    Case(workflow_steps, "END", BEGUN, [[STEP], ["cancelled"], [None], [None], [None]], {
         "s.state in ('waiting', 'running')": first("state = 'skipped'"),
     }),
-    Case(workflows, "STEP_ENDED", BEGUN, [[STEP], [True]], {"s.state = 'waiting'": second("state = 'cancelled'")}),
-    Case(workflows, "READY", BEGUN + STEP_SUCCEEDED + second("pending = 0, hits = 1"), [FLOW], {
+    Case(workflow_steps, "STEP_ENDED", BEGUN, [[STEP], [True]], {"s.state = 'waiting'": second("state = 'cancelled'")}),
+    Case(workflow_steps, "READY", BEGUN + STEP_SUCCEEDED + second("pending = 0, hits = 1"), [FLOW], {
         "state = 'waiting'": second("state = 'cancelled'"),
         "case join_policy when 'any_succeeded' then hits > 0 or predecessors = 0"
         " when 'all_done' then pending = 0 else pending = 0 and hits = predecessors end": second("hits = 0"),
     }),
-    Case(workflows, "UNFINISHED_FANS", BEGUN + first("kind = 'map', total = 5"), [FLOW], {
+    Case(workflow_steps, "UNFINISHED_FANS", BEGUN + first("kind = 'map', total = 5"), [FLOW], {
         "state = 'running'": first("state = 'cancelled'"),
         "kind in ('group', 'map')": first("kind = 'job'"),
         "released < total": first("released = 5"),
     }),
-    Case(workflows, "BEGIN", BEGUN, [[NEXT_STEP], [1]], {
+    Case(workflow_steps, "BEGIN", BEGUN, [[NEXT_STEP], [1]], {
         "s.state in ('waiting', 'held')": second("state = 'cancelled'"),
     }),
     Case(workflows, "STOP", BEGUN, [FLOW, "failing", False, "E", "no", None], {
         "state in ('running', 'paused')": the_flow("state = 'cancelling'"),
     }),
     # It has a job that runs, or it undoes something: it is awaited.
-    Case(workflows, "CANCEL_STEPS", BEGUN + second("state = 'succeeded'") + first("released = 0"), [FLOW], {
+    Case(workflow_steps, "CANCEL_STEPS", BEGUN + second("state = 'succeeded'") + first("released = 0"), [FLOW], {
         "released = 0": first("released = 1"),
         "undoes is null": first(f"undoes = {next_step}"),
         "state = 'running'": first("state = 'succeeded'"),
         "(kind in ('sleep', 'event') or released = 0 and undoes is null)": first("released = 1"),
     }),
-    Case(workflows, "CANCEL_STEPS", BEGUN, [FLOW], {
+    Case(workflow_steps, "CANCEL_STEPS", BEGUN, [FLOW], {
         "state = 'waiting'": second("state = 'succeeded'"),
     }),
-    Case(workflows, "CANCEL_STEPS", BEGUN + second("state = 'succeeded'") + first("kind = 'event'"), [FLOW], {
+    Case(workflow_steps, "CANCEL_STEPS", BEGUN + second("state = 'succeeded'") + first("kind = 'event'"), [FLOW], {
         "kind in ('sleep', 'event')": first("kind = 'job'"),
     }),
-    Case(workflows, "CANCEL_JOBS", BEGUN, [[FLOW], None], {
+    Case(workflow_jobs, "CANCEL_JOBS", BEGUN, [[FLOW], None], {
         "state in ('queued', 'waiting', 'paused')": RUNS,
     }),
-    Case(workflows, "CANCEL_JOBS", BEGUN, [[FLOW], [JOB]], {
+    Case(workflow_jobs, "CANCEL_JOBS", BEGUN, [[FLOW], [JOB]], {
         "($2::uuid[] is null or id = any($2))": f"update jobs set id = {later_job};",
     }),
-    Case(workflows, "WANT_JOBS_CANCELLED", BEGUN + RUNS, [FLOW, "why"], {
+    Case(workflow_jobs, "WANT_JOBS_CANCELLED", BEGUN + RUNS, [FLOW, "why"], {
         "state = 'running'": "update jobs set state = 'queued', worker = null;",
     }),
-    Case(workflows, "PAUSE_JOBS", BEGUN, [FLOW, "why"], {
+    Case(workflow_jobs, "PAUSE_JOBS", BEGUN, [FLOW, "why"], {
         "state in ('queued', 'running')": PAUSES,
     }),
-    Case(workflows, "RESUME_JOBS", BEGUN + PAUSES, [FLOW], {
+    Case(workflow_jobs, "RESUME_JOBS", BEGUN + PAUSES, [FLOW], {
         "(state = 'paused' or state = 'running' and control = 'pause')": "update jobs set state = 'queued';",
     }),
-    Case(workflows, "RESUME_JOBS", BEGUN + RUNS + "update jobs set control = 'pause';", [FLOW], {
+    Case(workflow_jobs, "RESUME_JOBS", BEGUN + RUNS + "update jobs set control = 'pause';", [FLOW], {
         "control = 'pause'": "update jobs set control = 'cancel';",
     }),
     Case(workflows, "PAUSE", BEGUN, [FLOW], {"state = 'running'": the_flow("state = 'failing'")}),
@@ -181,14 +184,14 @@ CASES = [
     Case(workflows, "COMPENSATE", BEGUN + the_flow("state = 'failing'"), [FLOW], {
         "state in ('failing', 'cancelling')": the_flow("state = 'running'"),
     }),
-    Case(workflows, "NEXT_UNDO", BEGUN + STEP_SUCCEEDED + UNDO, [FLOW], {
+    Case(workflow_steps, "NEXT_UNDO", BEGUN + STEP_SUCCEEDED + UNDO, [FLOW], {
         "s.state = 'held'": second("state = 'succeeded'"),
         "d.state = 'succeeded'": first("state = 'cancelled'"),
     }),
-    Case(workflows, "DUE_STEPS", BEGUN + first("due_at = now()"), [10], {
+    Case(workflow_steps, "DUE_STEPS", BEGUN + first("due_at = now()"), [10], {
         "due_at <= now()": first("due_at = now() + interval '1 h'"),
     }),
-    Case(workflows, "STEPS_DUE", BEGUN + first("due_at = now()"), [[STEP]], {
+    Case(workflow_steps, "STEPS_DUE", BEGUN + first("due_at = now()"), [[STEP]], {
         "state = 'running'": first("state = 'succeeded'"),
         "due_at <= now()": first("due_at = now() + interval '1 h'"),
     }),
@@ -200,17 +203,17 @@ CASES = [
         "w.state in ('failing', 'cancelling')": the_flow("state = 'running'"),
         "j.state in ('queued', 'waiting', 'paused')": RUNS,
     }),
-    Case(workflows, "SKIP", BEGUN, [FLOW, "b", "1"], {
+    Case(workflow_steps, "SKIP", BEGUN, [FLOW, "b", "1"], {
         "name = $2": second("name = 'c'"),
         "undoes is null": second(f"undoes = {step}"),
         "(state in ('waiting', 'failed', 'cancelled') or state = 'running' and kind in ('sleep', 'event'))":
             second("state = 'running'"),
     }),
-    Case(workflows, "WAITS_FOR", BEGUN + first("kind = 'event', event = 'yes'"), [FLOW, "yes"], {
+    Case(workflow_steps, "WAITS_FOR", BEGUN + first("kind = 'event', event = 'yes'"), [FLOW, "yes"], {
         "event = $2": first("event = 'no'"),
         "state = 'running'": first("state = 'waiting'"),
     }),
-    Case(workflows, "QUEUE_FAILED_JOBS", FAILED + STEP_FAILED, [FLOW, False], {
+    Case(workflow_jobs, "QUEUE_FAILED_JOBS", FAILED + STEP_FAILED, [FLOW, False], {
         "s.state = 'failed'": first("state = 'cancelled'"),
         "s.kind in ('job', 'group', 'map')": first("kind = 'event'"),
         "(s.undoes is not null) = $2": first(f"undoes = {next_step}"),
@@ -218,22 +221,23 @@ CASES = [
             first("released = 2"),
         "j.outcome > 1": SUCCEEDS,
     }),
-    Case(workflows, "QUEUE_FAILED_JOBS", FAILED + STEP_FAILED + SECOND_ITEM, [FLOW, False], {
+    Case(workflow_jobs, "QUEUE_FAILED_JOBS", FAILED + STEP_FAILED + SECOND_ITEM, [FLOW, False], {
         "k.step_run = s.run": f"update jobs set step_run = {other_run} where id = {later_job};",
         "k.workflow_id = $1": f"update jobs set workflow_id = gen_random_uuid() where id = {later_job};",
     }, acts=False),
-    Case(workflows, "QUEUE_FAILED_JOBS", FAILED + STEP_FAILED + SECOND_ITEM + first("released = 2"), [FLOW, False], {
+    Case(workflow_jobs, "QUEUE_FAILED_JOBS", FAILED + STEP_FAILED + SECOND_ITEM + first("released = 2"),
+         [FLOW, False], {
         "j.step_run = s.run": f"{OLDER_RUN} {first('released = 1')}",
     }),
-    Case(workflows, "RESET", BEGUN + STEP_FAILED, [FLOW, []], {
+    Case(workflow_steps, "RESET", BEGUN + STEP_FAILED, [FLOW, []], {
         "(state in ('failed', 'cancelled') or id = any($2::uuid[]))": first("state = 'succeeded'"),
     }),
-    Case(workflows, "RESET", BEGUN + STEP_FAILED + first("kind = 'map', spreads = true")
+    Case(workflow_steps, "RESET", BEGUN + STEP_FAILED + first("kind = 'map', spreads = true")
          + f"insert into workflow_items (step_id, chunk, items) values ({step}, 0, '[1]');", [FLOW, []], {
         "s.spreads": first("spreads = false"),
         "s.id in (select id from reset)": first("state = 'running'"),
     }, seen="select not exists (select from workflow_items)"),
-    Case(workflows, "RECOUNT", BEGUN + STEP_SUCCEEDED, [FLOW], {"t.state = 'waiting'": second("state = 'held'")}),
+    Case(workflow_steps, "RECOUNT", BEGUN + STEP_SUCCEEDED, [FLOW], {"t.state = 'waiting'": second("state = 'held'")}),
     Case(workflows, "REOPEN", BEGUN + CLOSED, [FLOW], {
         "state in ('failed', 'cancelled', 'succeeded')": the_flow("state = 'compensated'"),
     }),

@@ -9,7 +9,21 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from db import checkpoints, control, jobs, leases, limits, logs, pauses, progress, schedules, workers, workflows
+from db import (
+    checkpoints,
+    control,
+    jobs,
+    leases,
+    limits,
+    logs,
+    pauses,
+    progress,
+    schedules,
+    workers,
+    workflow_jobs,
+    workflow_steps,
+    workflows,
+)
 from settings import Settings
 from tests.guards import of_control, of_jobs, of_limits, of_schedules, of_workers, of_workflows
 from tests.guards.frame import Case, conditions, has_acted, without
@@ -17,7 +31,10 @@ from tests.support.databases import clean
 
 FILES = (of_jobs, of_control, of_limits, of_workers, of_workflows, of_schedules)
 CASES = [case for file in FILES for case in file.CASES]
-MODULES = (jobs, control, pauses, checkpoints, progress, logs, leases, workers, limits, workflows, schedules)
+MODULES = (
+    jobs, control, pauses, checkpoints, progress, logs, leases, workers, limits, workflows, workflow_steps,
+    workflow_jobs, schedules,
+)  # fmt: skip
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -79,6 +79,40 @@ async def receiver(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@asynccontextmanager
+async def tunnel(lets_pass: bool = True) -> AsyncIterator[Receiver]:
+    """A proxy on a free port that knows CONNECT only, and takes every name for this machine."""
+    here = Receiver(0)
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        here.connections += 1
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        method, target, _ = first.split(" ")
+        headers = {line.partition(":")[0].lower(): line.partition(":")[2].strip() for line in lines if line}
+        here.received.append(Received(method, target, headers, b""))
+        if not lets_pass:
+            writer.write(answer(403))
+            writer.close()
+            return
+        there, back = await asyncio.open_connection("127.0.0.1", int(target.rpartition(":")[2]))
+        writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+        await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    here.port = server.sockets[0].getsockname()[1]
+    try:
+        yield here
+    finally:
+        server.close()
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+    writer.close()
+
+
 async def _serve(here: Receiver, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while head := await reader.readuntil(b"\r\n\r\n"):
         first, *lines = head.decode("latin-1").split("\r\n")
@@ -173,6 +207,17 @@ async def _redirect(writer: asyncio.StreamWriter) -> None:
     await writer.drain()
 
 
+async def _more_than_asked(writer: asyncio.StreamWriter) -> None:
+    writer.write(_EMPTY + answer(500))
+    await writer.drain()
+    await asyncio.sleep(3600)
+
+
+async def _last_words(writer: asyncio.StreamWriter) -> None:
+    writer.write(_EMPTY)
+    await writer.drain()
+
+
 async def _short(writer: asyncio.StreamWriter) -> None:
     writer.write(_OK + b"Content-Length: 100\r\n\r\nhalf")
     await writer.drain()
@@ -192,4 +237,6 @@ BEHAVIOURS: dict[str, Callable[[asyncio.StreamWriter], Awaitable[None]]] = {
     "early-hints": _early_hints,
     "redirect": _redirect,
     "short": _short,
+    "more-than-asked": _more_than_asked,
+    "last-words": _last_words,
 }

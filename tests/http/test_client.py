@@ -10,7 +10,7 @@ import pytest
 from errors import Ambiguous, BadArguments, DeliveryError, NotSent, Rejected
 from providers.http import Destinations, FixedResolver, GuardedClient, Networks, Response
 from tests.email.certificates import Authority
-from tests.http.hostile import Receiver, bomb, receiver
+from tests.http.hostile import Receiver, bomb, receiver, tunnel
 
 DEADLINE = 1.0
 LATE = 1.0  # seconds over the deadline that a busy machine may add
@@ -53,6 +53,19 @@ async def test_connections_are_used_again() -> None:
             await client.request("POST", here.url(), deadline=20)
         await client.close()
     assert here.connections == 1
+
+
+@pytest.mark.parametrize("path", ["/more-than-asked", "/last-words"])
+async def test_a_connection_that_is_good_for_no_more_is_not_used_again(path: str) -> None:
+    """Given a receiver that sends an answer nobody asked for, or hangs up after one, when the next request is sent,
+    then it has a connection of its own and its own answer."""
+    client = GuardedClient(LOOPBACK)
+    async with receiver() as here:
+        for _ in range(3):
+            assert (await client.request("POST", here.url(path), deadline=20)).status == 200
+        assert (await client.request("POST", here.url("/201"), deadline=20)).status == 201
+        await client.close()
+    assert here.connections == 4
 
 
 @pytest.mark.parametrize(
@@ -210,6 +223,36 @@ async def test_a_proxy_that_is_set_gets_the_request() -> None:
             await client.request("POST", "http://127.0.0.1/", deadline=20)
         await client.close()
     assert [request.path for request in proxy.received] == ["http://far.test/in"]
+
+
+async def test_a_proxy_opens_a_tunnel_to_https(tmp_path: Path) -> None:
+    """Given a proxy with a login, when requests go to https, then it has seen names and the login alone, and the
+    certificate is checked against the name behind it."""
+    authority = Authority(tmp_path)
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    async with receiver(authority.server("far.test")) as here, tunnel() as proxy:
+        client = GuardedClient(LOOPBACK, proxy=f"http://me:secret@127.0.0.1:{proxy.port}", ca_file=tmp_path / "ca.pem")
+        for _ in range(2):
+            assert (await client.request("POST", here.url("/in", "far.test"), body=b"{}", deadline=20)).is_success
+        with pytest.raises(NotSent) as raised:
+            await client.request("POST", here.url("/in", "wrong.test"), deadline=20)
+        await client.close()
+    assert raised.value.code == "tls"
+    assert [request.path for request in here.received] == ["/in", "/in"]
+    assert "proxy-authorization" not in here.received[0].headers
+    assert [(request.method, request.path) for request in proxy.received] == [
+        ("CONNECT", f"far.test:{here.port}"),
+        ("CONNECT", f"wrong.test:{here.port}"),
+    ]
+    assert proxy.received[0].headers["proxy-authorization"] == "Basic bWU6c2VjcmV0"
+
+
+async def test_a_proxy_that_lets_nothing_pass_has_sent_nothing() -> None:
+    async with tunnel(lets_pass=False) as proxy:
+        client = GuardedClient(NOWHERE, proxy=proxy.url())
+        with pytest.raises(NotSent, match="403") as raised:
+            await client.request("POST", "https://far.test/", deadline=20)
+    assert raised.value.code == "proxy"
 
 
 async def test_one_that_hangs_delays_no_other() -> None:

@@ -62,6 +62,20 @@ async def limits_rated(key: str) -> None:
     """At most five in any second."""
 
 
+@limited(concurrency=1, key="key")
+async def limits_crowd_at_once(key: str) -> None:
+    """One at a time of each key; the first of the crowd goes on when a test says so."""
+    note(key)
+    while key == "crowd" and not await asyncio.to_thread(broker.client.exists, "stage:go:crowd"):
+        await asyncio.sleep(0.01)
+
+
+@limited(rate_limit="1/d", key="key")
+async def limits_crowd_a_day(key: str) -> None:
+    """One a day of each key."""
+    note(key)
+
+
 @limited(rate_limit="1/d")
 async def limits_daily() -> None:
     """At most one in any day."""

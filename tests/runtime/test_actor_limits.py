@@ -4,6 +4,8 @@ import asyncio
 import itertools
 import signal
 
+import pytest
+
 from runtime.client import Client
 from services.jobs import Options, call
 from tests.conftest import StartProcess
@@ -127,6 +129,27 @@ async def test_a_dead_workers_slot_is_free_after_the_rescue(
         ["first starts", "first ends", "second starts", "second ends"],
         ["second starts", "second ends", "first starts", "first ends"],
     )
+
+
+@pytest.mark.parametrize("name", ["limits_crowd_at_once", "limits_crowd_a_day"])
+async def test_a_crowd_of_one_key_does_not_starve_others(
+    client: Client, worker: StartProcess, scheduler: StartProcess, name: str
+) -> None:
+    """Given 500 jobs of one key of which a single one may run, and behind them one of each of 40 other keys, then all
+    the others run while 499 still wait; and when there is room again, the crowd goes on in its order."""
+    actor = broker.actors[name]
+    crowd = sorted(await enqueue_all(client, [call(actor, "crowd")] * 500))
+    others = await enqueue_all(client, [call(actor, f"other {n}") for n in range(40)])
+    await asyncio.gather(scheduler(), worker(ACTORS, ASYNC_CONCURRENCY="10"))
+    for job_id in others:
+        await ended(client, job_id)
+    assert await value(client, "select count(*) from jobs where args->>0 = 'crowd' and attempt > 0") == 1
+    assert (await notes(client)).count("crowd") == 1
+
+    await go(client, "crowd")
+    if name == "limits_crowd_at_once":
+        await ended(client, crowd[20])
+        assert await value(client, "select count(*) from jobs where state = 'succeeded' and id < $1", crowd[20]) >= 20
 
 
 async def test_a_rate_holds_in_every_period(client: Client, worker: StartProcess, scheduler: StartProcess) -> None:

@@ -1,6 +1,7 @@
 """The reconciler: what the rows say to be in Redis and is not, or lies there in nobody's hands, is sent again."""
 
 from typing import Any
+from uuid import UUID
 
 from runtime.client import Client
 from runtime.transport import Keys
@@ -22,9 +23,17 @@ async def dispatched(client: Client, number: int, seconds_ago: float) -> None:
         await connection.execute("update jobs set dispatched_at = now() - make_interval(secs => $1)", seconds_ago)
 
 
-async def sent_again(client: Client) -> list[int]:
+async def fetched(client: Client) -> UUID:
+    """A worker takes the queue's first message, and that is the last one hears of it. Returns its job."""
+    keys = Keys.of(QUEUE)
+    message: Any = await client.redis.lpop(keys.waiting)
+    await client.redis.sadd(Keys.acks("some-worker", QUEUE), message)
+    return UUID(message.decode().rpartition(":")[2])
+
+
+async def sent_again(client: Client, reconciler: Reconciler | None = None) -> list[int]:
     """Which jobs a round of the reconciler gives back to the relay."""
-    await Reconciler(client.database, client.redis).run_once()
+    await (reconciler or Reconciler(client.database, client.redis)).run_once()
     rows = await fetch(client, "select (args->>0)::int from jobs where dispatched_at is null order by id")
     return [row[0] for row in rows]
 
@@ -67,13 +76,28 @@ async def test_a_message_may_be_on_its_way_for_a_moment(client: Client) -> None:
 
 
 async def test_a_message_that_nobody_will_be_given_is_sent_again(client: Client) -> None:
-    """Given a message fetched a minute ago by a worker that never learned of it, then it is sent again."""
-    await after_a_first_round(client)
+    """Given a message fetched half a minute ago by a worker that never learned of it, then it is sent again."""
+    seconds = iter([0.0, 29.0, 30.0])
+    reconciler = Reconciler(client.database, client.redis, clock=lambda: next(seconds))
     await dispatched(client, 2, seconds_ago=60)
-    keys = Keys.of(QUEUE)
-    fetched: Any = await client.redis.lpop(keys.waiting)
-    await client.redis.sadd(Keys.acks("some-worker", QUEUE), fetched)
-    assert await sent_again(client) == [0]
+    await fetched(client)
+    assert [await sent_again(client, reconciler) for _ in range(3)] == [[], [], [0]]
+
+
+async def test_an_old_message_whose_turn_has_come_is_left_to_its_worker(client: Client) -> None:
+    """Given a queue so long that its messages are hours old, each of which is out of the list only while it is claimed,
+    then none of them is taken for stranded."""
+    seconds = iter([0.0, 100.0])
+    reconciler = Reconciler(client.database, client.redis, clock=lambda: next(seconds))
+    await dispatched(client, 2, seconds_ago=7_200)
+    first = await fetched(client)
+    assert await sent_again(client, reconciler) == []
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "update jobs set state = 'running', worker = gen_random_uuid(), attempt = 1 where id = $1", first
+        )
+    await fetched(client)
+    assert await sent_again(client, reconciler) == []
 
 
 async def test_running_jobs_are_none_of_its_business(client: Client) -> None:

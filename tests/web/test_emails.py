@@ -1,8 +1,10 @@
 """/api/v1/emails and /api/v1/suppressions."""
 
 import uuid
+from typing import Any
 
 import httpx
+import pytest
 from fastapi import FastAPI
 
 from runtime.client import Client
@@ -29,6 +31,68 @@ async def test_mails_are_listed_a_page_at_a_time(program: httpx.AsyncClient, cli
     found = (await program.get("/api/v1/emails", params={"address": "1@EXAMPLE.com", "status": "queued"})).json()
     assert [mail["id"] for mail in found["emails"]] == [str(ids[1])]
     assert_problem(await program.get("/api/v1/emails", params={"status": "lost"}), 422)
+
+
+async def test_a_program_sends_a_mail_once(app: FastAPI, client: Client) -> None:
+    """Given a key that may only enqueue, when it posts the same mail twice with a key of its own, then there is one
+    mail and one job, which leave as services.email has it."""
+    headers = await key("mailer", "cb_mailkey123_sends-mails", "enqueue")
+    new = {
+        "to": ["Ada <ada@example.com>"], "bcc": "bob@example.com", "subject": "Hello", "text": "Curtain.", "delay": 60,
+        "tags": ["greeting"], "attachments": [{"name": "a.txt", "content": "QQ=="}], "headers": {"X-Order": "7"},
+    }  # fmt: skip
+    async with caller(app, headers) as program:
+        first = await program.post("/api/v1/emails", json=new, headers={"Idempotency-Key": "order-7"})
+        again = await program.post("/api/v1/emails", json=new, headers={"Idempotency-Key": "order-7"})
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert (first.json()["created"], again.json()["created"]) == (True, False)
+    assert first.json()["id"] == again.json()["id"]
+    async with client.database.connection() as connection:
+        [mail] = await connection.fetch("select id, addresses, tags, content::text from emails")
+        [job] = await connection.fetch("select id, actor, owner, run_at > now() as is_later from jobs")
+    assert str(mail["id"]) == str(job["id"]) == first.json()["id"]
+    assert (mail["addresses"], mail["tags"]) == (["ada@example.com", "bob@example.com"], ["greeting"])
+    assert (job["actor"], job["owner"], job["is_later"]) == ("deliver_email", "key:mailer", True)
+
+
+async def test_two_programs_do_not_share_their_keys(app: FastAPI, program: httpx.AsyncClient, client: Client) -> None:
+    new, once = {"to": "ada@example.com", "subject": "Hello", "text": "Curtain."}, {"Idempotency-Key": "order-7"}
+    mine = await program.post("/api/v1/emails", json=new, headers=once)
+    async with caller(app, await key("other", "cb_otherkey12_sends-mails", "enqueue")) as other:
+        theirs = await other.post("/api/v1/emails", json=new, headers=once)
+    assert (mine.status_code, theirs.status_code) == (201, 201)
+    assert mine.json()["id"] != theirs.json()["id"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path"),
+    [
+        ({"to": ["ada@example.com", "nobody"]}, "to[1]"),
+        ({"subject": "a\r\nBcc: eve@example.com"}, "subject"),
+        ({"headers": {"Bcc": "eve@example.com"}}, "headers.Bcc"),
+        ({"template": "no-such-template"}, "template"),
+        ({"attachments": [{"name": "a", "content": "?"}]}, "attachments[0].content"),
+        ({"colour": "red"}, "colour"),
+        ({"delay": "60"}, "delay"),
+    ],
+)
+async def test_a_mail_that_cannot_be_is_refused_and_named(
+    program: httpx.AsyncClient, client: Client, wrong: dict[str, Any], path: str
+) -> None:
+    new = {"to": "ada@example.com", "subject": "Hello"} | ({} if "template" in wrong else {"text": "Curtain."})
+    problem = assert_problem(await program.post("/api/v1/emails", json=new | wrong), 422)
+    assert path in {error.path for error in problem.errors}
+    async with client.database.connection() as connection:
+        assert not await connection.fetchval("select exists (select from emails) or exists (select from jobs)")
+
+
+async def test_a_key_for_other_queues_sends_no_mail(app: FastAPI) -> None:
+    new = {"to": "ada@example.com", "subject": "Hello", "text": "Curtain."}
+    headers = await key("narrow", "cb_narrowkey1_other-queues", "read", "enqueue", queues=["reports"])
+    async with caller(app, headers) as program:
+        assert_problem(await program.post("/api/v1/emails", json=new), 403)
+    async with caller(app, await key("reader", "cb_readerkey1_only-reads", "read")) as program:
+        assert_problem(await program.post("/api/v1/emails", json=new), 403)
 
 
 async def test_one_mail_with_its_events_and_without_its_files(program: httpx.AsyncClient, client: Client) -> None:

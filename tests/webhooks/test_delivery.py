@@ -134,6 +134,22 @@ async def test_a_hostile_receiver_costs_an_attempt_and_no_more(
     assert {request.path for request in here.received} == {f"/{path}"}
 
 
+async def test_an_endpoint_that_somebody_holds_delays_no_other(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given somebody who holds an endpoint's row for long, when events go to it and to another, then the other's are
+    delivered and on record; those of the held one are once it is let go."""
+    held, _ = await add_endpoint(client, here.url("/500"))  # its first failure is to be written on its row
+    other, _ = await add_endpoint(client, here.url("/"))
+    async with client.session() as session:
+        await session.execute(text("update webhook_endpoints set description = 'held' where id = :id"), {"id": held})
+        for _ in range(5):
+            await publish(client)
+        assert {delivery.outcome for delivery in await ended(client, 5, endpoint_id=other)} == {"succeeded"}
+        assert {delivery.failures for delivery in await deliveries_of(client, endpoint_id=held)} == {0}
+    assert {delivery.outcome for delivery in await ended(client, 5, endpoint_id=held)} == {"exhausted"}
+
+
 @pytest.mark.parametrize("path", ["bomb", "endless", "drip-body", "not-utf8", "early-hints"])
 async def test_a_2xx_counts_whatever_its_body_is(carriers: Carriers, client: Client, here: Receiver, path: str) -> None:
     await add_endpoint(client, here.url(f"/{path}"), timeout=1)

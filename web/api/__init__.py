@@ -26,7 +26,8 @@ from web.rules import API
 
 PREFIX = API
 DESCRIPTION = f"{PREFIX}/openapi.json"
-LARGER = {f"{PREFIX}/jobs/bulk": 8 * 1024 * 1024}  # bytes of a body, by address
+# Bytes of a body, by address; a mail's files are base64.
+LARGER = {f"{PREFIX}/jobs/bulk": 8 * 1024 * 1024, f"{PREFIX}/emails": 16 * 1024 * 1024}
 
 router = APIRouter(
     prefix=PREFIX,

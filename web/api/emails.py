@@ -1,15 +1,16 @@
-"""/api/v1/emails and /api/v1/suppressions: what became of mails, and who gets none."""
+"""/api/v1/emails and /api/v1/suppressions: send mail, see what became of it, and who gets none."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services import email, suppressions
+from services.jobs import Options
 from web.api import cursor
-from web.api.documents import Text
+from web.api.documents import TEN_YEARS, Given, Text
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
 from web.problem import described
@@ -91,6 +92,48 @@ class EmailDetail(EmailDocument):
     events: list[EmailEventDocument]
 
 
+Addresses = Text | Annotated[list[Text], Field(max_length=100)]
+
+
+class NewFile(Given):
+    """A file that goes with a mail."""
+
+    name: Text
+    type: Text | None = Field(None, examples=["application/pdf"])
+    content: str = Field(description="Base64; all files together 10 MiB at most.")
+
+
+class NewEmail(Given):
+    """A mail to send. Its words are `text`, `html` or both, or a template with its data."""
+
+    to: Addresses | None = Field(None, examples=["Ada Lovelace <ada@example.com>"])
+    cc: Addresses | None = None
+    bcc: Addresses | None = None
+    reply_to: Addresses | None = None
+    sender: Text | None = Field(None, description="EMAIL_FROM, if not given.")
+    subject: Text | None = Field(None, description="The template's, if not given.")
+    text: str | None = Field(None, description="Made from the HTML, if not given.")
+    html: str | None = None
+    template: Text | None = None
+    data: dict[Text, Any] | None = Field(None, description="For the template.")
+    headers: dict[Text, Text] | None = None
+    attachments: list[NewFile] | None = None
+    mailing_list: Text | None = Field(None, description="Adds the link to leave this list; who has left it gets none.")
+    provider: Text | None = Field(None, description="One, or several in turn; by settings, if not given.")
+    policy: Literal["at_most_once", "at_least_once"] | None = Field(
+        None, description="What happens when nobody knows whether it has left; EMAIL_POLICY, if not given."
+    )
+    delay: float | None = Field(None, ge=0, le=TEN_YEARS, description="Seconds to wait before it may leave.")
+    tags: list[Text] = Field([], max_length=20)
+
+
+class SentEmail(BaseModel):
+    """A mail that will be sent; its job has the same id. `created` is false where its key had made it before."""
+
+    id: UUID
+    created: bool
+
+
 class Resend(BaseModel):
     """Why a mail is to be sent again."""
 
@@ -135,6 +178,38 @@ async def recent(only: Annotated[EmailFilter, Query()], session: Transaction) ->
     page = await email.recent(session, only.limit, before=before, status=only.status, address=only.address)
     more = cursor.encode(page[-1].created_at, page[-1].id) if len(page) == only.limit else None
     return EmailPage(emails=[EmailDocument.model_validate(mail) for mail in page], next=more)
+
+
+@router.post("/emails", status_code=201, responses={200: {"model": SentEmail}, **described(413, 415)})
+async def send(
+    new: NewEmail,
+    session: Transaction,
+    caller: CurrentCaller,
+    response: Response,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            pattern=r"^[\x21-\x7e]+$",
+            description="A word of your own for this mail, good for ever: sent again, there is no second one.",
+        ),
+    ] = None,
+) -> SentEmail:
+    """Send a mail. 200 and `created: false` when you have sent one with this key before, whatever it said."""
+    caller.require_reach(actor=email.ACTOR, queue=email.QUEUE)
+    given = new.model_dump(exclude={"delay", "tags", "attachments"})
+    files = [file.model_dump(exclude_none=True) for file in new.attachments or ()]
+    delay = None if new.delay is None else timedelta(seconds=new.delay)
+    enqueued = await email.send(
+        session,
+        **given,
+        attachments=files or None,
+        idempotency_key=None if idempotency_key is None else f"{caller.name} {idempotency_key}",
+        options=Options(owner=caller.name, delay=delay, tags=tuple(new.tags)),
+    )
+    response.status_code = 201 if enqueued.created else 200
+    return SentEmail(id=enqueued.id, created=enqueued.created)
 
 
 @router.get("/emails/{email_id}", responses=described(404))

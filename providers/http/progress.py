@@ -1,0 +1,18 @@
+"""How far a request has come: what its failure means depends on that."""
+
+import time
+from dataclasses import dataclass, field
+
+from providers.http.response import Timings
+
+
+@dataclass
+class Progress:
+    started: float = field(default_factory=time.perf_counter)
+    timings: Timings = field(default_factory=Timings)
+    is_securing = False  # TLS is being agreed on
+    has_left = False  # the receiver may have some of it
+
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return time.perf_counter() - self.started

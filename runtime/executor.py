@@ -168,8 +168,11 @@ class Executor:
         await self._engine.close()
 
     async def _connect(self) -> None:
-        """Open what the first jobs would otherwise wait for: a connection to claim with and one to end with."""
-        async with self._engine.connection(), self._engine.connection():
+        """Do what the first jobs would otherwise wait for: two connections, which have planned how to claim and end."""
+        async with self._engine.connection() as one, self._engine.connection() as other:
+            for connection in (one, other):
+                await connection.fetch(jobs.CLAIM, [], [], self.worker)
+                await connection.fetch(jobs.SUCCEED, [], [], [], self.worker)
             await self.redis.ping()
 
     def give_back(self) -> None:

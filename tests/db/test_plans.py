@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest_asyncio
 
-from db import checkpoints, control, flow, jobs, leases, limits, logs, pauses, progress, workers
+from db import checkpoints, control, flow, jobs, leases, limits, logs, pauses, progress, workers, workflow_jobs
 from runtime.client import Client
 
 SOME_ID, ME = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -147,6 +147,44 @@ async def test_no_statement_reads_the_whole_table(large: asyncpg.Connection) -> 
         if read := whole_tables(rows[0][0][0]["Plan"], LARGE):
             slow[name] = read
     assert slow == {}
+
+
+async def test_no_run_is_compared_with_every_row_of_a_small_table(client: Client) -> None:
+    """Given a table so small that reading all of it seems cheap, and statistics by which no job is queued or running,
+    then the statements over many runs still find each by its id: not each run by trying it on each row."""
+    ids, ones = [SOME_ID] * 400, [1] * 400
+    statements: dict[str, tuple[str, list[Any]]] = {
+        "CLAIM": (jobs.CLAIM, [ids, ones, ME]),
+        "CLAIMED": (jobs.CLAIMED, [ids, ones, ME]),
+        "SUCCEED": (jobs.SUCCEED, [ids, ones, ["1"] * 400, ME]),
+        "SUCCEED (workflows)": (workflow_jobs.SUCCEED, [ids, ones, ["1"] * 400, ME]),
+        "FAIL": (jobs.FAIL, [ids, ones, ["E"] * 400, ["no"] * 400, [""] * 400, [None] * 400, ME]),
+        "CANCEL_RUNNING": (jobs.CANCEL_RUNNING, [ids, ones, ["why"] * 400, ME]),
+        "RELEASE": (jobs.RELEASE, [ids, ones, [0.0] * 400, ME]),
+        "UNDISPATCH": (jobs.UNDISPATCH, [ids, ones]),
+        "GRANT": (limits.GRANT, [["a"], ids, ones, ["a"] * 400, ME]),
+        "SAVE": (checkpoints.SAVE, [ids, ones, ["1"] * 400, ME]),
+        "KEEP_ITEMS": (checkpoints.KEEP_ITEMS, [ids, ones, ["1"] * 400, ME]),
+        "WRITE (progress)": (
+            progress.WRITE,
+            [ids, ones, *[[1.0] * 400] * 2, *[["x"] * 400] * 2, *[[1.0] * 400] * 2, ME],
+        ),
+    }
+    async with client.database.connection() as connection:
+        await connection.execute(
+            """
+            insert into jobs (id, actor, queue, args, kwargs, state, outcome, finished_at)
+            select gen_random_uuid(), 'a', 'q', '[]', '{}', 'succeeded', 1, now() from generate_series(1, 3000);
+            analyze jobs
+            """
+        )
+        tried = {}
+        for name, (statement, values) in statements.items():
+            rows = await connection.fetch(f"explain (format json) {statement}", *values)
+            loops = [node for node in nodes(rows[0][0][0]["Plan"]) if node["Node Type"] == "Nested Loop"]
+            if any("j.id" in loop.get("Join Filter", "") for loop in loops):
+                tried[name] = rows[0][0]
+    assert tried == {}
 
 
 def whole_tables(plan: dict[str, Any], large: Collection[str]) -> list[str]:

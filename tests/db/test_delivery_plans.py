@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
-import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -137,16 +136,19 @@ async def test_no_statement_reads_a_whole_table(large: asyncpg.Connection) -> No
     assert slow == {}
 
 
-@pytest.mark.parametrize("listed", LISTS.values(), ids=LISTS.keys())
-async def test_no_list_reads_a_whole_table(client: Client, large: asyncpg.Connection, listed: List) -> None:
-    """Given large tables, when a list is asked for, then PostgreSQL counts no sequential scan of one that grows."""
-    before = await scans(large)
-    async with client.session() as session:
-        await listed(session)
-        await session.commit()
-        await (await session.connection()).exec_driver_sql("select pg_stat_force_next_flush()")
-        await session.commit()
-    assert await scans(large) == before
+async def test_no_list_reads_a_whole_table(client: Client, large: asyncpg.Connection) -> None:
+    """Given large tables, when each list is asked for, then PostgreSQL counts no sequential scan of one that grows."""
+    slow = []
+    for name, listed in LISTS.items():
+        before = await scans(large)
+        async with client.session() as session:
+            await listed(session)
+            await session.commit()
+            await (await session.connection()).exec_driver_sql("select pg_stat_force_next_flush()")
+            await session.commit()
+        if await scans(large) != before:
+            slow.append(name)
+    assert slow == []
 
 
 async def scans(connection: asyncpg.Connection) -> dict[str, int]:

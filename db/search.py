@@ -301,14 +301,18 @@ def _is_live(only: Filter) -> bool:
 
 def _along(only: Filter) -> list[ColumnElement[bool]]:
     """The conditions along whose index windows are laid: (outcome, finished_at), (actor | owner, created_at), or
-    (created_at)."""
+    (created_at). No job has ended before it was created, so what bounds the one time from one side bounds the other."""
     if only.state in OUTCOMES:
-        return [_ended(only.state), *_times(only)]
-    if only.actor is not None:
-        return [Job.actor == only.actor, *_times(only)]
-    if only.owner is not None:
-        return [Job.owner == only.owner, *_times(only)]
-    return _times(only)
+        first = [time for time in (only.finished_after, only.created_after) if time is not None]
+        last = [time for time in (only.finished_before,) if time is not None]
+        along = [_ended(only.state)]
+    else:
+        first = [time for time in (only.created_after,) if time is not None]
+        last = [time for time in (only.created_before, only.finished_before) if time is not None]
+        along = [Job.actor == only.actor] if only.actor is not None else []
+        along += [Job.owner == only.owner] if only.owner is not None and only.actor is None else []
+    key = _key(only)
+    return [*along, *([key >= max(first)] if first else []), *([key < min(last)] if last else [])]
 
 
 def _times(only: Filter) -> list[ColumnElement[bool]]:

@@ -22,7 +22,7 @@ from settings import load
 from web.pages.navigation import PAGES
 
 IMAGES = ROOT / "docs" / "images"
-LARGEST = 200_000  # bytes of a picture
+LARGEST = 250_000  # bytes of a picture
 PATIENCE = 60.0
 NAME = "ada"
 

@@ -110,12 +110,13 @@ def _may_be_one(secret: str) -> bool:
 def _unknown(scope: Scope, path: str, error: Unauthorized) -> Response:
     """A person who opens a page is shown where to sign in; everybody else is told."""
     headers = Headers(scope=scope)
-    opens_page = scope["method"] == "GET" and "text/html" in headers.get("accept", "")
+    is_part = "hx-request" in headers  # of an open page: there the sign-in page would stand in its middle
+    opens_page = scope["method"] == "GET" and "text/html" in headers.get("accept", "") and not is_part
     if opens_page and not rules.is_for_programs(path):
         query = scope["query_string"].decode("latin-1")
         return RedirectResponse(f"/login?next={quote(path + ('?' + query if query else ''), safe='')}", 303)
     say = {"WWW-Authenticate": 'Bearer realm="callboard"'}
-    if "hx-request" in headers:
+    if is_part:
         say["HX-Redirect"] = "/login"  # a page whose session has ended meanwhile
     return refuse(error, headers=say)
 

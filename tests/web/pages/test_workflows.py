@@ -105,10 +105,10 @@ async def test_what_is_not_there_is_not_found(person: httpx.AsyncClient, client:
 
 
 TIMES = """
-update workflow_steps s set state = t.state, started_at = w.created_at + make_interval(secs => began),
-       finished_at = w.created_at + make_interval(secs => ended)
+update workflow_steps s set state = t.state, started_at = w.created_at + make_interval(secs => t.began),
+       finished_at = w.created_at + make_interval(secs => t.until)
 from workflows w, (values ('a', 'succeeded', 0, 2), ('b', 'succeeded', 2, 3), ('map', 'succeeded', 0, 9),
-                          ('c', 'running', 3, null)) t(name, state, began, ended)
+                          ('c', 'running', 3, null)) t(name, state, began, until)
 where s.workflow_id = w.id and s.name = t.name
 """
 

@@ -10,7 +10,9 @@ With `--keep FOLDER` the database stays in that folder, and is used again if it 
 """
 
 import asyncio
+import math
 import socket
+import statistics
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -251,7 +253,7 @@ async def ask(http: httpx.AsyncClient, question: Question, times: int, web: int,
     after = cpu([web]), cpu(backends)
     taken.sort()
     return Asked(
-        str(question), response.status_code, taken[times // 2], taken[int(times * 0.95)],
+        str(question), response.status_code, statistics.median(taken), taken[math.ceil(times * 0.95) - 1],
         (after[0] - before[0]) / times, (after[1] - before[1]) / times, len(response.content),
     )  # fmt: skip
 

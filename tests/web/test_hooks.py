@@ -62,8 +62,6 @@ class FixedCertificates:
 @pytest_asyncio.fixture
 async def hooked(settings: Settings) -> AsyncIterator[FastAPI]:
     """The application, with the keys of both providers, and a double in place of Amazon's certificates."""
-    from web.hooks.ses import certificates
-
     public = SENDGRID_KEY.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -74,8 +72,7 @@ async def hooked(settings: Settings) -> AsyncIterator[FastAPI]:
     }
     async with started(settings.model_copy(update=update)) as app:
         store = FixedCertificates()
-        app.dependency_overrides[certificates] = lambda: store
-        app.state.store = store
+        app.state.sns_certificates = store  # where the application keeps its own
         yield app
 
 

@@ -192,7 +192,7 @@ async def test_what_sns_would_not_send_is_refused_and_nothing_is_fetched(
     hooked: FastAPI, world: httpx.AsyncClient, client: Client, changes: dict[str, str]
 ) -> None:
     assert_problem(await world.post("/webhook/ses", json=told(**changes)), 403)
-    assert hooked.state.store.asked in ([], [CERTIFICATE])
+    assert hooked.state.sns_certificates.asked in ([], [CERTIFICATE])
     assert await jobs_of(client, "record_email_events") == []
 
 

@@ -26,8 +26,8 @@ class Machine(Ground):
     def enqueue(self, max_attempts: int, is_sent: bool, is_due: bool) -> None:
         job, is_sent = uuid7(), is_sent and is_due
         columns: list[Any] = [
-            job, ACTOR, QUEUE, "[]", "{}", None, PRIORITY, max_attempts, 0.0 if is_due else HOUR, None, is_sent,
-            None, None, None, None, None, None,
+            job, "[]", "{}", is_sent, ACTOR, QUEUE, None, PRIORITY, max_attempts, 0.0 if is_due else HOUR,
+            None, None, None, None, None, None, None,
         ]  # fmt: skip
         self.fetch(jobs.INSERT, *columns)
         self.rows[job] = Row(max_attempts, is_dispatched=is_sent, is_due=is_due)

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import sqlalchemy.exc
 from sqlalchemy import event
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
@@ -57,8 +58,8 @@ class Database:
         """A bare asyncpg connection in autocommit: each statement is its own transaction."""
         try:
             pooled = await self.engine.raw_connection()
-        except sqlalchemy.exc.DBAPIError as error:
-            raise cause(error) from error  # SQLAlchemy wraps what asyncpg says of a server that is starting up
+        except AsyncAdapt_asyncpg_dbapi.Error as error:  # around what asyncpg says of a server that is starting up
+            raise error.__cause__ or error from error
         try:
             bare = pooled.driver_connection
             assert bare is not None

@@ -80,7 +80,7 @@ on conflict do nothing"""
 )
 
 # Many: the same as arrays, those of the jobs with the number of each job's kind, and those of the kinds. They have no
-# unique key; looking for conflicts would cost a fifth more.
+# unique key; looking for conflicts would write a sixth more of WAL.
 INSERT_MANY = _INSERT.format(
     rows="""unnest($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::int[]) as t(id, args, kwargs, dispatch, kind)
 join unnest($6::text[], $7::text[], $8::text[], $9::smallint[], $10::int[], $11::float8[], $12::timestamptz[],

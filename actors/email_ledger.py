@@ -1,18 +1,20 @@
 """Takes mails and writes down what became of them, those of many jobs in one statement."""
 
 import asyncio
-import contextlib
 import uuid
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import asyncpg
 import orjson
+import structlog
 
 from db import emails
 from db.database import Database
 from runtime.together import Together, to_the_end
+
+log = structlog.get_logger("callboard")
 
 
 class Wanted(NamedTuple):
@@ -44,8 +46,8 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._claims = Together(self._claim_free, self._claim_alone)
-        self._outcomes = Together(self._settle_free, self._settle_alone)
+        self._claims = Together(partial(self._claim, emails.CLAIM_FREE), partial(self._claim, emails.CLAIM))
+        self._outcomes = Together(partial(self._settle, emails.SETTLE_FREE), partial(self._settle, emails.SETTLE))
 
     async def claim(self, wanted: Wanted) -> asyncpg.Record | None:
         """A row of CLAIM, committed; None if the mail has ended, or another run has it.
@@ -56,33 +58,26 @@ class Ledger:
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            with contextlib.suppress(Exception):  # a claim that failed has nothing to be given back
-                row = await claiming
-                if row is not None:
-                    await self.settle(Outcome(wanted.email, wanted.run, "queued", list(row["accepted"])))
+            await self._give_back(wanted, claiming)
             raise
+
+    async def _give_back(self, wanted: Wanted, claiming: "asyncio.Task[asyncpg.Record | None]") -> None:
+        try:
+            row = await claiming
+            if row is not None:
+                await self.settle(Outcome(wanted.email, wanted.run, "queued", list(row["accepted"])))
+        except Exception:  # the run is cancelled all the same; if it had claimed, its next one has to wonder
+            log.exception("a mail that has not left could not be given back", email=str(wanted.email))
 
     async def settle(self, outcome: Outcome) -> bool:
         """Whether it was written down, and committed; else a later run has the mail."""
         return await to_the_end(self._outcomes.ask(outcome)) is not None
-
-    async def _claim_free(self, wanted: list[Wanted]) -> list[asyncpg.Record | None]:
-        return await self._claim(emails.CLAIM_FREE, wanted)
-
-    async def _claim_alone(self, wanted: Wanted) -> asyncpg.Record | None:
-        return (await self._claim(emails.CLAIM, [wanted]))[0]
 
     async def _claim(self, statement: str, wanted: list[Wanted]) -> list[asyncpg.Record | None]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(statement, *map(list, zip(*wanted, strict=True)))
         mine = {(row["id"], row["run"]): row for row in rows}
         return [mine.get((one.email, one.run)) for one in wanted]
-
-    async def _settle_free(self, outcomes: list[Outcome]) -> list[uuid.UUID | None]:
-        return await self._settle(emails.SETTLE_FREE, outcomes)
-
-    async def _settle_alone(self, outcome: Outcome) -> uuid.UUID | None:
-        return (await self._settle(emails.SETTLE, [outcome]))[0]
 
     async def _settle(self, statement: str, outcomes: list[Outcome]) -> list[uuid.UUID | None]:
         told = orjson.dumps(outcomes, default=str).decode()  # asyncpg has a UUID of its own

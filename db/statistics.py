@@ -144,16 +144,19 @@ where span = $1 and starts_at >= now() - make_interval(secs => $2) and ($4::text
 group by actor order by jobs desc limit $3
 """
 
+
+def _summed(histogram: str) -> str:
+    """The histograms added up, bucket by bucket."""
+    return f"array[{', '.join(f'sum({histogram}[{bucket}])::bigint' for bucket in range(1, len(BUCKETS) + 2))}]"
+
+
 _HISTOGRAMS = """
 select {key} as key, {waits} as waits, {runs} as runs
 from job_statistics
 where span = $1 and starts_at >= now() - make_interval(secs => $2) and outcome in (1, 2)
   and ($3::text is null or actor = $3)
 group by 1
-"""
-for _kind in ("waits", "runs"):
-    _sums = ", ".join(f"sum({_kind}[{bucket}])::bigint" for bucket in range(1, len(BUCKETS) + 2))
-    _HISTOGRAMS = _HISTOGRAMS.replace("{" + _kind + "}", f"array[{_sums}]")
+""".replace("{waits}", _summed("waits")).replace("{runs}", _summed("runs"))
 
 # How many jobs fell into each bucket of waiting and running: span, seconds, actor or null.
 HISTOGRAMS_BY_TIME = _HISTOGRAMS.replace("{key}", "starts_at")

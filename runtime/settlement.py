@@ -29,7 +29,6 @@ from runtime.transport import ACK, ENDED, NACK, WAKE, Keys
 log = structlog.get_logger("callboard")
 
 _BEHIND = 2_000  # runs that have ended and are not yet written
-_MOST = 1_000  # runs written together: a disk that is slow to commit should not be asked too often
 _Write = Callable[[asyncpg.Connection, list[Delivery]], Awaitable[None]]
 _UNKNOWN = Failure("Unknown", "The run ended without saying how.", "")
 _UNWRITABLE = Failure("Unwritable", "How the run ended could not be written; the worker's log says why.", "")
@@ -66,7 +65,7 @@ class Settlement:
             Ending.COMMITTED: self._store_results,
             Ending.LOST: self._lose,
         }
-        self._endings = {ending: Batch(self._flush(partial(self._end, ending)), most=_MOST) for ending in Ending}
+        self._endings = {ending: Batch(self._flush(partial(self._end, ending))) for ending in Ending}
         self._steps: Batch[Delivery] = Batch(self._flush(self._end_steps))
 
     @property

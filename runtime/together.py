@@ -18,15 +18,15 @@ class Together(Generic[T, R]):
     """`await together.ask(item)`. Belongs to one event loop.
 
     `answer` takes many items and has an answer for each, in order; None for those whose rows somebody holds, so that
-    they keep nobody waiting. These are asked for once more, by `alone`, which waits. Where the database refuses a
-    statement over many items, each is asked by itself, so that only the one with the mistake fails. Who stops waiting
-    before his item is asked has not asked; after that it is done without him.
+    they keep nobody waiting. Each of these is asked for once more, with `alone`, which gets it alone and waits. Where
+    the database refuses a statement over many items, each is asked by itself, so that only the one with the mistake
+    fails. Who stops waiting before his item is asked has not asked; after that it is done without him.
     """
 
     def __init__(
         self,
         answer: Callable[[list[T]], Awaitable[Sequence[R | None]]],
-        alone: Callable[[T], Awaitable[R | None]],
+        alone: Callable[[list[T]], Awaitable[Sequence[R | None]]],
         most: int = 100,
     ) -> None:
         self._answer, self._alone = answer, alone
@@ -41,7 +41,7 @@ class Together(Generic[T, R]):
         if answered is not None:
             return answered
         async with self._turns:
-            return await self._alone(item)
+            return (await self._alone([item]))[0]
 
     async def _flush(self, asked: list[tuple[T, asyncio.Future[R | None]]]) -> None:
         waiting = [(item, answer) for item, answer in asked if not answer.done()]

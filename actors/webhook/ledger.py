@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import asyncpg
@@ -51,8 +51,8 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._claims = Together(self._claim_free, self._claim_alone)
-        self._records = Together(self._record_free, self._record_alone)
+        self._claims = Together(partial(self._claim, webhooks.CLAIM_FREE), partial(self._claim, webhooks.CLAIM))
+        self._records = Together(partial(self._record, webhooks.RECORD_FREE), partial(self._record, webhooks.RECORD))
 
     async def claim(self, wanted: Wanted) -> asyncpg.Record | None:
         """A row of CLAIM, committed; None if the delivery has ended, or another run has it."""
@@ -62,23 +62,11 @@ class Ledger:
         """Whether it was written down, and committed; else the run was given up."""
         return await to_the_end(self._records.ask(attempt)) is not None
 
-    async def _claim_free(self, wanted: list[Wanted]) -> list[asyncpg.Record | None]:
-        return await self._claim(webhooks.CLAIM_FREE, wanted)
-
-    async def _claim_alone(self, wanted: Wanted) -> asyncpg.Record | None:
-        return (await self._claim(webhooks.CLAIM, [wanted]))[0]
-
     async def _claim(self, statement: str, wanted: list[Wanted]) -> list[asyncpg.Record | None]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(statement, *map(list, zip(*wanted, strict=True)))
         mine = {(row["id"], row["run"]): row for row in rows}
         return [mine.get((one.delivery, one.run)) for one in wanted]
-
-    async def _record_free(self, attempts: list[Attempt]) -> list[uuid.UUID | None]:
-        return await self._record(webhooks.RECORD_FREE, attempts)
-
-    async def _record_alone(self, attempt: Attempt) -> uuid.UUID | None:
-        return (await self._record(webhooks.RECORD, [attempt]))[0]
 
     async def _record(self, statement: str, attempts: list[Attempt]) -> list[uuid.UUID | None]:
         async with self._database.connection() as connection:

@@ -31,10 +31,10 @@ class Counter:
             raise ConnectionResetError("away")
         return [None if number >= 100 else 2 * number for number in numbers]
 
-    async def double_alone(self, number: int) -> int | None:
-        self.alone.append(number)
+    async def double_alone(self, numbers: list[int]) -> Sequence[int | None]:
+        self.alone += numbers
         await self.let_go.wait()
-        return 2 * number
+        return [2 * number for number in numbers]
 
 
 async def test_those_who_ask_meanwhile_are_asked_for_together() -> None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterable
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from runtime.cancelling import cancel_and_wait
 from runtime.pulse import Pulse
 from runtime.transport import CHANGED, CONTROL
 
@@ -102,8 +103,7 @@ class Watcher:
             self._watches.discard(watch)
             if not self._watches and self._listening is not None:
                 listening, self._listening = self._listening, None
-                listening.cancel()
-                await asyncio.wait([listening])
+                await cancel_and_wait([listening])
 
     async def _listen(self) -> None:
         while True:

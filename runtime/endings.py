@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from db import jobs
 from db.database import Database
+from runtime.cancelling import cancel_and_wait
 from runtime.patience import AWAY, Seldom, told
 from runtime.transport import ENDED
 
@@ -49,8 +50,7 @@ class Endings:
 
     async def close(self) -> None:
         if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait([self._watch])
+            await cancel_and_wait([self._watch])
 
     async def _run(self) -> None:
         while self._waiting:

@@ -21,6 +21,7 @@ from dramatiq.middleware.time_limit import TimeLimitExceeded
 from db import jobs
 from db.database import Database
 from runtime import catalogue
+from runtime.cancelling import cancel_and_wait
 from runtime.checkpoints import Checkpoints
 from runtime.claim import Claim
 from runtime.control import Control
@@ -50,6 +51,7 @@ _LAST_CLAIMS = 2.0  # seconds that claims on their way get when the worker stops
 _PATIENCE = 30.0  # seconds that a statement of the engine may take
 _DRAIN = 10.0  # seconds that writing the last endings may take; what is left then is rescued
 _UNSTARTED = 0.25  # seconds that a claimed job may wait for its start
+_CLEAN_UP = 5.0  # seconds that a cancelled run may take before it is cancelled again
 _TIME_LIMIT_PRECISION = 0.05  # seconds
 _OUT_OF_TIME = "its time limit is over"  # why a job's task is cancelled
 _STOP = "the worker stops"
@@ -216,13 +218,10 @@ class Executor:
         await self._cancel_runs(_LOST)
 
     async def _cancel_runs(self, reason: str) -> None:
-        mine = dict(self._runs)
-        while mine:
-            for task, delivery in mine.items():
-                delivery.interrupted = reason
-                task.cancel(reason)
-            _, pending = await asyncio.wait(mine, timeout=1)
-            mine = {task: mine[task] for task in pending}
+        mine = list(self._runs)
+        for delivery in self._runs.values():
+            delivery.interrupted = reason
+        await cancel_and_wait(mine, reason)
 
     def kind(self, actor_name: str) -> Kind:
         """What a job of this actor takes."""
@@ -302,9 +301,8 @@ class Executor:
             now = self.loop.time()
             for task, delivery in self._runs.items():
                 if now >= delivery.deadline:
-                    delivery.deadline = delivery.soft_deadline = float("inf")
-                    delivery.interrupted = _OUT_OF_TIME
-                    task.cancel(_OUT_OF_TIME)
+                    why = delivery.interrupted if delivery.interrupted in _ENDINGS else _OUT_OF_TIME
+                    self._interrupt(task, delivery, why)
                 elif now >= delivery.soft_deadline:
                     delivery.soft_deadline, delivery.interrupted = float("inf"), OUT_OF_SOFT_TIME
                     task.cancel(OUT_OF_SOFT_TIME)
@@ -340,10 +338,15 @@ class Executor:
     def _cancel(self, delivery: Delivery, task: asyncio.Task[None] | None) -> None:
         """One that has not started yet is given back when it is about to."""
         if task is not None:
-            delivery.interrupted = _CANCELLED
-            task.cancel(_CANCELLED)
+            self._interrupt(task, delivery, _CANCELLED)
         else:
             self.threads.interrupt(delivery, Cancelled)
+
+    def _interrupt(self, task: asyncio.Task[None], delivery: Delivery, why: str) -> None:
+        """Cancel a run, which may clean up a while; again after that, should it not have heard of it."""
+        delivery.interrupted = why
+        delivery.deadline, delivery.soft_deadline = self.loop.time() + _CLEAN_UP, float("inf")
+        task.cancel(why)
 
     async def _run(self, delivery: Delivery) -> None:
         """An async job's whole run: what Dramatiq's WorkerThread does for a sync one, without the thread."""

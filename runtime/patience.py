@@ -11,6 +11,7 @@ import redis.exceptions
 import structlog
 
 from db.database import UNAVAILABLE
+from runtime.cancelling import is_cancelled
 
 log = structlog.get_logger("callboard")
 T = TypeVar("T")
@@ -78,9 +79,3 @@ async def patiently(what: str, attempt: Callable[[], Awaitable[T]]) -> T:
             if isinstance(error, ValueError):  # asyncpg's word for a parameter that cannot be sent: that stays so
                 raise
             await asyncio.sleep(patience.failed(error))
-
-
-def is_cancelled() -> bool:
-    """Whether this task was asked to end: drivers answer a cancellation with an error of their own now and then."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

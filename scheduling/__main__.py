@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from actors import broker
 from runtime import logs
+from runtime.cancelling import cancel_and_wait
 from runtime.client import Client
 from runtime.grants import Grants
 from runtime.transport import SCHEDULES, WAKE
@@ -73,9 +74,7 @@ async def run(settings: Settings) -> None:
         log.info("scheduling is ready")
         await stopped.wait()
         log.info("scheduling stops")
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(tasks)
         await leader.resign()
 
 

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from runtime.patience import AWAY, Seldom, is_cancelled, told
+from runtime.cancelling import is_cancelled
+from runtime.patience import AWAY, Seldom, told
 
 log = structlog.get_logger("callboard")
 
@@ -30,6 +31,8 @@ async def keep_running(name: str, run_once: Callable[[], Awaitable[float]], wake
                 log.warning("a server is away, trying again each second", service=name, error=told(error))
             else:
                 log.exception("a round failed, trying again each second", service=name)
+        if is_cancelled():  # and the round went on to its end all the same
+            raise asyncio.CancelledError
         try:
             async with asyncio.timeout(wait):
                 await wake.wait()

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from errors import ConfigurationError
 from providers.oidc import Provider
 from runtime.broker import Broker
+from runtime.cancelling import cancel_and_wait
 from runtime.client import Client
 from settings import Settings
 from web import api, dashboard, health, hooks, metrics, pages
@@ -45,7 +46,7 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
             app.state.live = Live(client.redis, Present(client.database, settings.session_idle_hours))
             listening = asyncio.create_task(app.state.live.run())
             yield
-            listening.cancel()
+            await cancel_and_wait([listening])
         messages.close()
 
     app = FastAPI(

@@ -4,6 +4,7 @@ What they did is in stage.effects, what they tried in the Redis list `stage:note
 """
 
 import asyncio
+import contextlib
 import time
 from datetime import timedelta
 from typing import Any
@@ -52,6 +53,15 @@ def loop_sync(count: int, pause: float, key: bool = False, transactional: bool =
         else:
             note(f"did {item}")
     return loop.done
+
+
+@declare_async(max_retries=0)
+async def mishear_async() -> None:
+    """Loses the first cancellation, as `asyncio.wait_for` does now and then in Python 3.11."""
+    with contextlib.suppress(asyncio.CancelledError):
+        note("waiting")
+        await asyncio.sleep(3_600)
+    await asyncio.sleep(3_600)
 
 
 @declare_async(max_retries=3)

@@ -10,7 +10,6 @@ import pytest_asyncio
 from runtime.client import Client
 from settings import Settings
 from tests.support.process import Process
-from tests.support.waiting import wait_for
 
 ACTORS = [
     "tests.runtime.some_actors",
@@ -22,41 +21,12 @@ WORKER = ["dramatiq", *ACTORS, "--processes", "1", "--threads", "4"]
 SCHEDULER = ["python", "-m", "scheduling"]
 
 
-class Leases:
-    """The rows of workers that outlive a test. The next test empties all tables, and without its row a worker believes
-    that it was given up."""
-
-    def __init__(self) -> None:
-        self._rows: list[str] = []
-
-    async def note(self, client: Client) -> None:
-        """At the end of a test."""
-        async with client.database.connection() as connection:
-            self._rows = [row[0] for row in await connection.fetch("select to_jsonb(w)::text from workers w")]
-
-    async def restore(self, client: Client) -> None:
-        """At the start of the next one."""
-        async with client.database.connection() as connection:
-            await connection.execute(
-                "insert into workers select w.* from unnest($1::text[]) as t(row),"
-                " jsonb_populate_record(null::workers, t.row::jsonb) w",
-                self._rows,
-            )
-            await connection.execute("update workers set heartbeat_at = now()")
-        await wait_for(lambda: self._are_there(client), what="the worker to have its row")
-
-    async def _are_there(self, client: Client) -> bool:
-        async with client.database.connection() as connection:
-            return bool(await connection.fetchval("select count(*) from workers"))
-
-
 class Engine:
     """Both processes; one that has ended is started again, so that one test's failure is not all the others'."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._processes: dict[str, Process] = {}
-        self.leases = Leases()
 
     async def run(self) -> None:
         await self._start("worker", WORKER, "Worker process is ready for action")
@@ -94,10 +64,8 @@ async def running(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> A
 async def engine(running: Engine, client: Client, stage: None) -> AsyncIterator[Engine]:
     """A worker with four threads on the tests' actors, and a scheduler, both ready."""
     await running.run()
-    await running.leases.restore(client)
     before = running.output()
     yield running
-    await running.leases.note(client)
     for name, output in running.output().items():
         sys.stdout.write(f"\n---- {name}\n{output[len(before[name]) :]}")
 

@@ -30,6 +30,18 @@ async def test_a_running_job_is_cancelled(client: Client, engine: Engine, kind: 
     assert await notes(client) == ["waiting", "cleaned up"]
 
 
+async def test_a_job_that_loses_its_cancellation_is_cancelled_again(client: Client, engine: Engine) -> None:
+    job_id = await enqueue(client, broker.actors["mishear_async"])
+    await noted(client, "waiting")
+    await wish(client, job_id, "cancel")
+    assert (await ended(client, job_id)).state == "cancelled"
+
+
+async def test_a_job_out_of_time_that_loses_its_cancellation_is_cancelled_again(client: Client, engine: Engine) -> None:
+    job = await ended(client, await enqueue_with(client, Options(time_limit=200), broker.actors["mishear_async"]))
+    assert (job.state, (job.error or {})["type"]) == ("failed", "TimeLimitExceeded")
+
+
 async def test_a_wish_is_found_without_being_told(client: Client, engine: Engine) -> None:
     """Given that Redis does not pass it on, then the worker finds by itself what is wanted."""
     job_id = await enqueue(client, broker.actors["patient_async"], 60)

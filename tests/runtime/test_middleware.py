@@ -12,7 +12,6 @@ import pytest_asyncio
 
 from db.models import Job
 from runtime.client import Client
-from tests.runtime.engine import Leases
 from tests.runtime.kinds import BOTH_KINDS
 from tests.runtime.observing import (
     attempts,
@@ -46,7 +45,6 @@ class Watched:
             "dramatiq_prom_port": str(self.port),
             "PYTHONUNBUFFERED": "1",
         }
-        self.leases = Leases()
         self.process = Process(COMMAND, environment, folder / "worker.log")
 
     async def metrics(self) -> str:
@@ -68,9 +66,7 @@ async def running(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> A
 
 @pytest_asyncio.fixture
 async def watched(running: Watched, client: Client, stage: None) -> AsyncIterator[Watched]:
-    await running.leases.restore(client)
     yield running
-    await running.leases.note(client)
 
 
 async def done(client: Client, kind: str, name: str, *args: Any, **kwargs: Any) -> Job:

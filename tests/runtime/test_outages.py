@@ -15,7 +15,7 @@ from runtime.client import Client
 from runtime.transport import Keys
 from services.jobs import call
 from settings import Settings
-from tests.runtime.engine import SCHEDULER, WORKER, Leases
+from tests.runtime.engine import SCHEDULER, WORKER
 from tests.runtime.kinds import BOTH_KINDS
 from tests.runtime.line import Line
 from tests.runtime.observing import (
@@ -44,7 +44,6 @@ class Lines:
     def __init__(self, postgres: Line, redis: Line, folder: Path) -> None:
         self.postgres, self.redis, self._folder = postgres, redis, folder
         self._processes: dict[str, Process] = {}
-        self.leases = Leases()
 
     @property
     def worker(self) -> Process:
@@ -83,10 +82,8 @@ async def running(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> A
 @pytest_asyncio.fixture
 async def lines(running: Lines, client: Client, stage: None) -> AsyncIterator[Lines]:
     await running.run()
-    await running.leases.restore(client)
     before = running.worker.output
     yield running
-    await running.leases.note(client)
     sys.stdout.write(running.worker.output[len(before) :])
 
 

@@ -1,6 +1,7 @@
 """The loop around a service: it waits, is woken, survives what goes wrong, and ends when it is told to."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -91,3 +92,20 @@ async def test_it_ends_even_if_its_round_answers_with_an_error() -> None:
         task.cancel()
         await asyncio.wait([task], timeout=10)
         assert task.done()
+
+
+async def test_it_ends_even_if_its_round_does_not_hear_of_it() -> None:
+    """Given a round that loses its cancellation, as `asyncio.wait_for` does now and then in Python 3.11, then the loop
+    ends after it."""
+
+    async def mishear() -> float:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3_600)
+        return 0.0
+
+    service = Service(mishear)
+    async with kept_running(service, asyncio.Event()) as task:
+        await wait_for(lambda: service.rounds == 1)
+        task.cancel()
+        await asyncio.wait([task], timeout=10)
+        assert task.cancelled()

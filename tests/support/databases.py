@@ -1,10 +1,14 @@
 """Where the tests' rows and messages go: a database and a Redis number that nobody else uses."""
 
+import os
 import secrets
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import redis.asyncio
+
+from runtime.companion import is_alive
+from runtime.lease import process_name
 
 _TABLES = """
 select quote_ident(tablename) as name from pg_tables where schemaname = 'public' and tablename <> 'alembic_version'
@@ -57,13 +61,31 @@ async def _empty(connection: asyncpg.Connection) -> None:
     for _ in range(20):
         try:
             if full := [row["name"] for row in await connection.fetch(holds)]:
-                await connection.execute(f"truncate {', '.join(full)} restart identity cascade")
+                await _truncate(connection, full)
         except asyncpg.DeadlockDetectedError:
             continue
         for row in await connection.fetch(_COUNTED):
             await connection.execute(f"alter sequence {row['name']} restart")
         return
     raise AssertionError("The tables could not be emptied: there was a deadlock each time.")
+
+
+async def _truncate(connection: asyncpg.Connection, tables: list[str]) -> None:
+    """Workers that live keep their rows: without one a worker believes that it was given up."""
+    async with connection.transaction():
+        await connection.execute("lock table workers in access exclusive mode")
+        workers = await connection.fetch("select pid, process, to_jsonb(w)::text as row from workers w")
+        await connection.execute(f"truncate {', '.join(tables)} restart identity cascade")
+        await connection.execute(
+            "insert into workers select w.* from unnest($1::text[]) as t(row),"
+            " jsonb_populate_record(null::workers, t.row::jsonb) w on conflict do nothing",
+            [worker["row"] for worker in workers if _lives(worker["pid"], worker["process"])],
+        )
+        await connection.execute("update workers set heartbeat_at = now()")
+
+
+def _lives(pid: int, process: str) -> bool:
+    return pid != os.getpid() and is_alive(pid) and process_name(pid) == process
 
 
 async def _execute(url: str, statement: str) -> None:

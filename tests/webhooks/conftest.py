@@ -31,11 +31,9 @@ async def carrying(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest_asyncio.fixture
 async def carriers(carrying: Carriers, client: Client) -> AsyncIterator[Carriers]:
     await carrying.run()
-    await carrying.leases.restore(client)
     before = carrying.output()
     yield carrying
     await wait_for(lambda: _is_quiet(client), timeout=15, what="the end of what the test has started")
-    await carrying.leases.note(client)
     for name, output in carrying.output().items():
         sys.stdout.write(f"\n---- {name}\n{output[len(before[name]) :]}")
 

@@ -31,11 +31,13 @@ from runtime.client import Client
 from runtime.enqueue import Call
 from runtime.ids import uuid7
 from runtime.options import Options
+from runtime.transport import CHANGED, Notice
 from runtime.triggers import Trigger, build, zone_of
 from runtime.verbs import Verb
 from scheduling.leader import Leader
 from scheduling.plan import Decision, Rules, decide, due_times
 from services.schedules.spec import arguments
+from services.schedules.store import tell
 
 log = structlog.get_logger("callboard")
 
@@ -90,6 +92,7 @@ class Firing:
             for row in rows:
                 self._plan(row, batch)
             await self._write(session, connection, batch)
+            tell(session, Notice(CHANGED, "schedules"))
             await session.commit()
         for schedule, problem in batch.parked:
             log.warning("a schedule cannot be run as it is", schedule=str(schedule), problem=problem)

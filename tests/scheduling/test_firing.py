@@ -8,6 +8,7 @@ import pytest
 
 from db import schedules as sql
 from runtime.client import Client
+from runtime.transport import CHANGED
 from scheduling.settler import Settler
 from services import schedules
 from tests.runtime.observing import fetch, value
@@ -41,6 +42,19 @@ async def test_a_due_schedule_makes_its_job_and_has_its_next_time(client: Client
     after = await row(client, schedule)
     assert (after["next_run_at"], after["runs"], after["last_run_at"]) == (due + HOUR, 1, due)
     assert wait == 5.0
+
+
+async def test_open_pages_are_told_of_a_run(client: Client) -> None:
+    schedule = await a_schedule(client)
+    await make_due(client, schedule)
+    await client.outbox.drain()  # what was told of its making
+    async with client.redis.pubsub() as channel:
+        await channel.subscribe(CHANGED)
+        await channel.get_message(timeout=10)  # that it is subscribed
+        await firing(client, await leading(client)).run_once()
+        told = await channel.get_message(timeout=10)
+    assert told is not None
+    assert told["data"] == b"schedules"
 
 
 async def test_it_sleeps_until_the_next_one_is_due(client: Client) -> None:

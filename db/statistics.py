@@ -6,7 +6,7 @@ the transaction that says how far counting has come, which is fenced by the lead
 
 LAG = 5.0  # seconds: no end takes as long from the moment it is dated to its commit
 STRETCH = 600.0  # seconds counted in one go, at most
-MINUTE, HOUR = 60, 3_600  # seconds: the spans that are counted
+MINUTE, HOUR, DAY = 60, 3_600, 86_400  # seconds: the spans that are counted; days are UTC's
 
 # The upper ends of the buckets of waits and runs, in seconds: each half as long again as the one before or so.
 BUCKETS = (
@@ -60,7 +60,7 @@ from (
                greatest(extract(epoch from finished_at - started_at)::float8, 0) as ran
         from jobs where outcome = any('{1,2,3}') and finished_at > $1 and finished_at <= $2
     ) timed
-) ended, (values (60), (3600)) spans(span)
+) ended, (values (60), (3600), (86400)) spans(span)
 group by 1, 2, 3, 4, 5
 on conflict (span, starts_at, actor, queue, outcome) do update set
     jobs = s.jobs + excluded.jobs, retries = s.retries + excluded.retries, waited = s.waited + excluded.waited,
@@ -124,7 +124,7 @@ delete from error_groups where fingerprint = any(array(
 ))
 """
 
-# What ended, by minute or hour: span, seconds, actor or null, queue or null.
+# What ended, by minute, hour or day: span, seconds, actor or null, queue or null.
 SERIES = """
 select starts_at, sum(jobs) filter (where outcome = 1)::bigint as succeeded,
        sum(jobs) filter (where outcome = 2)::bigint as failed,

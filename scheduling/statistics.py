@@ -1,16 +1,15 @@
-"""Counts what ended, for the charts: by minute for two days, by hour for ninety."""
+"""Counts what ended, for the charts: by minute for two days, by hour for ninety, by day for two years."""
 
 import asyncpg
 
 from db import statistics
 from db.database import Database
-from db.statistics import HOUR, LAG, MINUTE, STRETCH
+from db.statistics import DAY, HOUR, LAG, MINUTE, STRETCH
 from scheduling.leader import Leader
 
 _PERIOD = 5.0  # seconds between two rounds
 _BEHIND = 0.1  # and when there is more to count
-_DAY = 86_400.0
-_KEEP = {MINUTE: 2 * _DAY, HOUR: 90 * _DAY}
+_KEEP = {MINUTE: 2.0 * DAY, HOUR: 90.0 * DAY, DAY: 730.0 * DAY}  # seconds
 _AT_ONCE = 5_000  # rows a round that are deleted
 _NAME = "ended"
 

@@ -8,14 +8,15 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import statistics
-from db.statistics import BUCKETS, HOUR, MINUTE
+from db.statistics import BUCKETS, DAY, HOUR, MINUTE
 
-_MINUTES = timedelta(hours=2)  # up to that long a stretch is shown by minutes, a longer one by hours
+_MINUTES = timedelta(hours=2)  # up to that long a stretch is shown by minutes
+_HOURS = timedelta(days=8)  # up to that long, by hours; a longer one by days
 
 
 @dataclass(frozen=True)
 class Point:
-    """What ended within one minute or hour."""
+    """What ended within one minute, hour or day."""
 
     starts_at: datetime
     succeeded: int = 0
@@ -44,7 +45,7 @@ class ActorStatistic:
 
 @dataclass(frozen=True)
 class Latency:
-    """Percentiles of a minute or hour, in seconds."""
+    """Percentiles of a minute, hour or day, in seconds."""
 
     starts_at: datetime
     wait_p50: float | None
@@ -55,7 +56,9 @@ class Latency:
 
 def span_of(period: timedelta) -> int:
     """Seconds between two points of a chart over that period."""
-    return MINUTE if period <= _MINUTES else HOUR
+    if period <= _MINUTES:
+        return MINUTE
+    return HOUR if period <= _HOURS else DAY
 
 
 async def throughput(

@@ -102,13 +102,15 @@ async def graph(session: AsyncSession, workflow_id: uuid.UUID) -> list[Place]:
     large = (defer(column, raiseload=True) for column in (WorkflowStep.calls, WorkflowStep.args, WorkflowStep.kwargs))
     statement = select(WorkflowStep).options(*large).where(WorkflowStep.workflow_id == workflow_id)
     steps = list(await session.scalars(statement.order_by(WorkflowStep.number)))
-    of_these = select(WorkflowStep.id).where(WorkflowStep.workflow_id == workflow_id)
-    edges = await session.scalars(
-        select(WorkflowEdge).where(WorkflowEdge.to_id.in_(of_these)).order_by(WorkflowEdge.to_id, WorkflowEdge.position)
+    edges = await session.execute(
+        select(WorkflowEdge.to_id, WorkflowEdge.from_id)
+        .join(WorkflowStep, WorkflowStep.id == WorkflowEdge.to_id)
+        .where(WorkflowStep.workflow_id == workflow_id)
+        .order_by(WorkflowEdge.position)
     )
     before: dict[uuid.UUID, list[uuid.UUID]] = {}
-    for edge in edges:
-        before.setdefault(edge.to_id, []).append(edge.from_id)
+    for step_id, predecessor in edges:
+        before.setdefault(step_id, []).append(predecessor)
     names = {step.id: step.name for step in steps}
     layers: dict[uuid.UUID, int] = {}
     rows: dict[int, int] = {}

@@ -1,5 +1,6 @@
 """PEOPLE and programs: the JSON API and dramatiq-dashboard. `uvicorn web:app` serves them."""
 
+import gc
 import sys
 from functools import cache
 from typing import TYPE_CHECKING
@@ -20,9 +21,12 @@ def _app() -> "FastAPI":
         import actors  # it declares every actor and connects to Redis: only a process that serves pays for that
         from web.application import create_app
 
-        return create_app(chosen, actors.broker)
+        app = create_app(chosen, actors.broker)
     except ConfigurationError as error:
         sys.exit(f"The web process cannot start. {error}")
+    gc.collect()
+    gc.freeze()  # what there is now stays as long as the process: requests need not wait while it is looked through
+    return app
 
 
 def __getattr__(name: str) -> "FastAPI":

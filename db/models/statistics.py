@@ -11,7 +11,7 @@ from db.models.base import Base
 
 
 class JobStatistic(Base):
-    """The jobs of an actor and a queue that ended so within one minute (`span` 60) or hour (3600)."""
+    """The jobs of an actor and a queue that ended so within one minute (`span` 60), hour (3600) or day."""
 
     __tablename__ = "job_statistics"
     __table_args__ = (

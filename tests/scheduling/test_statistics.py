@@ -11,8 +11,6 @@ from scheduling.statistics import Statistics
 from services import statistics
 from tests.runtime.observing import fetch
 
-PERIOD = timedelta(hours=1)
-
 ENDED = """
 insert into jobs (id, actor, queue, args, kwargs, state, outcome, attempt, run_at, started_at, finished_at)
 select gen_random_uuid(), $1, 'q', '[]', '{}', case $2::int when 1 then 'succeeded' else 'failed' end, $2, 2,
@@ -37,7 +35,8 @@ async def counting(client: Client) -> Statistics:
     return Statistics(client.database, leader)
 
 
-async def test_jobs_are_counted_by_how_they_ended(client: Client, counting: Statistics) -> None:
+@pytest.mark.parametrize("period", [timedelta(hours=1), timedelta(days=7), timedelta(days=30)])
+async def test_jobs_are_counted_by_how_they_ended(client: Client, counting: Statistics, period: timedelta) -> None:
     """Given jobs of two actors that ended a minute ago, when they are counted twice over, then each is counted once,
     with how long it waited and ran."""
     await fetch(client, ENDED, "swift", 1, 0.0, 0.03, 90)
@@ -46,9 +45,9 @@ async def test_jobs_are_counted_by_how_they_ended(client: Client, counting: Stat
     for _ in range(3):
         await counting.run_once()
     async with client.session() as session:
-        points = await statistics.throughput(session, PERIOD)
-        swift, slow = await statistics.by_actor(session, PERIOD)
-        waits = [point.wait_p50 for point in await statistics.latency(session, PERIOD, actor="slow") if point.wait_p50]
+        points = await statistics.throughput(session, period)
+        swift, slow = await statistics.by_actor(session, period)
+        waits = [point.wait_p50 for point in await statistics.latency(session, period, actor="slow") if point.wait_p50]
     assert [sum(column) for column in zip(*((p.succeeded, p.failed, p.retries) for p in points), strict=True)] == [
         95, 10, 105,
     ]  # fmt: skip

@@ -30,7 +30,7 @@ class Now(BaseModel):
 
 
 class PointDocument(BaseModel):
-    """What ended within one minute or hour."""
+    """What ended within one minute, hour or (of more than eight days, UTC) day."""
 
     model_config = ConfigDict(from_attributes=True, extra="forbid")
 

@@ -30,7 +30,7 @@ class Totals:
     ended: int
     failed: int
     per_minute: float
-    rates: list[float]  # jobs ended, by minute or hour
+    rates: list[float]  # jobs ended, by minute, hour or day
 
     @property
     def failure_rate(self) -> float:

@@ -23,7 +23,7 @@ COUNTED = """
 insert into job_statistics (span, starts_at, actor, queue, outcome, jobs, retries, waited, ran, waits, runs)
 select span, date_bin(make_interval(secs => span), now(), timestamptz '2000-01-01 00:00:00+00'),
        $1, $2, $3, $4, 0, $4, $4, seconds, seconds
-from (values (60), (3600)) s(span),
+from (values (60), (3600), (86400)) s(span),
      lateral (select array_agg(case when n = 14 then $4::bigint else 0 end) as seconds from generate_series(0, 31) n) h
 """
 

@@ -10,7 +10,7 @@ are sorted by when they were created, and where only ended ones are asked for, b
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
@@ -19,6 +19,7 @@ import asyncpg
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Select,
     Text,
@@ -28,6 +29,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    null,
     or_,
     select,
     text,
@@ -147,8 +149,8 @@ async def count(session: AsyncSession, only: Filter, *, most: int = 10_000, seco
         if rows is not None:
             return Count(min(rows[0], most), is_exact=rows[0] <= most)
     number, end = 0, None
-    async for window in _windows(session, only, None, deadline):
-        number, end = number + len(window.found), window.end
+    async for window in _windows(session, only, None, deadline, _count_window):
+        number, end = number + window.number, window.end
         if number > most:
             return Count(most, is_exact=False)
     return Count(number, is_exact=end is None)
@@ -209,15 +211,19 @@ def _full(only: Filter, found: Sequence[Job], limit: int) -> Page:
 
 @dataclass(frozen=True)
 class _Window:
-    found: list[uuid.UUID]  # those that fit, newest first
+    number: int  # of those that fit
     end: Position | None  # where it ends; None: nothing is older
+    found: Sequence[uuid.UUID] = ()  # those that fit, newest first, where they are asked for
+
+
+_Look = Callable[[AsyncSession, Filter, Position | None, int], Awaitable[_Window]]
 
 
 async def _search(session: AsyncSession, only: Filter, limit: int, before: Position | None, deadline: float) -> Page:
     found: list[uuid.UUID] = []
     end = before
-    async for window in _windows(session, only, before, deadline):
-        found, end = found + window.found, window.end
+    async for window in _windows(session, only, before, deadline, _window):
+        found, end = [*found, *window.found], window.end
         if len(found) > limit:
             break
     jobs = list(await session.scalars(_newest(only).where(Job.id.in_(found[: limit + 1])))) if found else []
@@ -227,14 +233,14 @@ async def _search(session: AsyncSession, only: Filter, limit: int, before: Posit
 
 
 async def _windows(
-    session: AsyncSession, only: Filter, before: Position | None, deadline: float
+    session: AsyncSession, only: Filter, before: Position | None, deadline: float, look: _Look
 ) -> AsyncIterator[_Window]:
     """Until nothing is older, or the time is over. The first one is small; of each that follows as much is looked at as
     the one before says there is time for."""
     size, end = _FIRST_WINDOW, before
     while True:
         began = time.monotonic()
-        window = await _window(session, only, end, size)
+        window = await look(session, only, end, size)
         yield window
         end, now = window.end, time.monotonic()
         left = int(size * (deadline - now) / (now - began))
@@ -244,17 +250,33 @@ async def _windows(
 
 
 async def _window(session: AsyncSession, only: Filter, before: Position | None, size: int) -> _Window:
-    """Of the next `size` jobs along an index those that fit: looked at once each."""
-    along = [*_along(only), *([_before(only, before)] if before else [])]
-    key = _key(only)
-    fits = and_(True, *_conditions(only)).label("fits")
-    newest = select(Job.id, key.label("at"), fits).where(*along).order_by(key.desc(), Job.id.desc()).limit(size)
-    looked = newest.cte("looked").prefix_with("materialized")
+    """Those of the next `size` jobs along an index that fit: looked at once each."""
+    looked = _next(only, before, size)
     found = select(looked.c.id, looked.c.at, literal(False).label("is_end")).where(looked.c.fits)
     last = select(looked.c.id, looked.c.at, literal(True)).order_by(looked.c.at.desc(), looked.c.id.desc())
     rows = (await session.execute(union_all(found, last.offset(size - 1).limit(1).subquery().select()))).all()
     ids = [row.id for row in sorted(rows, key=lambda row: (row.at, row.id), reverse=True) if not row.is_end]
-    return _Window(ids, next((Position(row.at, row.id) for row in rows if row.is_end), None))
+    return _Window(len(ids), next((Position(row.at, row.id) for row in rows if row.is_end), None), ids)
+
+
+async def _count_window(session: AsyncSession, only: Filter, before: Position | None, size: int) -> _Window:
+    """The same, and only how many fit."""
+    looked = _next(only, before, size)
+    last = select(looked.c.id, looked.c.at, literal(0).label("number"))
+    end = last.order_by(looked.c.at.desc(), looked.c.id.desc()).offset(size - 1).limit(1).subquery().select()
+    fitting = select(null(), null(), func.count()).select_from(looked).where(looked.c.fits)
+    rows = (await session.execute(union_all(end, fitting))).all()
+    ends = next((Position(row.at, row.id) for row in rows if row.id is not None), None)
+    return _Window(sum(row.number for row in rows), ends)
+
+
+def _next(only: Filter, before: Position | None, size: int) -> CTE:
+    """The next `size` jobs along an index, and whether they fit."""
+    along = [*_along(only), *([_before(only, before)] if before else [])]
+    key = _key(only)
+    fits = and_(True, *_conditions(only)).label("fits")
+    newest = select(Job.id, key.label("at"), fits).where(*along).order_by(key.desc(), Job.id.desc()).limit(size)
+    return newest.cte("looked").prefix_with("materialized")
 
 
 async def _end_of_window(session: AsyncSession, only: Filter, before: Position | None, size: int) -> Position | None:

@@ -20,13 +20,13 @@ from services.jobs import enqueue_with
 __all__ = ["Verb", "preview", "start"]
 
 _MOST = 1_000_000  # that are counted
-_COUNTING = 1.0  # seconds: a person waits, and wants the number
 
 
-async def preview(session: AsyncSession, only: Filter) -> Count:
-    """How many jobs fit, whether the verb makes sense for them or not. Raises BadRequest if all would."""
+async def preview(session: AsyncSession, only: Filter, seconds: float = 1.0) -> Count:
+    """How many jobs fit, whether the verb makes sense for them or not, as far as they can be counted within so many
+    seconds. Raises BadRequest if all would."""
     _require(only)
-    return await count(session, only, most=_MOST, seconds=_COUNTING)
+    return await count(session, only, most=_MOST, seconds=seconds)
 
 
 async def start(

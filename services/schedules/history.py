@@ -57,19 +57,20 @@ async def executions(
     now = case((is_live, func.coalesce(Job.state, "unknown")), else_=row.status).label("now")
     started = case((is_live, Job.started_at), else_=row.started_at)
     ended = case((is_live, Job.finished_at), else_=row.ended_at)
+    latest = row.planned_at.desc(), row.id.desc()
+    wanted = select(row.id).order_by(*latest).limit(per_page).offset((page - 1) * per_page)  # only these need their job
+    if schedule_id is not None:
+        wanted = wanted.where(row.schedule_id == schedule_id)
+    if execution_id is not None:
+        wanted = wanted.where(row.id == execution_id)
+    if status is not None:
+        wanted = wanted.where(row.id.in_(_of_status(status, schedule_id, page * per_page)))
     statement = (
         select(row, now, started, ended, Job.result, Job.error)
         .outerjoin(Job, is_live & (Job.id == row.job_id))
-        .order_by(row.planned_at.desc(), row.id.desc())
-        .limit(per_page)
-        .offset((page - 1) * per_page)
+        .where(row.id.in_(wanted))
+        .order_by(*latest)
     )
-    if schedule_id is not None:
-        statement = statement.where(row.schedule_id == schedule_id)
-    if execution_id is not None:
-        statement = statement.where(row.id == execution_id)
-    if status is not None:
-        statement = statement.where(row.id.in_(_of_status(status, schedule_id, page * per_page)))
     return [
         Execution(
             id=found.id, schedule_id=found.schedule_id, schedule=found.schedule, planned_at=found.planned_at,

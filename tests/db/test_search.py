@@ -178,6 +178,15 @@ async def test_a_count_stops_at_its_cap(client: Client) -> None:
         assert await count(client, only, most=500) == search.Count(500, is_exact=True)
 
 
+async def test_a_count_goes_on_from_window_to_window(client: Client) -> None:
+    """Given more jobs than are looked at at once, then each that fits is counted once; at a glance, those of the first
+    look, and the number says that it is not all."""
+    await fetch(client, FILL, 5_000)
+    assert await count(client, Filter(arguments="n-"), seconds=60) == search.Count(5_000, is_exact=True)
+    assert await count(client, Filter(arguments='"n-1'), seconds=60) == search.Count(1_111, is_exact=True)
+    assert await count(client, Filter(arguments="n-"), seconds=0) == search.Count(2_000, is_exact=False)
+
+
 WRONG: list[dict[str, Any]] = [
     {"state": "done"}, {"actor": ""}, {"arguments": "a\0"}, {"created_after": "2026-01-01T00:00:00"},
     {"colour": "red"}, {"parent_id": "seven"},

@@ -4,7 +4,8 @@ DATABASE_URL and REDIS_URL.
 Makes a database with a million jobs (benchmarks/months.py), starts the web process, and asks every page, every filter
 of the search grammar and every list of the API twenty times, one after the other. The slowest come first. Beside the
 time that the answer took, as the one who asked saw it, stands what it cost: CPU of the web process and of PostgreSQL,
-which says more on a machine that is busy with other things.
+which says more on a machine that is busy with other things. At the end Chromium, if there is one, opens the list of
+jobs, and says when it had painted something.
 
 With `--keep FOLDER` the database stays in that folder, and is used again if it is there.
 """
@@ -31,6 +32,7 @@ from rich.table import Table
 
 from benchmarks.machine import describe
 from benchmarks.months import RARE_ACTOR, RARE_OWNER, RARE_QUEUE, RARE_TAG, RARE_TYPE, RARE_WORD, fill
+from benchmarks.painting import first_paints
 from benchmarks.place import Place
 from db.migrate import upgrade
 from local.home import prepare
@@ -277,7 +279,10 @@ async def web(place: Place) -> AsyncIterator[tuple[httpx.AsyncClient, int]]:
         yield http, process.pid
 
 
-async def run(place: Place, jobs: int, only: str | None, times: int, console: Console) -> list[Asked]:
+async def run(
+    place: Place, jobs: int, only: str | None, times: int, console: Console
+) -> tuple[list[Asked], list[float]]:
+    """The answers, the slowest first, and how soon Chromium has painted the list of jobs."""
     await upgrade(place.settings())
     async with place.database() as connection:
         is_filled = await connection.fetchval("select exists (select from jobs)")
@@ -295,10 +300,11 @@ async def run(place: Place, jobs: int, only: str | None, times: int, console: Co
                     continue
                 backends = [row["pid"] for row in await connection.fetch(BACKENDS)]
                 answers.append(await ask(http, question, times, pid, backends))
-    return sorted(answers, key=lambda answer: -answer.p95)
+            paints = await first_paints(f"{http.base_url}/jobs", {"callboard_session": SESSION}, times)
+    return sorted(answers, key=lambda answer: -answer.p95), paints
 
 
-def show(answers: list[Asked], console: Console) -> None:
+def show(answers: list[Asked], paints: list[float], console: Console) -> None:
     table = Table("", "status", "p50 ms", "p95 ms", "web CPU ms", "database CPU ms", "KB")
     for answer in answers:
         figures = (answer.p50, answer.p95, answer.web, answer.database, answer.bytes / 1024)
@@ -306,6 +312,11 @@ def show(answers: list[Asked], console: Console) -> None:
     console.print(table)
     slow = sum(answer.p95 > GOAL for answer in answers)
     console.print(f"{len(answers)} questions, {slow} with a p95 above {GOAL} ms", highlight=False)
+    if paints:
+        p50, p95 = statistics.median(paints), paints[math.ceil(len(paints) * 0.95) - 1]
+        console.print(f"first paint of the list of jobs: {p50:.0f} ms p50, {p95:.0f} ms p95", highlight=False)
+    else:
+        console.print("There is no Chromium here: first paints were not measured.")
 
 
 @contextmanager
@@ -331,10 +342,10 @@ def main(
     console = Console(width=200)
     with kept(keep) if keep else Place.made(OPTIONS) as place:
         about = asyncio.run(describe(place))
-        answers = asyncio.run(run(place, jobs, only, times, console))
-    show(answers, console)
+        answers, paints = asyncio.run(run(place, jobs, only, times, console))
+    show(answers, paints, console)
     if json:
-        document = {"about": about, "answers": [asdict(answer) for answer in answers]}
+        document = {"about": about, "answers": [asdict(answer) for answer in answers], "paints": paints}
         json.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
 
 

@@ -77,7 +77,7 @@ async def flow_effect(note: str) -> str:
     return note
 
 
-@dramatiq.actor(queue_name="flow", max_retries=0)
+@dramatiq.actor(queue_name="flow", min_backoff=1, max_backoff=1)
 async def flow_undo(given: Any, note: str) -> None:
     await effect(f"undo {note} {given!r}")
 

@@ -31,7 +31,8 @@ test-system: .venv/installed ## The whole suite, on the servers of DATABASE_URL 
 	@$(BIN)/pytest -n $(PROCESSES) --dist loadfile $(ARGS)
 
 faults: .venv/installed ## Kill, stop and cut off everything while jobs run; ALL=1 takes longer; ARGS='-k redis'
-	@KEEP=1 $(BIN)/pytest tests/faults tests/workflows/test_under_kills.py -p no:randomly -m '$(if $(ALL),,not long)' $(ARGS)
+	@KEEP=1 $(BIN)/pytest tests/faults tests/workflows/test_under_kills.py -p no:randomly -n 2 --dist loadfile \
+	  -m '$(if $(ALL),,not long)' $(ARGS)
 
 check: .venv/installed ## Style, types, import directions, and that the migrations make the models
 	$(BIN)/ruff check .

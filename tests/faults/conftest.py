@@ -8,8 +8,9 @@ record    `record(outcome, refused=3)`: a row of the table; lost jobs and double
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -78,6 +79,19 @@ def compare(request: pytest.FixtureRequest) -> Record:
 
 def note(config: pytest.Config, outcome: Outcome, figures: dict[str, float]) -> None:
     config.stash.setdefault(report.OUTCOMES, []).append(replace(outcome, figures=figures))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With pytest-xdist each process has seen some of the faults; the one in front shows all."""
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["outcomes"] = [asdict(outcome) for outcome in session.config.stash.get(report.OUTCOMES, [])]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    rows = getattr(node, "workeroutput", {}).get("outcomes", [])
+    node.config.stash.setdefault(report.OUTCOMES, []).extend(Outcome(**row) for row in rows)
 
 
 def pytest_terminal_summary(config: pytest.Config) -> None:

@@ -60,6 +60,8 @@ class Database:
             pooled = await self.engine.raw_connection()
         except AsyncAdapt_asyncpg_dbapi.Error as error:  # around what asyncpg says of a server that is starting up
             raise error.__cause__ or error from error
+        except sqlalchemy.exc.DBAPIError as error:  # the same, around what the pool's very first connection asks
+            raise cause(error) from error
         try:
             bare = pooled.driver_connection
             assert bare is not None

@@ -6,6 +6,7 @@ import pytest
 
 from db.database import UNAVAILABLE, Database
 from settings import Settings
+from tests.faults.proxy import Proxy, nothing
 
 STARTING_UP = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
 
@@ -29,3 +30,20 @@ async def test_a_server_that_is_starting_up_is_away() -> None:
             pass
     await database.close()
     server.close()
+
+
+async def test_a_server_that_goes_away_at_the_very_first_connection_is_away(settings: Settings) -> None:
+    """Given a pool that has never been used, whose first connection is cut while SQLAlchemy asks for the server's
+    version, then that is a server that is away, and the next try is answered."""
+    async with Proxy.to(str(settings.database_url)) as proxy:
+        proxy.swallows = lambda request: b"pg_catalog.version" in request
+        database = Database(
+            Settings.model_validate({"database_url": proxy.instead_of(str(settings.database_url))}), pool=2
+        )
+        with pytest.raises(UNAVAILABLE):
+            async with database.connection():
+                pass
+        proxy.swallows = nothing
+        async with database.connection() as connection:
+            assert await connection.fetchval("select 1") == 1
+        await database.close()

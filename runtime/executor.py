@@ -4,6 +4,7 @@ import asyncio
 import collections
 import inspect
 import os
+import signal
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -70,6 +71,14 @@ def coroutine_of(actor: Actor[Any, Any]) -> Callable[..., Awaitable[Any]] | None
         function = inspect.unwrap(actor.fn, stop=inspect.iscoroutinefunction)
         return function if inspect.iscoroutinefunction(function) else None
     return None
+
+
+def _end_if_failed(task: asyncio.Task[None]) -> None:
+    """A worker that lacks one of these would take messages and do nothing with them. It is better that it ends, and is
+    started again by whoever started it."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("this worker cannot go on; it ends", error=repr(error), exc_info=error)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Executor:
@@ -141,6 +150,8 @@ class Executor:
         self._control = self.loop.create_task(Control(self.redis, looks).run())
         self._watch = self.loop.create_task(self._watch_jobs())
         self._heartbeat = self.loop.create_task(self._lease.keep(self._drop_runs))
+        for task in (self._control, self._watch, self._heartbeat):
+            task.add_done_callback(_end_if_failed)
         self._warm_up = self.loop.create_task(patiently("connecting", self._connect))
         self._registration = self.loop.create_task(
             patiently("registering the actors", partial(catalogue.register, self._engine, self.broker))

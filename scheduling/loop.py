@@ -5,7 +5,9 @@ import random
 from collections.abc import Awaitable, Callable
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
+from db.database import cause
 from runtime.cancelling import is_cancelled
 from runtime.patience import AWAY, Seldom, told
 
@@ -21,9 +23,10 @@ async def keep_running(name: str, run_once: Callable[[], Awaitable[float]], wake
         wake.clear()
         try:
             wait = await run_once()
-        except Exception as error:
+        except Exception as raised:
             if is_cancelled():
-                raise asyncio.CancelledError from error
+                raise asyncio.CancelledError from raised
+            error = cause(raised) if isinstance(raised, DBAPIError) else raised
             wait = _AFTER_ERROR * random.uniform(0.5, 1.5)  # noqa: S311 (jitter, not a secret)
             if not seldom():
                 pass

@@ -89,7 +89,8 @@ class Stage:
         return ids
 
     def starts(self) -> list[Start]:
-        lines = self._runs.read_text().splitlines() if self._runs.exists() else []
+        text = self._runs.read_text() if self._runs.exists() else ""
+        lines = text[: text.rfind("\n") + 1].splitlines()  # the last one may be on its way
         return [Start(uuid.UUID(job), int(n), int(pid), float(at)) for job, n, pid, at in map(str.split, lines)]
 
     async def started(self, number: int, timeout: float = 60) -> list[Start]:

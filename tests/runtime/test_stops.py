@@ -208,3 +208,16 @@ async def test_workers_do_not_outlive_their_main_process(client: Client, stage: 
 
     await wait_for(gone, what="the worker's children to end")
     assert (await row(client, job_id)).state == "succeeded"
+
+
+async def test_a_worker_that_cannot_go_on_ends(client: Client, worker: StartProcess) -> None:
+    """Given a worker whose heartbeat fails for another reason than a server that is away, then it ends and says why,
+    instead of taking messages and doing nothing with them."""
+    process = await worker("tests.runtime.some_actors", WORKER_LEASE="3")
+    await wait_for(lambda: value(client, "select count(*) = 1 from workers"))
+    await fetch(client, "alter table workers rename to away")
+    try:
+        await wait_for(lambda: process.code is not None, what="the worker to end")
+    finally:
+        await fetch(client, "alter table away rename to workers")
+    assert "this worker cannot go on; it ends" in process.output

@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import pytest_asyncio
@@ -30,6 +31,15 @@ StartProcess = Callable[..., Awaitable[Process]]
 RUN = pytest.StashKey[Run]()
 
 
+class Shared(Protocol):
+    """Processes that the tests of a module share."""
+
+    def kill(self) -> None: ...
+
+
+SHARED = pytest.StashKey[dict[str, Shared]]()  # by the fixture that a test asks for them with
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     if session.config.getoption("numprocesses", None) and not hasattr(session.config, "workerinput"):
         return  # the processes that run the tests (pytest-xdist) have a run each
@@ -44,6 +54,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run = session.config.stash.get(RUN, None)
     if run:
         run.stop()
+
+
+@pytest.fixture(autouse=True)
+def alone(request: pytest.FixtureRequest) -> None:
+    """A test that has not asked for them has none of the processes that others of its module share: they would run its
+    jobs."""
+    for name, shared in request.config.stash.get(SHARED, {}).items():
+        if name not in request.fixturenames:
+            shared.kill()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from runtime.client import Client
 from settings import Settings
+from tests.conftest import SHARED
 from tests.support.process import Process
 
 ACTORS = [
@@ -42,7 +43,8 @@ class Engine:
     def kill(self) -> None:
         """Without waiting for anything: how they stop is for other tests."""
         for process in self._processes.values():
-            process.kill()
+            if process.code is None:
+                process.kill()
 
     async def _start(self, name: str, command: list[str], ready: str) -> None:
         process = self._processes.get(name)
@@ -54,8 +56,10 @@ class Engine:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def running(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
-    engine = Engine(tmp_path_factory.mktemp("engine"))
+async def running(
+    request: pytest.FixtureRequest, migrated: None, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Engine]:
+    engine = request.config.stash.setdefault(SHARED, {})["engine"] = Engine(tmp_path_factory.mktemp("engine"))
     yield engine
     engine.kill()
 

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.client import Client
+from tests.conftest import SHARED
 from tests.http.hostile import Receiver, receiver
 from tests.runtime.engine import Engine
 from tests.support.waiting import wait_for
@@ -22,8 +23,11 @@ class Carriers(Engine):
 
 
 @pytest_asyncio.fixture(scope="module")
-async def carrying(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Carriers]:
+async def carrying(
+    request: pytest.FixtureRequest, migrated: None, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Carriers]:
     carriers = Carriers(tmp_path_factory.mktemp("carriers"))
+    request.config.stash.setdefault(SHARED, {})["carriers"] = carriers
     yield carriers
     carriers.kill()
 

@@ -1,10 +1,11 @@
 """How soon a browser shows a page: its first contentful paint (W3C, Paint Timing), in Debian's Chromium."""
 
+import os
 import shutil
 
 from playwright.async_api import async_playwright
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 _PAINTED = """
 () => new Promise(resolve => new PerformanceObserver(list => {
     const paint = list.getEntriesByName("first-contentful-paint")[0];
@@ -16,12 +17,12 @@ _PAINTED = """
 async def first_paints(url: str, cookies: dict[str, str], times: int) -> list[float]:
     """Milliseconds from the start of the navigation, of so many visits with nothing in the cache; least first. Empty
     where there is no Chromium."""
-    chromium = shutil.which("chromium")
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if chromium is None:
         return []
     taken = []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
         for _ in range(times + 1):
             context = await browser.new_context()
             await context.add_cookies([{"name": name, "value": value, "url": url} for name, value in cookies.items()])

@@ -49,7 +49,8 @@ async def test_two_clocks_make_one_job_for_a_minute(
         " where actor in ('every_minute', 'on_leap_days')",
     )
     assert {(job["actor"], job["state"], job["result"]) for job in jobs} == {("every_minute", "succeeded", "tick")}
-    assert sorted(job["at"][:16] for job in jobs) == sorted(sent)
+    minutes = [job["at"][:16] for job in jobs]
+    assert sorted(minute for minute in minutes if minute in sent) == sorted(sent)  # another may have begun since
 
 
 def test_what_comes_with_us_is_planned() -> None:

@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
+
 from scheduling.loop import keep_running
 from tests.support.waiting import wait_for
 
@@ -75,35 +77,27 @@ async def test_it_ends_when_it_is_cancelled() -> None:
         assert task.done()
 
 
-async def test_it_ends_even_if_its_round_answers_with_an_error() -> None:
-    """Given a round that turns its cancellation into a connection error, as drivers do, then the loop ends all the
-    same."""
-
-    async def hang_up() -> float:
-        try:
-            await asyncio.sleep(3_600)
-        except asyncio.CancelledError:
-            raise ConnectionError("the connection was closed in the middle of an operation") from None
-        return 0.0
-
-    service = Service(hang_up)
-    async with kept_running(service, asyncio.Event()) as task:
-        await wait_for(lambda: service.rounds == 1)
-        task.cancel()
-        await asyncio.wait([task], timeout=10)
-        assert task.done()
+async def hang_up() -> float:
+    """Turns its cancellation into a connection error, as drivers do."""
+    try:
+        await asyncio.sleep(3_600)
+    except asyncio.CancelledError:
+        raise ConnectionError("the connection was closed in the middle of an operation") from None
+    return 0.0
 
 
-async def test_it_ends_even_if_its_round_does_not_hear_of_it() -> None:
-    """Given a round that loses its cancellation, as `asyncio.wait_for` does now and then in Python 3.11, then the loop
-    ends after it."""
+async def mishear() -> float:
+    """Loses its cancellation, as `asyncio.wait_for` does now and then in Python 3.11."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(3_600)
+    return 0.0
 
-    async def mishear() -> float:
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.sleep(3_600)
-        return 0.0
 
-    service = Service(mishear)
+@pytest.mark.parametrize("round_", [hang_up, mishear])
+async def test_it_ends_even_if_its_round_keeps_the_cancellation_to_itself(
+    round_: Callable[[], Awaitable[float]],
+) -> None:
+    service = Service(round_)
     async with kept_running(service, asyncio.Event()) as task:
         await wait_for(lambda: service.rounds == 1)
         task.cancel()

@@ -1,4 +1,7 @@
-"""Makes .venv from the lock file. Run by the machine's own Python, so it uses nothing but the standard library."""
+"""Makes .venv from a lock file: `install.py local` for running Callboard here, `install.py dev` for working on it too.
+
+Run by the machine's own Python, so it uses nothing but the standard library.
+"""
 
 import importlib.util
 import subprocess
@@ -9,18 +12,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = str(VENV / "bin" / "python")
-LOCK = ROOT / "requirements-dev.lock"
-STAMP = VENV / "installed"  # the Makefile compares its age with the lock's
+KINDS = ("local", "dev")  # each holds all of the one before it
 
 PIP = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet", "--no-deps"]
-STEPS = [
-    ("The virtual environment .venv", [sys.executable, "-m", "venv", str(VENV)]),
-    # Compiling them here, on all cores, takes a third of the time that pip would take.
-    ("Packages of " + LOCK.name, [*PIP, "--no-compile", "--require-hashes", "-r", str(LOCK)]),
-    ("Bytecode", [PYTHON, "-m", "compileall", "-q", "-j", "0", str(VENV / "lib")]),
-    ("The command `callboard`", [*PIP, "--no-build-isolation", "--editable", str(ROOT)]),
-]
-
 # What a failing step says, and what to do about it.
 ADVICE = [
     (("HASHES", "hashes"), "A package differs from the one in the lock. Do not install it; find out why."),
@@ -43,10 +37,26 @@ ADVICE = [
 ]
 
 
-def main() -> None:
+def steps(kind: str) -> list[tuple[str, list[str]]]:
+    lock = ROOT / f"requirements-{kind}.lock"
+    return [
+        ("The virtual environment .venv", [sys.executable, "-m", "venv", str(VENV)]),
+        # Compiling them here, on all cores, takes a third of the time that pip would take.
+        (f"Packages of {lock.name}", [*PIP, "--no-compile", "--require-hashes", "-r", str(lock)]),
+        ("Bytecode", [PYTHON, "-m", "compileall", "-q", "-j", "0", str(VENV / "lib")]),
+        ("The command `callboard`", [*PIP, "--no-build-isolation", "--editable", str(ROOT)]),
+    ]
+
+
+def stamp(kind: str) -> Path:
+    """The Makefile compares its age with the lock's."""
+    return VENV / f"installed-{kind}"
+
+
+def main(kind: str) -> None:
     if not importlib.util.find_spec("ensurepip"):
         sys.exit("This Python has no venv module. Install it (on Debian: apt-get install python3-venv) and try again.")
-    for title, command in STEPS:
+    for title, command in steps(kind):
         started = time.monotonic()
         step = subprocess.run(  # noqa: S603 (the commands above)
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
@@ -56,7 +66,8 @@ def main() -> None:
             sys.exit(f"{step.stdout[-4000:]}\n{title} could not be made. {advice(step.stdout)}")
         sys.stdout.write(f"{title:<40} {time.monotonic() - started:5.1f} s\n")
         sys.stdout.flush()
-    STAMP.touch()
+    for held in KINDS[: KINDS.index(kind) + 1]:
+        stamp(held).touch()
 
 
 def advice(output: str) -> str:
@@ -67,4 +78,4 @@ def advice(output: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

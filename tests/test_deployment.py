@@ -11,7 +11,7 @@ from local import procfile
 from settings import Settings
 from tests.support.process import ROOT
 
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-local.lock", "requirements-dev.lock")
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -30,11 +30,16 @@ def test_a_lock_names_no_registry_and_hashes_everything(lock: str) -> None:
 
 def test_the_locks_hold_what_the_project_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    production, development = (pins(lock) for lock in LOCKS)
-    for lock, wanted in ((production, project["dependencies"]), (development, project["optional-dependencies"]["dev"])):
+    extras = project["optional-dependencies"]
+    production, local, development = (pins(lock) for lock in LOCKS)
+    for lock, wanted in (
+        (production, project["dependencies"]),
+        (local, extras["local"]),
+        (development, extras["dev"]),
+    ):
         for requirement in map(Requirement, wanted):
             assert requirement.specifier.contains(lock[requirement.name.lower()]), f"run `make lock` for {requirement}"
-    assert production.items() <= development.items()
+    assert production.items() <= local.items() <= development.items()
 
 
 def test_the_lock_overrides_the_old_pins_of_the_dashboard() -> None:
@@ -68,7 +73,7 @@ def test_make_help_lists_every_command() -> None:
 
 def test_make_with_a_python_too_old_says_so_in_one_sentence() -> None:
     done = subprocess.run(
-        ["make", "-C", ROOT, "--always-make", ".venv/installed", "PYTHON=false"],
+        ["make", "-C", ROOT, "--always-make", ".venv/installed-dev", "PYTHON=false"],
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode != 0

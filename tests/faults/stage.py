@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import re
 import time
 import uuid
@@ -46,7 +47,7 @@ class Stage:
         self._runs = folder / "runs"
         self.processes: list[Process] = []
         self.ids: list[uuid.UUID] = []
-        self.struck_at = 0.0
+        self.strikes: list[float] = []
         self.environment = {
             "DATABASE_URL": str(settings.database_url),
             "REDIS_URL": str(settings.redis_url),
@@ -100,8 +101,12 @@ class Stage:
         )
 
     def strike(self) -> None:
-        """The fault comes now; of several, the last one counts."""
-        self.struck_at = time.time()
+        """A fault comes now; the jobs' ends are counted from the last one."""
+        self.strikes.append(time.time())
+
+    @property
+    def struck_at(self) -> float:
+        return self.strikes[-1]
 
     async def rows(self, statement: str, *values: Any) -> list[asyncpg.Record]:
         async with self.client.database.connection() as connection:
@@ -180,12 +185,14 @@ class Stage:
         )
 
     def _restarted(self) -> float | None:
-        """The longest that a job which had to start again after the fault waited for that."""
-        first: dict[uuid.UUID, float] = {}
+        """The longest that a job waited to be started again after the fault that interrupted it."""
+        last: dict[uuid.UUID, float] = {}
+        waited = []
         for start in sorted(self.starts(), key=lambda start: start.at):
-            if start.attempt > 1 and start.at > self.struck_at:
-                first.setdefault(start.job, start.at)
-        return max(first.values()) - self.struck_at if first else None
+            faults = [at for at in self.strikes if last.get(start.job, math.inf) <= at < start.at]
+            waited += [start.at - at for at in faults[:1]]
+            last[start.job] = start.at
+        return max(waited, default=None)
 
     def end(self) -> None:
         for process in self.processes:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from runtime.client import Client
-from runtime.transport import Keys
+from runtime.transport import Keys, redis_id
 from services.jobs import call
 from tests.conftest import StartProcess
 from tests.runtime.kinds import BOTH_KINDS
@@ -52,6 +52,26 @@ async def test_a_message_delivered_many_times_on_two_workers_has_one_run(
     await nothing_left(client, f"stage-{kind}")
     assert await effects(client) == ["once"]
     assert await notes(client) == ["once attempt 1"]
+
+
+@BOTH_KINDS
+async def test_an_old_message_before_the_one_that_counts_does_not_take_its_run(
+    client: Client, stage: None, worker: StartProcess, kind: str
+) -> None:
+    """Given a job that is in its second attempt, and a message of the first, given back by a lost worker, which stands
+    before that of the second: when both are fetched at once, then the job runs, and ends."""
+    job_id = await enqueue(client, job_of(kind, "act"), "again")
+    [first] = await sent(client, f"stage-{kind}")
+    async with client.database.connection() as connection:
+        await connection.execute("update jobs set attempt = 1, max_attempts = max_attempts + 1 where id = $1", job_id)
+    options = first.options | {"attempt": 1, "redis_message_id": redis_id(0, 1, job_id)}
+    data = first.copy(options=options).encode()
+    await put(client, f"stage-{kind}", data, redis_id(0, 1, job_id))
+    await worker("tests.runtime.some_actors")
+    await ended(client, job_id)
+    await nothing_left(client, f"stage-{kind}")
+    assert await effects(client) == ["again"]
+    assert await notes(client) == ["again attempt 2"]
 
 
 @BOTH_KINDS

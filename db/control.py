@@ -10,8 +10,8 @@ take theirs as they come: should PostgreSQL have to end one of those for another
 
 from db.jobs import IN_ORDER, QUEUE_AGAIN
 
-# Makes a message of this job that may still lie in Redis an old one, by which nobody claims: as if there had been a run,
-# which uses up no attempt.
+# Makes a message of this job that may still lie in Redis an old one, by which nobody claims: as if there had been a
+# run, which uses up no attempt.
 _OUTDATE = "attempt = attempt + {n}, releases = releases + {n}, max_attempts = max_attempts + {n}"
 
 # waiting, queued, paused -> cancelled, at once and for good; of those that run it is wanted: ids, reason.

@@ -46,7 +46,7 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with Client.open(settings, patience=_PATIENCE) as client:
-        relay = Relay(client.database, client.redis, client.outbox, settings.dispatch_window)
+        relay = Relay(client.database, client.outbox, settings.dispatch_window)
         reconciler = Reconciler(client.database, client.redis)
         leader = Leader(client.database, settings.leader_lease)
         rescuer = Rescuer(client.database, client.redis, leader, settings.worker_lease)

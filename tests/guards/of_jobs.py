@@ -89,9 +89,9 @@ CASES = [
     }),
     Case(jobs, "UNCLAIMED", QUEUED + "update jobs set dispatched_at = now() - interval '1 min';", ["q", 5.0, 10], {
         "queue = $1": "update jobs set queue = 'another';",
-        "run_at <= now()": LATER,
-        "state = 'queued'": PAUSES,
-        "dispatched_at < now() - make_interval(secs => $2)": "update jobs set dispatched_at = now();",
+        "j.run_at <= now()": LATER,
+        "j.state = 'queued'": PAUSES,
+        "o.dispatched_at < now() - make_interval(secs => $2)": "update jobs set dispatched_at = now();",
     }),
     Case(jobs, "EXPIRE", QUEUED + LATE, [10], {
         "expires_at <= now()": "update jobs set expires_at = now() + interval '1 h';",

@@ -9,13 +9,13 @@ from tests.guards.rows import (
     JOB,
     LATER,
     ME,
+    OF_A_FLOW,
     PAUSES,
     QUEUED,
     RUNNING,
     RUNS,
     SUCCEEDS,
     UNDISPATCHED,
-    flow,
     job,
     later_job,
     me,
@@ -29,7 +29,6 @@ update jobs set unique_key = 'k';
 insert into jobs (id, actor, queue, args, kwargs, unique_key) values ({later_job}, 'a', 'q', '[]', '{{}}', 'k');
 """
 ENDED_LONG_AGO = RUNNING + SUCCEEDS + "update jobs set finished_at = now() - interval '8 d';"
-OF_A_FLOW = f"insert into workflows (id, name) values ({flow}, 'w'); update jobs set workflow_id = {flow};"
 
 CASES = [
     Case(jobs, "CLAIM", QUEUED, [[JOB], [0], ME], {

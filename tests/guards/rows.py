@@ -47,6 +47,8 @@ insert into jobs (id, actor, queue, args, kwargs, run_at, dispatched_at)
 values ({later_job}, 'a', 'q', '[]', '{{}}', now() - interval '1 s', now());
 """
 
+OF_A_FLOW = f"insert into workflows (id, name) values ({flow}, 'w'); update jobs set workflow_id = {flow};"
+
 # What makes a run another's, or over.
 ANOTHER_ATTEMPT = "update jobs set attempt = attempt + 1;"
 ANOTHER_WORKER = f"update jobs set worker = {other};"

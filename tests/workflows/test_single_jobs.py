@@ -1,0 +1,56 @@
+"""What people do to a single job of a workflow."""
+
+import uuid
+
+import pytest
+
+from errors import Conflict
+from runtime.client import Client
+from scheduling.workflows import Workflows
+from services import control
+from services.control import Verb
+from services.workflows import each, group, si
+from tests.runtime.observing import value
+from tests.workflows import by_hand
+from tests.workflows import observing as see
+from tests.workflows.flow_actors import flow_value
+
+
+async def do(client: Client, verb: Verb, job: uuid.UUID) -> None:
+    async with client.session() as session:
+        await control.act(session, verb, job, who="ada")
+        await session.commit()
+
+
+async def the_net(client: Client) -> None:
+    """A round of what finds ended jobs that nobody has reported."""
+    await Workflows(client.database, client.redis, client.outbox).run_once()
+
+
+async def test_a_job_is_not_deleted_before_its_workflow_has_heard_of_its_end(client: Client) -> None:
+    """Given a job of a group that a person has cancelled, and no scheduler yet that tells the workflow so, when it is
+    to be deleted, then that is refused; once its workflow has ended it is deleted."""
+    workflow = await see.start(client, group(si(flow_value, 1), si(flow_value, 2)))
+    job = await value(client, "select id from jobs where item = 0")
+    await do(client, Verb.CANCEL, job)
+    with pytest.raises(Conflict, match=f"cannot be deleted before its workflow {workflow} has ended"):
+        await do(client, Verb.DELETE, job)
+
+    await the_net(client)
+    assert (await see.ended(client, workflow)).state == "failed"
+    await do(client, Verb.DELETE, job)
+    assert await value(client, "select count(*) from jobs where id = $1", job) == 0
+
+
+async def test_an_item_whose_result_is_still_to_be_listed_is_not_deleted(client: Client) -> None:
+    """Given a map one of whose items has succeeded, when that item's job is to be deleted, then that is refused, and
+    the list has the results of all."""
+    workflow, items = await by_hand.begin(client, each(flow_value, [1, 2, 3]))
+    async with client.database.connection() as connection:
+        await by_hand.succeed(client, connection, workflow, items[0])
+        with pytest.raises(Conflict, match="may still ask for its result"):
+            await do(client, Verb.DELETE, items[0])
+        for item in items[1:]:
+            await by_hand.succeed(client, connection, workflow, item)
+    (step,) = await see.steps(client, workflow)
+    assert step.result == [1, 1, 1]

@@ -195,6 +195,12 @@ async def _refusal(session: AsyncSession, verb: Verb, job_id: uuid.UUID) -> str:
         return f"Job {job_id} is being paused already: it is at its next checkpoint or pause point."
     if verb is Verb.RUN_NOW and job.state == "queued":
         return f"Job {job_id} is due already: it starts when a worker of the queue {job.queue!r} has room."
+    if verb is Verb.RETRY and job.state in ("failed", "cancelled") and job.workflow_id is not None:
+        return (
+            f"Job {job_id} cannot be run again yet: its step has counted it as {job.state} and goes on with other "
+            f"jobs. Wait for that step's end, or for the workflow's: `callboard workflows retry {job.workflow_id}` "
+            "then goes on from what failed."
+        )
     if verb is Verb.RETRY and job.state in ("failed", "cancelled"):
         return (
             f"Job {job_id} cannot be run again: another job lives that has its unique key {job.unique_key!r}. "

@@ -1,11 +1,9 @@
-"""The guards of workflows, of their steps and of the jobs of these.
-
-In the scenes a step of one job runs, and another waits for it.
-"""
+"""The guards of workflows, of their steps and of the jobs of these."""
 
 from db import workflow_jobs, workflow_steps, workflows
 from tests.guards.frame import Case
 from tests.guards.rows import (
+    BELONGS,
     FAILS,
     FLOW,
     GOES_ON,
@@ -19,6 +17,7 @@ from tests.guards.rows import (
     RUNNING,
     RUNS,
     STEP,
+    STEPS,
     SUCCEEDS,
     flow,
     job,
@@ -30,17 +29,6 @@ from tests.guards.rows import (
     step,
 )
 
-STEPS = f"""
-insert into workflows (id, name) values ({flow}, 'w');
-insert into workflow_steps (id, workflow_id, number, name, kind, state, join_policy, on_failure, calls, args, kwargs,
-                            takes_result, spreads, predecessors, pending, run, total, released)
-values ({step}, {flow}, 1, 'a', 'job', 'running', 'all_succeeded', 'fail', '[]', '[]', '{{}}', true, false, 0, 0, {run},
-        1, 1),
-       ({next_step}, {flow}, 2, 'b', 'job', 'waiting', 'all_succeeded', 'fail', '[]', '[]', '{{}}', true, false, 1, 1,
-        gen_random_uuid(), 1, 0);
-insert into workflow_edges (from_id, to_id, position) values ({step}, {next_step}, 0);
-"""
-BELONGS = f"update jobs set workflow_id = {flow}, step_run = {run}, item = 0, is_reported = false;"
 BEGUN = STEPS + QUEUED + BELONGS
 ENDED = BEGUN + RUNS + SUCCEEDS + "update jobs set result = '7';"
 FAILED = STEPS + RUNNING + BELONGS + FAILS

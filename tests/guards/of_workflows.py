@@ -55,6 +55,7 @@ SECOND_ITEM = f"""
 insert into jobs (id, actor, queue, args, kwargs, state, outcome, finished_at, result, workflow_id, step_run, item)
 values ({later_job}, 'a', 'q', '[]', '{{}}', 'succeeded', 1, now(), '8', {flow}, {run}, 1);
 """
+HEARD = f"update jobs set is_reported = true where id = {later_job};"
 CLOSED = the_flow("state = 'succeeded', finished_at = now()")
 UNDO = second(f"state = 'held', undoes = {step}")
 BOTH = f"where id in ({step}, {next_step})"
@@ -217,6 +218,11 @@ CASES = [
          [FLOW, False], {
         "j.step_run = s.run": f"{OLDER_RUN} {first('released = 1')}",
     }),
+    Case(workflow_jobs, "QUEUE_FAILED_JOBS", FAILED + STEP_FAILED + SECOND_ITEM + first("released = 2") + HEARD,
+         [FLOW, False], {
+        "k.outcome = 1": FAILS,
+        "k.is_reported": HEARD.replace("true", "false"),
+    }, seen=f"select ended = 1 from workflow_steps where id = {step}"),
     Case(workflow_steps, "RESET", BEGUN + STEP_FAILED, [FLOW, []], {
         "(state in ('failed', 'cancelled') or id = any($2::uuid[]))": first("state = 'succeeded'"),
     }),

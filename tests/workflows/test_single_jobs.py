@@ -7,7 +7,7 @@ import pytest
 from errors import Conflict
 from runtime.client import Client
 from scheduling.workflows import Workflows
-from services import control
+from services import control, workflows
 from services.control import Verb
 from services.workflows import chord, each, group, s, si
 from tests.runtime.observing import fetch, row, value
@@ -94,3 +94,22 @@ async def test_a_workflow_that_cannot_be_told_does_not_keep_others_from_hearing(
     await the_net(client)
     assert (await see.ended(client, sound)).state == "failed"
     assert (await see.reaches(client, spoilt, "running")).finished_at is None
+
+
+async def test_a_job_that_is_being_run_again_is_awaited_by_a_retry(client: Client) -> None:
+    """Given a group both of whose jobs have failed, one of which a person has run again by itself, when the workflow is
+    retried meanwhile, then its step goes on until both have ended."""
+    workflow, (one, other) = await by_hand.begin(client, group(si(flow_value, 1), si(flow_value, 2)))
+    async with client.database.connection() as connection:
+        for job in (one, other):
+            await by_hand.fail(client, connection, workflow, job)
+        await do(client, Verb.RETRY, one)
+        await see.act(client, workflows.retry, workflow)
+        await by_hand.claim(client, [one, other], attempt=1)
+        await by_hand.succeed(client, connection, workflow, one, attempt=2)
+        (step,) = await see.steps(client, workflow)
+        assert (step.state, step.ended) == ("running", 1)
+        await by_hand.succeed(client, connection, workflow, other, attempt=2)
+    assert (await see.ended(client, workflow)).state == "succeeded"
+    (step,) = await see.steps(client, workflow)
+    assert step.result == [1, 1]

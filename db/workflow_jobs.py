@@ -58,13 +58,14 @@ update jobs set control = 'cancel', control_reason = $2
 where workflow_id = $1 and outcome is null and state = 'running'
 """
 
-# What is queued is held, what runs is to stop where it can be gone on with: workflow, reason.
+# What is queued or waits is held, what runs is to stop where it can be gone on with: workflow, reason.
 PAUSE_JOBS = """
-update jobs set state = case state when 'queued' then 'paused' else state end,
-       dispatched_at = case state when 'queued' then null else dispatched_at end,
+update jobs set state = case state when 'running' then state else 'paused' end,
+       dispatched_at = case state when 'running' then dispatched_at end,
        control = case state when 'running' then coalesce(control, 'pause') end,
-       control_reason = case state when 'running' then coalesce(control_reason, $2) end
-where workflow_id = $1 and outcome is null and state in ('queued', 'running')
+       control_reason = case state when 'running' then coalesce(control_reason, $2) end,
+       blocked_by = null, run_at = case when run_at = 'infinity' then now() else run_at end
+where workflow_id = $1 and outcome is null and state in ('waiting', 'queued', 'running')
 """
 
 # paused -> queued, each when it was due: workflow. What was wanted of those that run is taken back.

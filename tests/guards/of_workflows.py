@@ -149,7 +149,7 @@ CASES = [
         "state = 'running'": "update jobs set state = 'queued', worker = null;",
     }),
     Case(workflow_jobs, "PAUSE_JOBS", BEGUN, [FLOW, "why"], {
-        "state in ('queued', 'running')": PAUSES,
+        "state in ('waiting', 'queued', 'running')": PAUSES,
     }),
     Case(workflow_jobs, "RESUME_JOBS", BEGUN + PAUSES, [FLOW], {
         "(state = 'paused' or state = 'running' and control = 'pause')": "update jobs set state = 'queued';",

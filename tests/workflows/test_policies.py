@@ -13,6 +13,7 @@ from services import workflows
 from services.workflows import chain, chord, each, graph, group, s, si, sleep, sleep_until, wait_for
 from tests.runtime.engine import Engine
 from tests.runtime.observing import effects, enqueue, fetch, go, noted, value
+from tests.support.waiting import wait_for as wait_until
 from tests.workflows import observing as see
 from tests.workflows.flow_actors import (
     flow_add,
@@ -21,6 +22,7 @@ from tests.workflows.flow_actors import (
     flow_fail,
     flow_fail_unless,
     flow_hold,
+    flow_hold_limited,
     flow_undo,
     flow_value,
 )  # fmt: skip
@@ -194,6 +196,25 @@ async def test_pause_and_resume(engine: Engine, client: Client) -> None:
     await see.act(client, workflows.resume, workflow)
     await see.reaches(client, workflow, "succeeded")
     assert await effects(client) == ["collect 2"]
+
+
+async def test_pause_holds_what_waits_for_a_limit(engine: Engine, client: Client) -> None:
+    """Given a map of an actor that runs one job at a time, when the workflow is paused, then those that wait for their
+    turn do not get it before the workflow goes on."""
+    workflow = await see.start(client, each(flow_hold_limited, [1, 2, 3], "h"))
+    await noted(client, "holds h")
+
+    async def wait() -> bool:
+        return bool(await value(client, "select count(*) = 2 from jobs where state = 'waiting'"))
+
+    await wait_until(wait, what="two jobs to wait for the limit")
+    await see.act(client, workflows.pause, workflow)
+    assert [row["state"] for row in await fetch(client, "select state from jobs order by state")] == [
+        "paused", "paused", "running",
+    ]  # fmt: skip
+    await go(client, "h")
+    await see.act(client, workflows.resume, workflow)
+    await see.reaches(client, workflow, "succeeded")
 
 
 async def test_an_approval(engine: Engine, client: Client) -> None:

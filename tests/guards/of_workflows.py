@@ -81,7 +81,6 @@ CASES = [
     Case(workflow_steps, "SUCCEED_LATE", ENDED + STEP_FAILED, [[RUN, OTHER_RUN]], {
         "s.state = 'failed'": first("state = 'cancelled'"),
         "s.kind = 'job'": first("kind = 'group'"),
-        "s.undoes is null": first(f"undoes = {next_step}"),
         "j.step_run = s.run": ANOTHER_RUN,
         "j.outcome = 1": FAILS,
     }),

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from db.models import Audit
 from errors import Conflict, NotFound
 from runtime.client import Client
-from services import workflows
+from services import control, workflows
 from services.workflows import chain, chord, each, graph, group, s, si, sleep, sleep_until, wait_for
 from tests.runtime.engine import Engine
 from tests.runtime.observing import effects, enqueue, fetch, go, noted, value
@@ -124,6 +124,22 @@ async def test_an_undo_that_fails_waits_for_a_person(engine: Engine, client: Cli
     await go(client, "repaired")
     await see.act(client, workflows.retry, workflow)
     assert (await see.reaches(client, workflow, "compensated")).state == "compensated"
+    assert await effects(client) == ["do 1", "undo 1 'do 1'"]
+
+
+async def test_an_undo_that_is_run_again_by_itself(engine: Engine, client: Client) -> None:
+    """Given a saga that stopped at an undo that failed, when a person runs that undo's job again, and it succeeds, then
+    undoing goes on."""
+    first = si(flow_effect, "do 1").undone_by(s(flow_undo, "1")).failing("compensate")
+    second = si(flow_value, 2).undone_by(s(flow_fail_unless, "mended")).failing("compensate").named("second")
+    workflow = await see.start(client, chain(first, second, si(flow_fail).failing("compensate")))
+    assert (await see.ended(client, workflow)).state == "failed"
+    await go(client, "mended")
+    undo = await value(client, "select id from jobs where actor = $1", flow_fail_unless.actor_name)
+    async with client.session() as session:
+        await control.retry(session, undo, who="ada")
+        await session.commit()
+    await see.reaches(client, workflow, "compensated")
     assert await effects(client) == ["do 1", "undo 1 'do 1'"]
 
 

@@ -79,11 +79,14 @@ where id = $1 and state = 'queued' and dispatched_at is null
 returning id
 """.replace("{outdate}", _OUTDATE.replace("{n}", "1"))
 
-# Those that have ended are gone, with all that was kept of them: ids.
+# Those that have ended are gone, with all that was kept of them; not those of a workflow that goes on: it may not have
+# heard of the end yet, or still ask for the result: ids.
 DELETE = """
 with gone as (
     delete from jobs where id = any(array(select id from jobs where id = any($1::uuid[]) order by id for update))
       and outcome is not null
+      and (workflow_id is null
+           or not exists (select from workflows w where w.id = jobs.workflow_id and w.finished_at is null))
     returning id
 ),
 lines as (delete from job_logs where job_id in (select id from gone))

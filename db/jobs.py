@@ -258,7 +258,7 @@ returning j.id, j.state
 """
 
 # failed, cancelled -> queued, because a person wants it run again: ids. Attempts go on counting; it gets one more at
-# least.
+# least. Not while its end counts for a step that goes on with other jobs: it would count twice.
 QUEUE_AGAIN = """
 update jobs set state = 'queued', outcome = null, finished_at = null, worker = null, run_at = now(),
        dispatched_at = null, error = null, expires_at = null,
@@ -267,6 +267,8 @@ update jobs set state = 'queued', outcome = null, finished_at = null, worker = n
 where {in_order} and state in ('failed', 'cancelled')
   and (unique_key is null
        or not exists (select from jobs l where l.unique_key = jobs.unique_key and l.outcome is null))
+  and (is_reported is not true
+       or not exists (select from workflow_steps s where s.run = jobs.step_run and s.state = 'running'))
 returning id
 """.replace("{in_order}", IN_ORDER)
 

@@ -5,7 +5,7 @@
     cancel    waiting, queued, paused: at once and for good; running: interrupted, its `finally` runs
     retry     failed, cancelled: queued again, under the same id
     run_now   queued for later: due now
-    delete    ended: gone, with its attempts, logs and checkpoints
+    delete    ended, and its workflow too: gone, with its attempts, logs and checkpoints
     copy      any: a new job with the same arguments, or others
 
 An action that makes no sense in the state that the job is in raises Conflict, whose message says what does. `who` is a
@@ -195,10 +195,21 @@ async def _refusal(session: AsyncSession, verb: Verb, job_id: uuid.UUID) -> str:
         return f"Job {job_id} is being paused already: it is at its next checkpoint or pause point."
     if verb is Verb.RUN_NOW and job.state == "queued":
         return f"Job {job_id} is due already: it starts when a worker of the queue {job.queue!r} has room."
+    if verb is Verb.RETRY and job.state in ("failed", "cancelled") and job.workflow_id is not None:
+        return (
+            f"Job {job_id} cannot be run again yet: its step has counted it as {job.state} and goes on with other "
+            f"jobs. Wait for that step's end, or for the workflow's: `callboard workflows retry {job.workflow_id}` "
+            "then goes on from what failed."
+        )
     if verb is Verb.RETRY and job.state in ("failed", "cancelled"):
         return (
             f"Job {job_id} cannot be run again: another job lives that has its unique key {job.unique_key!r}. "
             "Wait for that one, or cancel it."
+        )
+    if verb is Verb.DELETE and job.outcome is not None and job.workflow_id is not None:
+        return (
+            f"Job {job_id} cannot be deleted before its workflow {job.workflow_id} has ended, which may still ask for "
+            "its result. Wait for that, or cancel the workflow."
         )
     return f"Job {job_id} is {job.state} and cannot be {_TO_BE[verb]}. {_ADVICE[job.state]}"
 

@@ -5,6 +5,7 @@ import subprocess
 import tomllib
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 from local import procfile
@@ -53,6 +54,14 @@ def test_compose_has_a_service_for_each_line_of_the_procfile() -> None:
         service = re.search(rf"^  {name}:\n(    .*\n|\n)+", compose, flags=re.MULTILINE)
         assert service, f"docker-compose.yml has no service {name}"
         assert f"command: {' '.join(command.split()[:2])}" in service[0]
+
+
+def test_every_process_in_a_container_gets_the_settings_of_the_environment_file() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    ours = {name: service for name, service in services.items() if service["image"] == "callboard"}
+    assert ours.keys() == {"release", *procfile.read(ROOT / "Procfile"), "worker-email"}
+    for name, service in ours.items():
+        assert service["env_file"] == [{"path": ".env", "required": False}], name
 
 
 def test_the_example_environment_names_every_setting() -> None:

@@ -2,15 +2,14 @@
 
 import uuid
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from cli.enqueue import json_value
 from cli.output import AsJson, print_json
 from cli.session import run
 from cli.times import past
@@ -312,7 +311,7 @@ def send(
     as_json: AsJson = False,
 ) -> None:
     """Post a payload to one address that is no endpoint."""
-    value, headers = _payload(payload), _headers(header or [])
+    value, headers = json_value(payload, "payload"), _headers(header or [])
 
     async def command(client: Client) -> webhook.Published:
         async with client.session() as session:
@@ -331,7 +330,7 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Tell every endpoint that wants events of this type."""
-    value = _payload(payload)
+    value = json_value(payload, "payload")
 
     async def command(client: Client) -> webhook.Published:
         async with client.session() as session:
@@ -388,12 +387,3 @@ def _headers(lines: list[str]) -> dict[str, str]:
             raise BadArguments(f"--header {line!r} is not `Name: value`.", "header")
         headers[name.strip()] = value.strip()
     return headers
-
-
-def _payload(text: str) -> Any:
-    try:
-        return orjson.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
-    except OSError as error:
-        raise BadArguments(f"--payload: {text[1:]} cannot be read: {error.strerror}.", "payload") from None
-    except ValueError as error:
-        raise BadArguments(f"--payload is not JSON: {error}.", "payload") from None

@@ -27,8 +27,8 @@ async def test_the_samples_run_as_they_are_written(
     environment: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    """Given a scheduler and a worker that knows the page's actors, when they are enqueued as the page does it, then each gives what the
-    page says, and what is to be done once was."""
+    """Given a scheduler and a worker that knows the page's actors, when they are enqueued as the page does it, then
+    each gives what the page says, and what is to be done once was."""
     # Given
     for name, text in files().items():
         (tmp_path / name).write_text(text)
@@ -38,7 +38,9 @@ async def test_the_samples_run_as_they_are_written(
             await connection.execute(f"drop table if exists {table}; create table {table} ({columns})")
     path = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
     worker = Process(
-        ["dramatiq", "actors", "shop", "--processes", "1", "--threads", "4"], environment | path, tmp_path / "worker.log"
+        ["dramatiq", "actors", "shop", "--processes", "1", "--threads", "4"],
+        environment | path,
+        tmp_path / "worker.log",
     )
     processes.append(worker)
     await worker.says("Worker process is ready for action")

@@ -35,12 +35,15 @@ where event_types is null or $1 = any(event_types)
 order by id
 """
 
-# Ordered endpoints are held until the end of the transaction, so that nobody hands on meanwhile; those that have
-# nothing under way or waiting are returned: their next delivery may start at once: ids.
-HOLD_IDLE = """
-with held as materialized (select id from webhook_endpoints where id = any($1::uuid[]) order by id for update)
-select id from held
-where not exists (select from webhook_deliveries d where d.endpoint_id = held.id and d.outcome is null)
+# Endpoints are held until the end of the transaction; who decides what an ordered one gets next holds it first, in a
+# statement of its own: one that waits for a row sees all others as they were before it waited. Returns each as it is
+# once it is held: ids.
+HOLD = "select id, ordered from webhook_endpoints where id = any($1::uuid[]) order by id for update"
+
+# Those of which nothing is under way or waiting: endpoints, held.
+IDLE = """
+select e.id from unnest($1::uuid[]) e(id)
+where not exists (select from webhook_deliveries d where d.endpoint_id = e.id and d.outcome is null)
 """
 
 # Deliveries, as arrays: ids, messages, endpoints, URLs, sealed, replays of, jobs, outcomes.
@@ -160,19 +163,18 @@ where id = $1 and run <= $2 and outcome is null
 returning id
 """
 
-# The first of an ordered endpoint's deliveries that waits for its turn; the endpoint is held meanwhile: endpoint.
+# The first of an ordered endpoint's deliveries that waits for its turn, if nothing is under way: endpoint, held.
 NEXT_IN_ORDER = """
-with held as materialized (select id from webhook_endpoints where id = $1 for update)
-select d.id from webhook_deliveries d join held on held.id = d.endpoint_id
-where d.outcome is null
-  and not exists (select from webhook_deliveries o where o.endpoint_id = held.id and o.outcome is null
+select d.id from webhook_deliveries d
+where d.endpoint_id = $1 and d.outcome is null
+  and not exists (select from webhook_deliveries o where o.endpoint_id = $1 and o.outcome is null
                                                     and o.job_id is not null)
 order by d.id limit 1
 """
 
-# All that wait for their turn, of an endpoint that is not ordered any more: endpoint.
+# All that wait for their turn, of an endpoint that is not ordered any more: endpoint, held.
 WAITING_IN_ORDER = """
-select id from webhook_deliveries where endpoint_id = $1 and outcome is null and job_id is null order by id for update
+select id from webhook_deliveries where endpoint_id = $1 and outcome is null and job_id is null order by id
 """
 
 # deliveries, jobs.

@@ -270,14 +270,26 @@ from unnest($1::uuid[]) e(id), lateral (
 ) h
 """
 
-# Deliveries whose jobs were cancelled, or failed without a word from their actor: seconds since then at most.
+# Deliveries whose jobs were cancelled, failed without a word from their actor, or were deleted. Who is at work on one
+# says himself what becomes of it. Both sides are found among what has not ended, however much has.
 SETTLE_ENDED = """
-update webhook_deliveries d set outcome = 'cancelled', ended_at = now(), started_at = null
-from jobs j
-where j.outcome in (2, 3) and j.finished_at > now() - make_interval(secs => $1)
-  and d.job_id = j.id and d.outcome is null and j.actor = 'deliver_webhook'
-returning d.id, d.endpoint_id,
-          coalesce((select e.ordered from webhook_endpoints e where e.id = d.endpoint_id), false) as ordered
+update webhook_deliveries set outcome = 'cancelled', ended_at = now(), started_at = null
+where id = any(array(
+    select d.id from webhook_deliveries d
+    where d.outcome is null and d.job_id is not null
+      and not exists (select from jobs j where j.id = d.job_id and j.outcome is null)
+    for no key update skip locked
+))
+returning id
+"""
+
+# Endpoints where deliveries wait for their turn and nobody is there to hand on to them.
+STANDING_STILL = """
+select e.id from webhook_endpoints e
+where exists (select from webhook_deliveries d
+              where d.endpoint_id = e.id and d.outcome is null and d.job_id is null)
+  and not (e.ordered and exists (select from webhook_deliveries d
+                                 where d.endpoint_id = e.id and d.outcome is null and d.job_id is not null))
 """
 
 # Messages past their retention of which nothing is under way, with all that belongs to them: seconds, most.

@@ -104,16 +104,27 @@ async def _claim(job: Job, delivery: uuid.UUID) -> asyncpg.Record | None:
         return row
     if row["quiet_for"] is not None and row["quiet_for"] > 0 and not row["is_disabled"]:
         raise job.Snooze(row["quiet_for"] * (1 + _FLUSH * (job.id.int % 997) / 997))
-    async with job.database.connection() as connection:
-        if row["is_disabled"]:
-            await connection.fetchval(webhooks.END, delivery, job.attempt, "skipped")
-            raise job.Cancel("Its endpoint is disabled. Enable it, then replay what was skipped.")
-        wait = row["slot_in"]
-        if wait is None:
+    if row["is_disabled"]:
+        await _skip(job, row)
+        raise job.Cancel("Its endpoint is disabled. Enable it, then replay what was skipped.")
+    wait = row["slot_in"]
+    if wait is None:
+        async with job.database.connection() as connection:
             wait = await connection.fetchval(webhooks.TAKE_SLOT, delivery, row["endpoint_id"])
     if wait is not None and wait > 0:
         raise job.Snooze(wait)
     return await _claim(job, delivery)
+
+
+async def _skip(job: Job, row: asyncpg.Record) -> None:
+    if not row["ordered"]:
+        async with job.database.connection() as connection:
+            await connection.fetchval(webhooks.END, row["id"], job.attempt, "skipped")
+        return
+    async with job.transaction(checkpoint=None) as session:
+        await routing.hold(session, [row["endpoint_id"]])
+        await routing.fetch(session, webhooks.END, row["id"], job.attempt, "skipped")
+        await routing.hand_on(session, row["endpoint_id"])
 
 
 async def _ended_before(job: Job, delivery: uuid.UUID) -> dict[str, Any]:
@@ -171,6 +182,8 @@ async def _record(job: Job, attempt: Attempt) -> None:
 async def _record_and_more(job: Job, row: asyncpg.Record, attempt: Attempt, reason: str | None) -> None:
     """The attempt, together with the next of an ordered endpoint and the end of an endpoint."""
     async with job.transaction(checkpoint=None) as session:
+        if row["endpoint_id"]:
+            await routing.hold(session, [row["endpoint_id"]])
         if not await routing.fetch(session, webhooks.RECORD, *attempt.columns()):
             raise LeaseLost(f"Run {job.attempt} of job {job.id} was given up.")
         if reason and row["endpoint_id"]:

@@ -60,7 +60,8 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "webhooks.ONE_TO_REPLAY": (webhooks.ONE_TO_REPLAY, [SOME_ID]),
     "webhooks.TOLD": (webhooks.TOLD, [FIFTY]),
     "webhooks.HEALTH": (webhooks.HEALTH, [[ENDPOINT], 1_000]),
-    "webhooks.SETTLE_ENDED": (webhooks.SETTLE_ENDED, [600.0]),
+    "webhooks.SETTLE_ENDED": (webhooks.SETTLE_ENDED, []),
+    "webhooks.STANDING_STILL": (webhooks.STANDING_STILL, []),
     "webhooks.DELETE_OLD": (webhooks.DELETE_OLD, [400 * 86_400.0, 1_000]),
 }
 

@@ -260,6 +260,20 @@ async def test_an_ordered_endpoint_gets_one_after_the_other(carriers: Carriers, 
     assert [json.loads(request.body)["data"]["number"] for request in here.received] == [0, 0, 0, 1, 2, 3, 4]
 
 
+async def test_what_an_ordered_endpoint_misses_while_disabled_leaves_nothing_behind(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given an ordered endpoint that is disabled while one event has its job and another is just being published, then
+    both end as skipped."""
+    await add_endpoint(client, here.url("/"), ordered=True)
+    async with client.session() as session:
+        for number in range(2):
+            await webhook.publish(session, "order.paid", {"number": number})
+        await session.execute(text("update webhook_endpoints set disabled_at = now(), disabled_reason = 'not now'"))
+        await session.commit()
+    assert [delivery.outcome for delivery in await ended(client, 2)] == ["skipped", "skipped"]
+
+
 async def test_a_rate_spreads_what_an_endpoint_gets(carriers: Carriers, client: Client, here: Receiver) -> None:
     """Given an endpoint of ten a second, when five events are published at once, then they take their time."""
     await add_endpoint(client, here.url("/"), rate=10)

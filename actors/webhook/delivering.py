@@ -23,6 +23,7 @@ from settings import settings
 
 KEPT = 16 * 1024  # bytes of a response's body
 _HEADERS_KEPT = 8 * 1024  # characters of a response's headers
+INTERNAL = "internal"  # the code of an attempt that failed on our side, before there was an answer
 _FLUSH = 0.2  # the share of a pause by which those that waited for its end are spread
 _DAY = 86_400
 
@@ -89,11 +90,9 @@ async def deliver_webhook(*, delivery: str, endpoint: str) -> dict[str, Any]:
     row = await _claim(job, uuid.UUID(delivery))
     if row is None:
         return await _ended_before(job, uuid.UUID(delivery))
-    claimed = _Claimed.of(row)
-    sent = claimed.request_headers()
-    answer = await _request(claimed, sent)
+    shown, answer = await _send(job, row)
     verdict = judge(answer, row["now"])
-    return await _conclude(job, claimed, sent, answer, verdict)
+    return await _conclude(job, row, shown, answer, verdict)
 
 
 async def _claim(job: Job, delivery: uuid.UUID) -> asyncpg.Record | None:
@@ -138,8 +137,21 @@ async def _ended_before(job: Job, delivery: uuid.UUID) -> dict[str, Any]:
     raise Rejected(f"The delivery has ended: {outcome}. `callboard webhooks replay {delivery}` sends it again.")
 
 
-async def _request(claimed: _Claimed, headers: dict[str, str]) -> Response | DeliveryError:
-    row = claimed.row
+async def _send(job: Job, row: asyncpg.Record) -> tuple[dict[str, str], Response | DeliveryError]:
+    """The request's headers as they are kept, and what came back. Whatever goes wrong here is an answer too: it counts
+    and is on record, or the delivery would be tried for ever."""
+    shown: dict[str, str] = {}
+    try:
+        claimed = _Claimed.of(row)
+        headers = claimed.request_headers()
+        shown = claimed.shown_headers(headers)
+        return shown, await _request(row, headers)
+    except Exception as error:
+        job.log.warning("a webhook could not be sent", exc_info=True)
+        return shown, DeliveryError(f"{type(error).__name__}: {error}", code=INTERNAL)
+
+
+async def _request(row: asyncpg.Record, headers: dict[str, str]) -> Response | DeliveryError:
     try:
         return await client(settings()).request(
             "POST", row["url"], headers=headers, body=row["body"], deadline=row["timeout"], most=KEPT
@@ -151,15 +163,14 @@ async def _request(claimed: _Claimed, headers: dict[str, str]) -> Response | Del
 
 
 async def _conclude(
-    job: Job, claimed: _Claimed, sent: dict[str, str], answer: Response | DeliveryError, verdict: Verdict
+    job: Job, row: asyncpg.Record, shown: dict[str, str], answer: Response | DeliveryError, verdict: Verdict
 ) -> dict[str, Any]:
     """Write the attempt down, and end the run as it deserves."""
-    row = claimed.row
     counts = verdict.counts or row["number"] - row["failures"] > MOST_FREE
     failures = row["failures"] + (1 if counts and verdict.ending is None else 0)
     delay = None if verdict.ending else next_delay(_schedule(), failures, verdict.hint)
     outcome = verdict.ending or ("exhausted" if delay is None else None)
-    attempt = _attempt(job, claimed, sent, answer, verdict, outcome, failures - row["failures"], delay)
+    attempt = _attempt(job, row, shown, answer, verdict, outcome, failures - row["failures"], delay)
     reason = verdict.disable or _fails_too_long(row, outcome)
     if outcome and (row["ordered"] or reason):
         await _record_and_more(job, row, attempt, reason)
@@ -206,17 +217,16 @@ def _fails_too_long(row: asyncpg.Record, outcome: str | None) -> str | None:
 
 def _attempt(
     job: Job,
-    claimed: _Claimed,
-    sent: dict[str, str],
+    row: asyncpg.Record,
+    shown: dict[str, str],
     answer: Response | DeliveryError,
     verdict: Verdict,
     outcome: str | None,
     failures: int,
     delay: float | None,
 ) -> Attempt:
-    row = claimed.row
     quiet = verdict.quiet if outcome is None else None
-    headers = orjson.dumps(claimed.shown_headers(sent)).decode()
+    headers = orjson.dumps(shown).decode()
     made = Attempt(row["id"], job.attempt, outcome, failures, delay, row["now"], row["url"], headers, quiet=quiet)
     if isinstance(answer, DeliveryError):
         return made._replace(code=answer.code, error=str(answer)[:1000])

@@ -129,7 +129,7 @@ def again(row: Mapping[str, Any]) -> Delivery:
 
 
 async def hold(session: AsyncSession, endpoint_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, bool]:
-    """Nobody else hands on, or publishes in order, until the session ends. Returns who is there, and whether ordered."""
+    """Nobody else hands on, or publishes in order, until the session ends. Returns whether each is ordered."""
     return {row.id: row.ordered for row in await fetch(session, webhooks.HOLD, list(endpoint_ids))}
 
 

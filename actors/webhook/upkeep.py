@@ -13,7 +13,7 @@ _DAY = 86_400
 
 @dramatiq.actor(queue_name="maintenance", periodic=cron("*/5 * * * *"), max_retries=3, time_limit=3_600_000)
 async def tidy_webhooks() -> dict[str, int]:
-    """End deliveries whose jobs somebody cancelled or deleted, have ordered endpoints go on that stand still, and delete
+    """End deliveries whose jobs were cancelled or deleted, have ordered endpoints that stand still go on, and delete
     old messages."""
     job = current_job()
     async with job.database.connection() as connection:

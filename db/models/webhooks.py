@@ -113,7 +113,7 @@ class WebhookAttempt(Base):
     url: Mapped[str]
     request_headers: Mapped[dict[str, str] | None] = mapped_column(JSON)  # custom ones with their values masked
     status: Mapped[int | None]
-    code: Mapped[str | None]  # why there is no status: dns, connect, tls, timeout_total, reset, blocked_address, lost
+    code: Mapped[str | None]  # why there is no status: dns, connect, tls, timeout_total, reset, lost, internal, ...
     error: Mapped[str | None]
     response_headers: Mapped[list[list[str]] | None] = mapped_column(JSON)
     response_body: Mapped[str | None]

@@ -241,6 +241,25 @@ async def _second_request(here: Receiver) -> float:
     return time.monotonic()
 
 
+async def test_what_cannot_be_opened_is_a_failure_that_is_counted(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given an ordered endpoint whose headers were sealed with another key, when two events are published, then each
+    has its attempts, says why, and is exhausted; nothing is sent."""
+    await add_endpoint(client, here.url("/"), ordered=True)
+    async with client.session() as session:
+        await session.execute(text("update webhook_endpoints set headers = 'sealed with another key'"))
+        await session.commit()
+    for number in range(2):
+        await publish(client, {"number": number})
+    for delivery in await ended(client, 2):
+        assert (delivery.outcome, delivery.attempts, delivery.failures) == ("exhausted", 4, 4)
+        attempts = await attempts_of(client, delivery)
+        assert [attempt.code for attempt in attempts] == ["internal"] * 4
+        assert "SECRET_KEY" in (attempts[0].error or "")
+    assert here.received == []
+
+
 async def test_the_receivers_wish_ends_a_message(carriers: Carriers, client: Client, here: Receiver) -> None:
     here.answers[:] = [answer(500, "webhook-delivery: abort-message\r\n")]
     endpoint, _ = await add_endpoint(client, here.url("/scripted"))

@@ -1,4 +1,4 @@
-"""Ordered endpoints while several publish, and deliveries end, at the same moment: one at a time, and none forgotten."""
+"""Ordered endpoints while several publish and deliveries end at the same moment: one at a time, none forgotten."""
 
 import asyncio
 import json

@@ -57,13 +57,16 @@ from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid
 
 # Runs take their deliveries, where nothing speaks against it now: ids, jobs, attempts of the jobs. `number` is that of
 # the attempt, null where something does. No row: it has ended, or a later run has it.
+# A place within the rate that has passed counts as none, or all that a pause has kept would leave at once. It may have
+# passed by three seconds for each run since the last attempt: where workers are always late, that grows until it does.
 _CLAIM = """
 with mine as materialized (
     select d.id, a.run, d.attempts, d.started_at, d.slot_at, d.failures, d.message_id, d.endpoint_id, d.sealed,
            coalesce(e.url, d.url) as url, e.headers, e.secrets::text, coalesce(e.timeout, 15) as timeout, e.rate,
            coalesce(e.ordered, false) as ordered, e.disabled_at is not null as is_disabled,
            extract(epoch from e.throttled_until - now())::float8 as quiet_for,
-           extract(epoch from d.slot_at - now())::float8 as slot_in,
+           case when d.slot_at > now() - make_interval(secs => 3 * (a.run - d.run))
+                then extract(epoch from d.slot_at - now())::float8 end as slot_in,
            extract(epoch from now() - e.failing_since)::float8 as failing_for
     from unnest($1::uuid[], $2::uuid[], $3::int[]) as a(id, job_id, run)
     join webhook_deliveries d on d.id = a.id left join webhook_endpoints e on e.id = d.endpoint_id
@@ -92,7 +95,7 @@ CLAIM, CLAIM_FREE = _CLAIM.format(waiting=""), _CLAIM.format(waiting=" skip lock
 # What is known of a delivery that cannot be claimed.
 OUTCOME = "select outcome from webhook_deliveries where id = $1"
 
-# The next place within an endpoint's rate, taken for a delivery that has none yet: delivery, endpoint. Returns the
+# The next place within an endpoint's rate, taken for a delivery that has none: delivery, endpoint. Returns the
 # seconds until it.
 TAKE_SLOT = """
 with slot as (

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from db import webhooks
 from db.models import Job
 from errors import Conflict
 from providers.webhooks.signing import public_key, verify
@@ -302,6 +303,37 @@ async def test_a_rate_spreads_what_an_endpoint_gets(carriers: Carriers, client: 
     starts = sorted([(await attempts_of(client, delivery))[0].started_at for delivery in found])
     assert starts[-1] - starts[0] >= timedelta(seconds=0.35)
     assert all(delivery.attempts == 1 for delivery in found)
+
+
+async def test_a_rate_is_kept_after_a_pause(carriers: Carriers, client: Client, here: Receiver) -> None:
+    """Given deliveries whose places within their endpoint's rate have passed while nothing was sent, when it goes on,
+    then they take new places and do not leave all at once."""
+    async with client.session() as session:
+        endpoint, _ = await webhook.create_endpoint(session, WHO, webhook.EndpointFields(url=here.url("/"), rate=5))
+        for number in range(6):
+            await webhook.publish(session, "order.paid", {"number": number})
+        await session.execute(text("update webhook_deliveries set slot_at = now() - interval '5 minutes'"))
+        await session.commit()
+    found = await ended(client, 6, endpoint_id=endpoint.id)
+    starts = sorted([(await attempts_of(client, delivery))[0].started_at for delivery in found])
+    assert starts[-1] - starts[0] >= timedelta(seconds=0.9)
+
+
+async def test_workers_that_are_always_late_send_in_the_end(client: Client) -> None:
+    """Given a delivery whose run comes ten seconds after its place, each time, then it takes new places at first, and
+    keeps the one it has at its fourth run."""
+    endpoint, _ = await add_endpoint(client, "https://example.com/hooks", rate=1)
+    await publish(client)
+    [delivery] = await deliveries_of(client, endpoint_id=endpoint)
+    assert delivery.job_id is not None
+    passes = []
+    async with client.database.connection() as connection:
+        for run in range(1, 5):
+            await connection.execute("update webhook_deliveries set slot_at = now() - interval '10 s'")
+            row = await connection.fetchrow(webhooks.CLAIM, [delivery.id], [delivery.job_id], [run])
+            assert row is not None
+            passes.append(row["number"] is not None)
+    assert passes == [False, False, False, True]
 
 
 async def test_while_secrets_rotate_old_and_new_sign(carriers: Carriers, client: Client, here: Receiver) -> None:

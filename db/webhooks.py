@@ -110,7 +110,9 @@ returning extract(epoch from slot.at - now())::float8
 # What attempts came to, as arrays: deliveries, attempts of the jobs, outcomes or null, does it count as a failure (1),
 # seconds until the next one or null, when they started, URLs, request headers, statuses, codes, errors, response
 # headers, response bodies, were they truncated, addresses, timings, seconds of quiet for the endpoint or null. An
-# endpoint's row is only written where that says something new. Those that are not returned were given up.
+# endpoint's row is only written where that says something new: that it works again, asks for quiet, or began to fail,
+# which attempts that do not count do not say, nor those that failed on our side. Those that are not returned were given
+# up.
 _RECORD = """
 with told as materialized (
     select * from unnest($1::uuid[], $2::int[], $3::text[], $4::int[], $5::float8[], $6::timestamptz[], $7::text[],
@@ -121,10 +123,11 @@ with told as materialized (
 ), new as materialized (
     select e.id from webhook_endpoints e join (
         select d.endpoint_id as id, bool_or(t.outcome is not distinct from 'succeeded') as works,
+               bool_or(t.failures > 0 and t.code is distinct from 'internal') as fails,
                bool_or(t.quiet is not null) as asks
         from told t join webhook_deliveries d on d.id = t.id group by d.endpoint_id
     ) s on s.id = e.id
-    where s.works = (e.failing_since is not null) or s.asks
+    where case when e.failing_since is null then s.fails and not s.works else s.works end or s.asks
 ), held as materialized (
     select e.id from webhook_endpoints e where e.id in (select id from new) order by e.id for no key update{waiting}
 ), mine as materialized (
@@ -148,10 +151,12 @@ with told as materialized (
     from delivery d join told t on t.id = d.id
 ), endpoint as (
     update webhook_endpoints e
-    set failing_since = case when not s.works then coalesce(e.failing_since, now()) end,
+    set failing_since = case when s.works then null when s.fails then coalesce(e.failing_since, now())
+                             else e.failing_since end,
         throttled_until = greatest(e.throttled_until, now() + make_interval(secs => s.quiet))
     from (
-        select d.endpoint_id as id, bool_or(t.outcome is not distinct from 'succeeded') as works, max(t.quiet) as quiet
+        select d.endpoint_id as id, bool_or(t.outcome is not distinct from 'succeeded') as works,
+               bool_or(t.failures > 0 and t.code is distinct from 'internal') as fails, max(t.quiet) as quiet
         from delivery d join told t on t.id = d.id where d.endpoint_id in (select id from held) group by d.endpoint_id
     ) s where e.id = s.id
 )
@@ -186,12 +191,13 @@ update webhook_deliveries d set job_id = t.job_id
 from unnest($1::uuid[], $2::uuid[]) as t(id, job_id) where d.id = t.id
 """
 
-# Nothing more is sent to an endpoint: id, reason. What waits for its turn there is skipped at once, what has a job when
-# that runs. No row: it was disabled already.
+# Nothing more is sent to an endpoint: id, reason, seconds for which nothing but failures must have come, or null. What
+# waits for its turn there is skipped at once, what has a job when that runs. No row: it was disabled already, or works.
 DISABLE = """
 with disabled as (
     update webhook_endpoints set disabled_at = now(), disabled_reason = $2
     where id = $1 and disabled_at is null
+      and ($3::float8 is null or failing_since < now() - make_interval(secs => $3))
     returning id, url, description, owner_email, disabled_at
 ), skipped as (
     update webhook_deliveries d set outcome = 'skipped', ended_at = now()

@@ -171,13 +171,10 @@ async def _conclude(
     delay = None if verdict.ending else next_delay(_schedule(), failures, verdict.hint)
     outcome = verdict.ending or ("exhausted" if delay is None else None)
     attempt = _attempt(job, row, shown, answer, verdict, outcome, failures - row["failures"], delay)
-    reason = verdict.disable or _fails_too_long(row, outcome)
-    if outcome and (row["ordered"] or reason):
-        await _record_and_more(job, row, attempt, reason)
+    if row["endpoint_id"] and outcome and (row["ordered"] or verdict.disable or _fails_too_long(row, attempt)):
+        await _record_and_more(job, row, attempt, verdict.disable)
     else:
         await _record(job, attempt)
-        if reason:
-            await _disable(job, row, reason)
     if outcome == "succeeded":
         return {"outcome": outcome, "attempts": row["number"]}
     if outcome:
@@ -190,29 +187,29 @@ async def _record(job: Job, attempt: Attempt) -> None:
         raise LeaseLost(f"Run {job.attempt} of job {job.id} was given up.")
 
 
-async def _record_and_more(job: Job, row: asyncpg.Record, attempt: Attempt, reason: str | None) -> None:
-    """The attempt, together with the next of an ordered endpoint and the end of an endpoint."""
+async def _record_and_more(job: Job, row: asyncpg.Record, attempt: Attempt, disabled_for: str | None) -> None:
+    """The attempt, together with the end of an endpoint and the next of an ordered one."""
+    endpoint: uuid.UUID = row["endpoint_id"]
     async with job.transaction(checkpoint=None) as session:
-        if row["endpoint_id"]:
-            await routing.hold(session, [row["endpoint_id"]])
+        await routing.hold(session, [endpoint])
         if not await routing.fetch(session, webhooks.RECORD, *attempt.columns()):
             raise LeaseLost(f"Run {job.attempt} of job {job.id} was given up.")
-        if reason and row["endpoint_id"]:
-            await disable(session, row["endpoint_id"], reason)
+        if disabled_for:
+            await disable(session, endpoint, disabled_for)
+        elif _fails_too_long(row, attempt):
+            days = settings().webhook_disable_days
+            reason = f"Every attempt has failed for {days:g} days."
+            await disable(session, endpoint, reason, if_failing_for=days * _DAY)
         if row["ordered"]:
-            await routing.hand_on(session, row["endpoint_id"])
+            await routing.hand_on(session, endpoint)
 
 
-async def _disable(job: Job, row: asyncpg.Record, reason: str) -> None:
-    async with job.transaction(checkpoint=None) as session:
-        await disable(session, row["endpoint_id"], reason)
-
-
-def _fails_too_long(row: asyncpg.Record, outcome: str | None) -> str | None:
-    days = settings().webhook_disable_days
-    if row["failing_for"] is None or row["failing_for"] < days * _DAY or outcome == "succeeded":
-        return None
-    return f"Every attempt has failed for {days:g} days."
+def _fails_too_long(row: asyncpg.Record, attempt: Attempt) -> bool:
+    """As far as was known at the claim. Only a delivery that is exhausted tells: its failures are spread over days,
+    whereas `failing_since` may be a single one of long ago."""
+    if attempt.outcome != "exhausted" or attempt.code == INTERNAL or row["failing_for"] is None:
+        return False
+    return bool(row["failing_for"] >= settings().webhook_disable_days * _DAY)
 
 
 def _attempt(
@@ -229,7 +226,7 @@ def _attempt(
     headers = orjson.dumps(shown).decode()
     made = Attempt(row["id"], job.attempt, outcome, failures, delay, row["now"], row["url"], headers, quiet=quiet)
     if isinstance(answer, DeliveryError):
-        return made._replace(code=answer.code, error=str(answer)[:1000])
+        return made._replace(code=answer.code, error=_storable(str(answer))[:1000])
     return made._replace(
         status=answer.status,
         response_headers=_kept_headers(answer),
@@ -238,6 +235,11 @@ def _attempt(
         address=answer.address,
         timings=orjson.dumps(answer.timings.as_json()).decode(),
     )
+
+
+def _storable(text: str) -> str:
+    """An error may quote what PostgreSQL does not take: then the attempt could not be written down."""
+    return text.encode(errors="replace").decode().replace("\0", "")
 
 
 def _kept_headers(answer: Response) -> str:

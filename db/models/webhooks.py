@@ -33,7 +33,7 @@ class WebhookEndpoint(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None]
-    failing_since: Mapped[datetime | None]  # no attempt has succeeded since then
+    failing_since: Mapped[datetime | None]  # an attempt failed then; none has succeeded since
     throttled_until: Mapped[datetime | None]  # it asked for quiet, or is overloaded
     next_slot_at: Mapped[datetime | None]  # when its rate allows one more request
 

@@ -55,7 +55,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "webhooks.NEXT_IN_ORDER": (webhooks.NEXT_IN_ORDER, [ENDPOINT]),
     "webhooks.WAITING_IN_ORDER": (webhooks.WAITING_IN_ORDER, [ENDPOINT]),
     "webhooks.SET_JOBS": (webhooks.SET_JOBS, [FIFTY, FIFTY]),
-    "webhooks.DISABLE": (webhooks.DISABLE, [ENDPOINT, "why"]),
+    "webhooks.DISABLE": (webhooks.DISABLE, [ENDPOINT, "why", None]),
     "webhooks.TO_REPLAY": (webhooks.TO_REPLAY, [SOME_ID, None, FAILED, None, None, None, SOME_ID, 100]),
     "webhooks.ONE_TO_REPLAY": (webhooks.ONE_TO_REPLAY, [SOME_ID]),
     "webhooks.TOLD": (webhooks.TOLD, [FIFTY]),

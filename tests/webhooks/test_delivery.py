@@ -199,19 +199,76 @@ async def test_gone_disables_the_endpoint_and_tells_others_and_its_owner(
     assert outcomes == ["gone", "skipped", "succeeded", "succeeded"]
 
 
+async def fails_since(client: Client, ago: str) -> None:
+    async with client.session() as session:
+        await session.execute(text(f"update webhook_endpoints set failing_since = now() - interval '{ago}'"))
+        await session.commit()
+
+
 async def test_days_of_nothing_but_failures_disable_an_endpoint(
     carriers: Carriers, client: Client, here: Receiver
 ) -> None:
-    """Given an endpoint that has failed for five days, when it fails once more, then it is disabled."""
+    """Given an endpoint that has failed for five days, when a delivery is exhausted, then it is disabled."""
     endpoint, _ = await add_endpoint(client, here.url("/500"))
-    async with client.session() as session:
-        await session.execute(text("update webhook_endpoints set failing_since = now() - interval '5 days 1 minute'"))
-        await session.commit()
+    await fails_since(client, "5 days 1 minute")
     await publish(client)
-    await ended(client, endpoint_id=endpoint)
+    [delivery] = await ended(client, endpoint_id=endpoint)
+    assert delivery.outcome == "exhausted"
     found = await endpoint_now(client, endpoint)
     assert found.disabled_at is not None
-    assert len(here.received) == 1
+    assert "5 days" in (found.disabled_reason or "")
+
+
+async def test_one_more_failure_after_a_quiet_week_does_not_disable_an_endpoint(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given an endpoint whose last attempt, days ago, failed, when it fails once more and then works, then it stays."""
+    here.answers[:] = [answer(500)]
+    endpoint, _ = await add_endpoint(client, here.url("/scripted"))
+    await fails_since(client, "6 days")
+    await publish(client)
+    [delivery] = await ended(client, endpoint_id=endpoint)
+    assert (delivery.outcome, delivery.failures) == ("succeeded", 1)
+    found = await endpoint_now(client, endpoint)
+    assert (found.disabled_at, found.failing_since) == (None, None)
+
+
+async def test_an_endpoint_that_works_again_meanwhile_is_not_disabled(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given an endpoint that has failed for days, and a last attempt under way, when another delivery succeeds and then
+    that attempt fails, then the endpoint stays."""
+    endpoint, _ = await add_endpoint(client, here.url("/held"), timeout=1)
+    async with client.session() as session:
+        await webhook.publish(session, "order.paid", {"order": 1})
+        await session.execute(text("update webhook_deliveries set failures = 3"))
+        await session.execute(text("update webhook_endpoints set failing_since = now() - interval '6 days'"))
+        await session.commit()
+    await here.arrived.wait()
+    async with client.session() as session:  # as a success writes it
+        await session.execute(text("update webhook_endpoints set failing_since = null"))
+        await session.commit()
+    [delivery] = await ended(client, endpoint_id=endpoint)
+    assert delivery.outcome == "exhausted"
+    assert (await endpoint_now(client, endpoint)).disabled_at is None
+
+
+@pytest.mark.parametrize("headers", ["webhook-delivery: abort-message\r\n", "Retry-After: 3\r\n"])
+async def test_what_does_not_count_does_not_say_that_an_endpoint_fails(
+    carriers: Carriers, client: Client, here: Receiver, headers: str
+) -> None:
+    """Given a receiver that wants no more of a message, or puts it off, then its endpoint is not failing."""
+    here.answers[:] = [answer(503, headers)]
+    endpoint, _ = await add_endpoint(client, here.url("/scripted"))
+    await publish(client)
+    await wait_for(lambda: _has_attempt(client))
+    assert (await endpoint_now(client, endpoint)).failing_since is None
+    await ended(client)
+
+
+async def _has_attempt(client: Client) -> bool:
+    async with client.session() as session:
+        return (await session.execute(text("select 1 from webhook_attempts"))).first() is not None
 
 
 async def test_retry_after_quiets_the_whole_endpoint_and_costs_no_attempt(
@@ -246,8 +303,8 @@ async def test_what_cannot_be_opened_is_a_failure_that_is_counted(
     carriers: Carriers, client: Client, here: Receiver
 ) -> None:
     """Given an ordered endpoint whose headers were sealed with another key, when two events are published, then each
-    has its attempts, says why, and is exhausted; nothing is sent."""
-    await add_endpoint(client, here.url("/"), ordered=True)
+    has its attempts, says why, and is exhausted; nothing is sent, and the endpoint is not said to fail."""
+    endpoint, _ = await add_endpoint(client, here.url("/"), ordered=True)
     async with client.session() as session:
         await session.execute(text("update webhook_endpoints set headers = 'sealed with another key'"))
         await session.commit()
@@ -259,6 +316,7 @@ async def test_what_cannot_be_opened_is_a_failure_that_is_counted(
         assert [attempt.code for attempt in attempts] == ["internal"] * 4
         assert "SECRET_KEY" in (attempts[0].error or "")
     assert here.received == []
+    assert (await endpoint_now(client, endpoint)).failing_since is None
 
 
 async def test_the_receivers_wish_ends_a_message(carriers: Carriers, client: Client, here: Receiver) -> None:

@@ -11,7 +11,9 @@ _BATCH = 1_000  # messages a statement
 _DAY = 86_400
 
 
-@dramatiq.actor(queue_name="maintenance", periodic=cron("*/5 * * * *"), max_retries=3, time_limit=3_600_000)
+@dramatiq.actor(
+    queue_name="maintenance", enqueued_by="operators", periodic=cron("*/5 * * * *"), max_retries=3, time_limit=3_600_000
+)
 async def tidy_webhooks() -> dict[str, int]:
     """End deliveries whose jobs were cancelled or deleted, have ordered endpoints that stand still go on, and delete
     old messages."""

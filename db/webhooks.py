@@ -35,12 +35,15 @@ where event_types is null or $1 = any(event_types)
 order by id
 """
 
-# Ordered endpoints are held until the end of the transaction, so that nobody hands on meanwhile; those that have
-# nothing under way or waiting are returned: their next delivery may start at once: ids.
-HOLD_IDLE = """
-with held as materialized (select id from webhook_endpoints where id = any($1::uuid[]) order by id for update)
-select id from held
-where not exists (select from webhook_deliveries d where d.endpoint_id = held.id and d.outcome is null)
+# Endpoints are held until the end of the transaction; who decides what an ordered one gets next holds it first, in a
+# statement of its own: one that waits for a row sees all others as they were before it waited. Returns each as it is
+# once it is held: ids.
+HOLD = "select id, ordered from webhook_endpoints where id = any($1::uuid[]) order by id for update"
+
+# Those of which nothing is under way or waiting: endpoints, held.
+IDLE = """
+select e.id from unnest($1::uuid[]) e(id)
+where not exists (select from webhook_deliveries d where d.endpoint_id = e.id and d.outcome is null)
 """
 
 # Deliveries, as arrays: ids, messages, endpoints, URLs, sealed, replays of, jobs, outcomes.
@@ -54,13 +57,16 @@ from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid
 
 # Runs take their deliveries, where nothing speaks against it now: ids, jobs, attempts of the jobs. `number` is that of
 # the attempt, null where something does. No row: it has ended, or a later run has it.
+# A place within the rate that has passed counts as none, or all that a pause has kept would leave at once. It may have
+# passed by three seconds for each run since the last attempt: where workers are always late, that grows until it does.
 _CLAIM = """
 with mine as materialized (
     select d.id, a.run, d.attempts, d.started_at, d.slot_at, d.failures, d.message_id, d.endpoint_id, d.sealed,
            coalesce(e.url, d.url) as url, e.headers, e.secrets::text, coalesce(e.timeout, 15) as timeout, e.rate,
            coalesce(e.ordered, false) as ordered, e.disabled_at is not null as is_disabled,
            extract(epoch from e.throttled_until - now())::float8 as quiet_for,
-           extract(epoch from d.slot_at - now())::float8 as slot_in,
+           case when d.slot_at > now() - make_interval(secs => 3 * (a.run - d.run))
+                then extract(epoch from d.slot_at - now())::float8 end as slot_in,
            extract(epoch from now() - e.failing_since)::float8 as failing_for
     from unnest($1::uuid[], $2::uuid[], $3::int[]) as a(id, job_id, run)
     join webhook_deliveries d on d.id = a.id left join webhook_endpoints e on e.id = d.endpoint_id
@@ -89,7 +95,7 @@ CLAIM, CLAIM_FREE = _CLAIM.format(waiting=""), _CLAIM.format(waiting=" skip lock
 # What is known of a delivery that cannot be claimed.
 OUTCOME = "select outcome from webhook_deliveries where id = $1"
 
-# The next place within an endpoint's rate, taken for a delivery that has none yet: delivery, endpoint. Returns the
+# The next place within an endpoint's rate, taken for a delivery that has none: delivery, endpoint. Returns the
 # seconds until it.
 TAKE_SLOT = """
 with slot as (
@@ -104,7 +110,9 @@ returning extract(epoch from slot.at - now())::float8
 # What attempts came to, as arrays: deliveries, attempts of the jobs, outcomes or null, does it count as a failure (1),
 # seconds until the next one or null, when they started, URLs, request headers, statuses, codes, errors, response
 # headers, response bodies, were they truncated, addresses, timings, seconds of quiet for the endpoint or null. An
-# endpoint's row is only written where that says something new. Those that are not returned were given up.
+# endpoint's row is only written where that says something new: that it works again, asks for quiet, or began to fail,
+# which attempts that do not count do not say, nor those that failed on our side. Those that are not returned were given
+# up.
 _RECORD = """
 with told as materialized (
     select * from unnest($1::uuid[], $2::int[], $3::text[], $4::int[], $5::float8[], $6::timestamptz[], $7::text[],
@@ -115,10 +123,11 @@ with told as materialized (
 ), new as materialized (
     select e.id from webhook_endpoints e join (
         select d.endpoint_id as id, bool_or(t.outcome is not distinct from 'succeeded') as works,
+               bool_or(t.failures > 0 and t.code is distinct from 'internal') as fails,
                bool_or(t.quiet is not null) as asks
         from told t join webhook_deliveries d on d.id = t.id group by d.endpoint_id
     ) s on s.id = e.id
-    where s.works = (e.failing_since is not null) or s.asks
+    where case when e.failing_since is null then s.fails and not s.works else s.works end or s.asks
 ), held as materialized (
     select e.id from webhook_endpoints e where e.id in (select id from new) order by e.id for no key update{waiting}
 ), mine as materialized (
@@ -142,10 +151,12 @@ with told as materialized (
     from delivery d join told t on t.id = d.id
 ), endpoint as (
     update webhook_endpoints e
-    set failing_since = case when not s.works then coalesce(e.failing_since, now()) end,
+    set failing_since = case when s.works then null when s.fails then coalesce(e.failing_since, now())
+                             else e.failing_since end,
         throttled_until = greatest(e.throttled_until, now() + make_interval(secs => s.quiet))
     from (
-        select d.endpoint_id as id, bool_or(t.outcome is not distinct from 'succeeded') as works, max(t.quiet) as quiet
+        select d.endpoint_id as id, bool_or(t.outcome is not distinct from 'succeeded') as works,
+               bool_or(t.failures > 0 and t.code is distinct from 'internal') as fails, max(t.quiet) as quiet
         from delivery d join told t on t.id = d.id where d.endpoint_id in (select id from held) group by d.endpoint_id
     ) s where e.id = s.id
 )
@@ -160,19 +171,18 @@ where id = $1 and run <= $2 and outcome is null
 returning id
 """
 
-# The first of an ordered endpoint's deliveries that waits for its turn; the endpoint is held meanwhile: endpoint.
+# The first of an ordered endpoint's deliveries that waits for its turn, if nothing is under way: endpoint, held.
 NEXT_IN_ORDER = """
-with held as materialized (select id from webhook_endpoints where id = $1 for update)
-select d.id from webhook_deliveries d join held on held.id = d.endpoint_id
-where d.outcome is null
-  and not exists (select from webhook_deliveries o where o.endpoint_id = held.id and o.outcome is null
+select d.id from webhook_deliveries d
+where d.endpoint_id = $1 and d.outcome is null
+  and not exists (select from webhook_deliveries o where o.endpoint_id = $1 and o.outcome is null
                                                     and o.job_id is not null)
 order by d.id limit 1
 """
 
-# All that wait for their turn, of an endpoint that is not ordered any more: endpoint.
+# All that wait for their turn, of an endpoint that is not ordered any more: endpoint, held.
 WAITING_IN_ORDER = """
-select id from webhook_deliveries where endpoint_id = $1 and outcome is null and job_id is null order by id for update
+select id from webhook_deliveries where endpoint_id = $1 and outcome is null and job_id is null order by id
 """
 
 # deliveries, jobs.
@@ -181,12 +191,13 @@ update webhook_deliveries d set job_id = t.job_id
 from unnest($1::uuid[], $2::uuid[]) as t(id, job_id) where d.id = t.id
 """
 
-# Nothing more is sent to an endpoint: id, reason. What waits for its turn there is skipped at once, what has a job when
-# that runs. No row: it was disabled already.
+# Nothing more is sent to an endpoint: id, reason, seconds for which nothing but failures must have come, or null. What
+# waits for its turn there is skipped at once, what has a job when that runs. No row: it was disabled already, or works.
 DISABLE = """
 with disabled as (
     update webhook_endpoints set disabled_at = now(), disabled_reason = $2
     where id = $1 and disabled_at is null
+      and ($3::float8 is null or failing_since < now() - make_interval(secs => $3))
     returning id, url, description, owner_email, disabled_at
 ), skipped as (
     update webhook_deliveries d set outcome = 'skipped', ended_at = now()
@@ -268,14 +279,26 @@ from unnest($1::uuid[]) e(id), lateral (
 ) h
 """
 
-# Deliveries whose jobs were cancelled, or failed without a word from their actor: seconds since then at most.
+# Deliveries whose jobs were cancelled, failed without a word from their actor, or were deleted. Who is at work on one
+# says himself what becomes of it. Both sides are found among what has not ended, however much has.
 SETTLE_ENDED = """
-update webhook_deliveries d set outcome = 'cancelled', ended_at = now(), started_at = null
-from jobs j
-where j.outcome in (2, 3) and j.finished_at > now() - make_interval(secs => $1)
-  and d.job_id = j.id and d.outcome is null and j.actor = 'deliver_webhook'
-returning d.id, d.endpoint_id,
-          coalesce((select e.ordered from webhook_endpoints e where e.id = d.endpoint_id), false) as ordered
+update webhook_deliveries set outcome = 'cancelled', ended_at = now(), started_at = null
+where id = any(array(
+    select d.id from webhook_deliveries d
+    where d.outcome is null and d.job_id is not null
+      and not exists (select from jobs j where j.id = d.job_id and j.outcome is null)
+    for no key update skip locked
+))
+returning id
+"""
+
+# Endpoints where deliveries wait for their turn and nobody is there to hand on to them.
+STANDING_STILL = """
+select e.id from webhook_endpoints e
+where exists (select from webhook_deliveries d
+              where d.endpoint_id = e.id and d.outcome is null and d.job_id is null)
+  and not (e.ordered and exists (select from webhook_deliveries d
+                                 where d.endpoint_id = e.id and d.outcome is null and d.job_id is not null))
 """
 
 # Messages past their retention of which nothing is under way, with all that belongs to them: seconds, most.

@@ -201,7 +201,7 @@ async def update_endpoint(
     audit.note(session, who, "webhook.endpoint.update", target=str(endpoint_id), details={"url": fields.url})
     await session.flush()
     if was_ordered and not fields.ordered:
-        await routing.start_all(session, endpoint_id)
+        await routing.hand_on(session, endpoint_id)
     return found
 
 

@@ -23,6 +23,7 @@ from settings import settings
 
 KEPT = 16 * 1024  # bytes of a response's body
 _HEADERS_KEPT = 8 * 1024  # characters of a response's headers
+INTERNAL = "internal"  # the code of an attempt that failed on our side, before there was an answer
 _FLUSH = 0.2  # the share of a pause by which those that waited for its end are spread
 _DAY = 86_400
 
@@ -90,11 +91,9 @@ async def deliver_webhook(*, delivery: str, endpoint: str) -> dict[str, Any]:
     row = await _claim(job, uuid.UUID(delivery))
     if row is None:
         return await _ended_before(job, uuid.UUID(delivery))
-    claimed = _Claimed.of(row)
-    sent = claimed.request_headers()
-    answer = await _request(claimed, sent)
+    shown, answer = await _send(job, row)
     verdict = judge(answer, row["now"])
-    return await _conclude(job, claimed, sent, answer, verdict)
+    return await _conclude(job, row, shown, answer, verdict)
 
 
 async def _claim(job: Job, delivery: uuid.UUID) -> asyncpg.Record | None:
@@ -105,16 +104,27 @@ async def _claim(job: Job, delivery: uuid.UUID) -> asyncpg.Record | None:
         return row
     if row["quiet_for"] is not None and row["quiet_for"] > 0 and not row["is_disabled"]:
         raise job.Snooze(row["quiet_for"] * (1 + _FLUSH * (job.id.int % 997) / 997))
-    async with job.database.connection() as connection:
-        if row["is_disabled"]:
-            await connection.fetchval(webhooks.END, delivery, job.attempt, "skipped")
-            raise job.Cancel("Its endpoint is disabled. Enable it, then replay what was skipped.")
-        wait = row["slot_in"]
-        if wait is None:
+    if row["is_disabled"]:
+        await _skip(job, row)
+        raise job.Cancel("Its endpoint is disabled. Enable it, then replay what was skipped.")
+    wait = row["slot_in"]
+    if wait is None:
+        async with job.database.connection() as connection:
             wait = await connection.fetchval(webhooks.TAKE_SLOT, delivery, row["endpoint_id"])
     if wait is not None and wait > 0:
         raise job.Snooze(wait)
     return await _claim(job, delivery)
+
+
+async def _skip(job: Job, row: asyncpg.Record) -> None:
+    if not row["ordered"]:
+        async with job.database.connection() as connection:
+            await connection.fetchval(webhooks.END, row["id"], job.attempt, "skipped")
+        return
+    async with job.transaction(checkpoint=None) as session:
+        await routing.hold(session, [row["endpoint_id"]])
+        await routing.fetch(session, webhooks.END, row["id"], job.attempt, "skipped")
+        await routing.hand_on(session, row["endpoint_id"])
 
 
 async def _ended_before(job: Job, delivery: uuid.UUID) -> dict[str, Any]:
@@ -128,8 +138,21 @@ async def _ended_before(job: Job, delivery: uuid.UUID) -> dict[str, Any]:
     raise Rejected(f"The delivery has ended: {outcome}. `callboard webhooks replay {delivery}` sends it again.")
 
 
-async def _request(claimed: _Claimed, headers: dict[str, str]) -> Response | DeliveryError:
-    row = claimed.row
+async def _send(job: Job, row: asyncpg.Record) -> tuple[dict[str, str], Response | DeliveryError]:
+    """The request's headers as they are kept, and what came back. Whatever goes wrong here is an answer too: it counts
+    and is on record, or the delivery would be tried for ever."""
+    shown: dict[str, str] = {}
+    try:
+        claimed = _Claimed.of(row)
+        headers = claimed.request_headers()
+        shown = claimed.shown_headers(headers)
+        return shown, await _request(row, headers)
+    except Exception as error:
+        job.log.warning("a webhook could not be sent", exc_info=True)
+        return shown, DeliveryError(f"{type(error).__name__}: {error}", code=INTERNAL)
+
+
+async def _request(row: asyncpg.Record, headers: dict[str, str]) -> Response | DeliveryError:
     try:
         return await client(settings()).request(
             "POST", row["url"], headers=headers, body=row["body"], deadline=row["timeout"], most=KEPT
@@ -141,22 +164,18 @@ async def _request(claimed: _Claimed, headers: dict[str, str]) -> Response | Del
 
 
 async def _conclude(
-    job: Job, claimed: _Claimed, sent: dict[str, str], answer: Response | DeliveryError, verdict: Verdict
+    job: Job, row: asyncpg.Record, shown: dict[str, str], answer: Response | DeliveryError, verdict: Verdict
 ) -> dict[str, Any]:
     """Write the attempt down, and end the run as it deserves."""
-    row = claimed.row
     counts = verdict.counts or row["number"] - row["failures"] > MOST_FREE
     failures = row["failures"] + (1 if counts and verdict.ending is None else 0)
     delay = None if verdict.ending else next_delay(_schedule(), failures, verdict.hint)
     outcome = verdict.ending or ("exhausted" if delay is None else None)
-    attempt = _attempt(job, claimed, sent, answer, verdict, outcome, failures - row["failures"], delay)
-    reason = verdict.disable or _fails_too_long(row, outcome)
-    if outcome and (row["ordered"] or reason):
-        await _record_and_more(job, row, attempt, reason)
+    attempt = _attempt(job, row, shown, answer, verdict, outcome, failures - row["failures"], delay)
+    if row["endpoint_id"] and outcome and (row["ordered"] or verdict.disable or _fails_too_long(row, attempt)):
+        await _record_and_more(job, row, attempt, verdict.disable)
     else:
         await _record(job, attempt)
-        if reason:
-            await _disable(job, row, reason)
     if outcome == "succeeded":
         return {"outcome": outcome, "attempts": row["number"]}
     if outcome:
@@ -169,45 +188,46 @@ async def _record(job: Job, attempt: Attempt) -> None:
         raise LeaseLost(f"Run {job.attempt} of job {job.id} was given up.")
 
 
-async def _record_and_more(job: Job, row: asyncpg.Record, attempt: Attempt, reason: str | None) -> None:
-    """The attempt, together with the next of an ordered endpoint and the end of an endpoint."""
+async def _record_and_more(job: Job, row: asyncpg.Record, attempt: Attempt, disabled_for: str | None) -> None:
+    """The attempt, together with the end of an endpoint and the next of an ordered one."""
+    endpoint: uuid.UUID = row["endpoint_id"]
     async with job.transaction(checkpoint=None) as session:
+        await routing.hold(session, [endpoint])
         if not await routing.fetch(session, webhooks.RECORD, *attempt.columns()):
             raise LeaseLost(f"Run {job.attempt} of job {job.id} was given up.")
-        if reason and row["endpoint_id"]:
-            await disable(session, row["endpoint_id"], reason)
+        if disabled_for:
+            await disable(session, endpoint, disabled_for)
+        elif _fails_too_long(row, attempt):
+            days = settings().webhook_disable_days
+            reason = f"Every attempt has failed for {days:g} days."
+            await disable(session, endpoint, reason, if_failing_for=days * _DAY)
         if row["ordered"]:
-            await routing.hand_on(session, row["endpoint_id"])
+            await routing.hand_on(session, endpoint)
 
 
-async def _disable(job: Job, row: asyncpg.Record, reason: str) -> None:
-    async with job.transaction(checkpoint=None) as session:
-        await disable(session, row["endpoint_id"], reason)
-
-
-def _fails_too_long(row: asyncpg.Record, outcome: str | None) -> str | None:
-    days = settings().webhook_disable_days
-    if row["failing_for"] is None or row["failing_for"] < days * _DAY or outcome == "succeeded":
-        return None
-    return f"Every attempt has failed for {days:g} days."
+def _fails_too_long(row: asyncpg.Record, attempt: Attempt) -> bool:
+    """As far as was known at the claim. Only a delivery that is exhausted tells: its failures are spread over days,
+    whereas `failing_since` may be a single one of long ago."""
+    if attempt.outcome != "exhausted" or attempt.code == INTERNAL or row["failing_for"] is None:
+        return False
+    return bool(row["failing_for"] >= settings().webhook_disable_days * _DAY)
 
 
 def _attempt(
     job: Job,
-    claimed: _Claimed,
-    sent: dict[str, str],
+    row: asyncpg.Record,
+    shown: dict[str, str],
     answer: Response | DeliveryError,
     verdict: Verdict,
     outcome: str | None,
     failures: int,
     delay: float | None,
 ) -> Attempt:
-    row = claimed.row
     quiet = verdict.quiet if outcome is None else None
-    headers = orjson.dumps(claimed.shown_headers(sent)).decode()
+    headers = orjson.dumps(shown).decode()
     made = Attempt(row["id"], job.attempt, outcome, failures, delay, row["now"], row["url"], headers, quiet=quiet)
     if isinstance(answer, DeliveryError):
-        return made._replace(code=answer.code, error=str(answer)[:1000])
+        return made._replace(code=answer.code, error=_storable(str(answer))[:1000])
     return made._replace(
         status=answer.status,
         response_headers=_kept_headers(answer),
@@ -216,6 +236,11 @@ def _attempt(
         address=answer.address,
         timings=orjson.dumps(answer.timings.as_json()).decode(),
     )
+
+
+def _storable(text: str) -> str:
+    """An error may quote what PostgreSQL does not take: then the attempt could not be written down."""
+    return text.encode(errors="replace").decode().replace("\0", "")
 
 
 def _kept_headers(answer: Response) -> str:

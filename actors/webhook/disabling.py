@@ -13,12 +13,15 @@ from runtime.options import Options
 ENDPOINT_DISABLED = "webhook.endpoint.disabled"  # the event
 
 
-async def disable(session: AsyncSession, endpoint_id: uuid.UUID, reason: str) -> bool:
-    """Disable it in the caller's transaction, together with the event and the mail. False: it was already.
+async def disable(
+    session: AsyncSession, endpoint_id: uuid.UUID, reason: str, *, if_failing_for: float | None = None
+) -> bool:
+    """Disable it in the caller's transaction, together with the event and the mail. False: it was already, or has
+    worked within the last `if_failing_for` seconds.
 
     What is published while it is disabled is kept as skipped, and can be replayed.
     """
-    rows = await routing.fetch(session, webhooks.DISABLE, endpoint_id, reason)
+    rows = await routing.fetch(session, webhooks.DISABLE, endpoint_id, reason, if_failing_for)
     if not rows:
         return False
     [endpoint] = rows

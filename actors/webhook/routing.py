@@ -1,7 +1,7 @@
 """Writes messages and deliveries, and the jobs that carry them, in somebody's transaction."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -94,13 +94,14 @@ async def write_deliveries(
     """Write deliveries, and a job for each that may start: of an ordered endpoint that is the first one."""
     if not deliveries:
         return []
+    ordered = await _hold_ordered(session, deliveries)
+    idle = await _idle(session, ordered)
     written = [replace(delivery, id=uuid7()) for delivery in deliveries]
-    idle = await _idle(session, written)
     starting = []
     for delivery in written:
         if delivery.skipped:
             continue
-        if not delivery.ordered or delivery.endpoint_id in idle:
+        if delivery.endpoint_id not in ordered or delivery.endpoint_id in idle:
             idle.discard(delivery.endpoint_id)
             starting.append(delivery)
     jobs = await _enqueue(session, [(d.id, _limited_by(d)) for d in starting], options or Options())
@@ -127,14 +128,16 @@ def again(row: Mapping[str, Any]) -> Delivery:
     )
 
 
+async def hold(session: AsyncSession, endpoint_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, bool]:
+    """Nobody else hands on, or publishes in order, until the session ends. Returns whether each is ordered."""
+    return {row.id: row.ordered for row in await fetch(session, webhooks.HOLD, list(endpoint_ids))}
+
+
 async def hand_on(session: AsyncSession, endpoint_id: uuid.UUID) -> None:
-    """The next delivery of an ordered endpoint, if one waits, gets its job."""
-    await _start(session, endpoint_id, await fetch(session, webhooks.NEXT_IN_ORDER, endpoint_id))
-
-
-async def start_all(session: AsyncSession, endpoint_id: uuid.UUID) -> None:
-    """The endpoint is not ordered any more: all that wait for their turn get their jobs."""
-    await _start(session, endpoint_id, await fetch(session, webhooks.WAITING_IN_ORDER, endpoint_id))
+    """The next delivery of an ordered endpoint, if one waits, gets its job; all of them, if it is ordered no more."""
+    for ordered in (await hold(session, [endpoint_id])).values():
+        statement = webhooks.NEXT_IN_ORDER if ordered else webhooks.WAITING_IN_ORDER
+        await _start(session, endpoint_id, await fetch(session, statement, endpoint_id))
 
 
 async def _start(session: AsyncSession, endpoint_id: uuid.UUID, waiting: Sequence[Row[Any]]) -> None:
@@ -149,11 +152,18 @@ def _limited_by(delivery: Delivery) -> str:
     return str(delivery.endpoint_id or httpx.URL(delivery.url or "").host)
 
 
-async def _idle(session: AsyncSession, deliveries: Sequence[Delivery]) -> set[uuid.UUID | None]:
-    ordered = {d.endpoint_id for d in deliveries if d.ordered and not d.skipped}
-    if not ordered:
+async def _hold_ordered(session: AsyncSession, deliveries: Sequence[Delivery]) -> set[uuid.UUID | None]:
+    """The endpoints of these that are ordered, held."""
+    read_so = {d.endpoint_id for d in deliveries if d.endpoint_id and d.ordered and not d.skipped}
+    if not read_so:
         return set()
-    return {row.id for row in await fetch(session, webhooks.HOLD_IDLE, list(ordered))}
+    return {endpoint_id for endpoint_id, ordered in (await hold(session, read_so)).items() if ordered}
+
+
+async def _idle(session: AsyncSession, held: set[uuid.UUID | None]) -> set[uuid.UUID | None]:
+    if not held:
+        return set()
+    return {row.id for row in await fetch(session, webhooks.IDLE, list(held))}
 
 
 async def _enqueue(

@@ -33,7 +33,7 @@ class WebhookEndpoint(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None]
-    failing_since: Mapped[datetime | None]  # no attempt has succeeded since then
+    failing_since: Mapped[datetime | None]  # an attempt failed then; none has succeeded since
     throttled_until: Mapped[datetime | None]  # it asked for quiet, or is overloaded
     next_slot_at: Mapped[datetime | None]  # when its rate allows one more request
 
@@ -113,7 +113,7 @@ class WebhookAttempt(Base):
     url: Mapped[str]
     request_headers: Mapped[dict[str, str] | None] = mapped_column(JSON)  # custom ones with their values masked
     status: Mapped[int | None]
-    code: Mapped[str | None]  # why there is no status: dns, connect, tls, timeout_total, reset, blocked_address, lost
+    code: Mapped[str | None]  # why there is no status: dns, connect, tls, timeout_total, reset, lost, internal, ...
     error: Mapped[str | None]
     response_headers: Mapped[list[list[str]] | None] = mapped_column(JSON)
     response_body: Mapped[str | None]

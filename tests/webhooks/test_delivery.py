@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from db import webhooks
 from db.models import Job
 from errors import Conflict
 from providers.webhooks.signing import public_key, verify
@@ -198,19 +199,76 @@ async def test_gone_disables_the_endpoint_and_tells_others_and_its_owner(
     assert outcomes == ["gone", "skipped", "succeeded", "succeeded"]
 
 
+async def fails_since(client: Client, ago: str) -> None:
+    async with client.session() as session:
+        await session.execute(text(f"update webhook_endpoints set failing_since = now() - interval '{ago}'"))
+        await session.commit()
+
+
 async def test_days_of_nothing_but_failures_disable_an_endpoint(
     carriers: Carriers, client: Client, here: Receiver
 ) -> None:
-    """Given an endpoint that has failed for five days, when it fails once more, then it is disabled."""
+    """Given an endpoint that has failed for five days, when a delivery is exhausted, then it is disabled."""
     endpoint, _ = await add_endpoint(client, here.url("/500"))
-    async with client.session() as session:
-        await session.execute(text("update webhook_endpoints set failing_since = now() - interval '5 days 1 minute'"))
-        await session.commit()
+    await fails_since(client, "5 days 1 minute")
     await publish(client)
-    await ended(client, endpoint_id=endpoint)
+    [delivery] = await ended(client, endpoint_id=endpoint)
+    assert delivery.outcome == "exhausted"
     found = await endpoint_now(client, endpoint)
     assert found.disabled_at is not None
-    assert len(here.received) == 1
+    assert "5 days" in (found.disabled_reason or "")
+
+
+async def test_one_more_failure_after_a_quiet_week_does_not_disable_an_endpoint(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given an endpoint whose last attempt, days ago, failed, when it fails once more and then works, then it stays."""
+    here.answers[:] = [answer(500)]
+    endpoint, _ = await add_endpoint(client, here.url("/scripted"))
+    await fails_since(client, "6 days")
+    await publish(client)
+    [delivery] = await ended(client, endpoint_id=endpoint)
+    assert (delivery.outcome, delivery.failures) == ("succeeded", 1)
+    found = await endpoint_now(client, endpoint)
+    assert (found.disabled_at, found.failing_since) == (None, None)
+
+
+async def test_an_endpoint_that_works_again_meanwhile_is_not_disabled(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given an endpoint that has failed for days, and a last attempt under way, when another delivery succeeds and then
+    that attempt fails, then the endpoint stays."""
+    endpoint, _ = await add_endpoint(client, here.url("/held"), timeout=1)
+    async with client.session() as session:
+        await webhook.publish(session, "order.paid", {"order": 1})
+        await session.execute(text("update webhook_deliveries set failures = 3"))
+        await session.execute(text("update webhook_endpoints set failing_since = now() - interval '6 days'"))
+        await session.commit()
+    await here.arrived.wait()
+    async with client.session() as session:  # as a success writes it
+        await session.execute(text("update webhook_endpoints set failing_since = null"))
+        await session.commit()
+    [delivery] = await ended(client, endpoint_id=endpoint)
+    assert delivery.outcome == "exhausted"
+    assert (await endpoint_now(client, endpoint)).disabled_at is None
+
+
+@pytest.mark.parametrize("headers", ["webhook-delivery: abort-message\r\n", "Retry-After: 3\r\n"])
+async def test_what_does_not_count_does_not_say_that_an_endpoint_fails(
+    carriers: Carriers, client: Client, here: Receiver, headers: str
+) -> None:
+    """Given a receiver that wants no more of a message, or puts it off, then its endpoint is not failing."""
+    here.answers[:] = [answer(503, headers)]
+    endpoint, _ = await add_endpoint(client, here.url("/scripted"))
+    await publish(client)
+    await wait_for(lambda: _has_attempt(client))
+    assert (await endpoint_now(client, endpoint)).failing_since is None
+    await ended(client)
+
+
+async def _has_attempt(client: Client) -> bool:
+    async with client.session() as session:
+        return (await session.execute(text("select 1 from webhook_attempts"))).first() is not None
 
 
 async def test_retry_after_quiets_the_whole_endpoint_and_costs_no_attempt(
@@ -241,6 +299,26 @@ async def _second_request(here: Receiver) -> float:
     return time.monotonic()
 
 
+async def test_what_cannot_be_opened_is_a_failure_that_is_counted(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given an ordered endpoint whose headers were sealed with another key, when two events are published, then each
+    has its attempts, says why, and is exhausted; nothing is sent, and the endpoint is not said to fail."""
+    endpoint, _ = await add_endpoint(client, here.url("/"), ordered=True)
+    async with client.session() as session:
+        await session.execute(text("update webhook_endpoints set headers = 'sealed with another key'"))
+        await session.commit()
+    for number in range(2):
+        await publish(client, {"number": number})
+    for delivery in await ended(client, 2):
+        assert (delivery.outcome, delivery.attempts, delivery.failures) == ("exhausted", 4, 4)
+        attempts = await attempts_of(client, delivery)
+        assert [attempt.code for attempt in attempts] == ["internal"] * 4
+        assert "SECRET_KEY" in (attempts[0].error or "")
+    assert here.received == []
+    assert (await endpoint_now(client, endpoint)).failing_since is None
+
+
 async def test_the_receivers_wish_ends_a_message(carriers: Carriers, client: Client, here: Receiver) -> None:
     here.answers[:] = [answer(500, "webhook-delivery: abort-message\r\n")]
     endpoint, _ = await add_endpoint(client, here.url("/scripted"))
@@ -260,6 +338,20 @@ async def test_an_ordered_endpoint_gets_one_after_the_other(carriers: Carriers, 
     assert [json.loads(request.body)["data"]["number"] for request in here.received] == [0, 0, 0, 1, 2, 3, 4]
 
 
+async def test_what_an_ordered_endpoint_misses_while_disabled_leaves_nothing_behind(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given an ordered endpoint that is disabled while one event has its job and another is just being published, then
+    both end as skipped."""
+    await add_endpoint(client, here.url("/"), ordered=True)
+    async with client.session() as session:
+        for number in range(2):
+            await webhook.publish(session, "order.paid", {"number": number})
+        await session.execute(text("update webhook_endpoints set disabled_at = now(), disabled_reason = 'not now'"))
+        await session.commit()
+    assert [delivery.outcome for delivery in await ended(client, 2)] == ["skipped", "skipped"]
+
+
 async def test_a_rate_spreads_what_an_endpoint_gets(carriers: Carriers, client: Client, here: Receiver) -> None:
     """Given an endpoint of ten a second, when five events are published at once, then they take their time."""
     await add_endpoint(client, here.url("/"), rate=10)
@@ -269,6 +361,37 @@ async def test_a_rate_spreads_what_an_endpoint_gets(carriers: Carriers, client: 
     starts = sorted([(await attempts_of(client, delivery))[0].started_at for delivery in found])
     assert starts[-1] - starts[0] >= timedelta(seconds=0.35)
     assert all(delivery.attempts == 1 for delivery in found)
+
+
+async def test_a_rate_is_kept_after_a_pause(carriers: Carriers, client: Client, here: Receiver) -> None:
+    """Given deliveries whose places within their endpoint's rate have passed while nothing was sent, when it goes on,
+    then they take new places and do not leave all at once."""
+    async with client.session() as session:
+        endpoint, _ = await webhook.create_endpoint(session, WHO, webhook.EndpointFields(url=here.url("/"), rate=5))
+        for number in range(6):
+            await webhook.publish(session, "order.paid", {"number": number})
+        await session.execute(text("update webhook_deliveries set slot_at = now() - interval '5 minutes'"))
+        await session.commit()
+    found = await ended(client, 6, endpoint_id=endpoint.id)
+    starts = sorted([(await attempts_of(client, delivery))[0].started_at for delivery in found])
+    assert starts[-1] - starts[0] >= timedelta(seconds=0.9)
+
+
+async def test_workers_that_are_always_late_send_in_the_end(client: Client) -> None:
+    """Given a delivery whose run comes ten seconds after its place, each time, then it takes new places at first, and
+    keeps the one it has at its fourth run."""
+    endpoint, _ = await add_endpoint(client, "https://example.com/hooks", rate=1)
+    await publish(client)
+    [delivery] = await deliveries_of(client, endpoint_id=endpoint)
+    assert delivery.job_id is not None
+    passes = []
+    async with client.database.connection() as connection:
+        for run in range(1, 5):
+            await connection.execute("update webhook_deliveries set slot_at = now() - interval '10 s'")
+            row = await connection.fetchrow(webhooks.CLAIM, [delivery.id], [delivery.job_id], [run])
+            assert row is not None
+            passes.append(row["number"] is not None)
+    assert passes == [False, False, False, True]
 
 
 async def test_while_secrets_rotate_old_and_new_sign(carriers: Carriers, client: Client, here: Receiver) -> None:

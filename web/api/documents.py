@@ -1,10 +1,10 @@
 """What the API takes and gives: each field that leaves is named here, and no other leaves."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from db.models import Job, JobAttempt
 from services import jobs, search
@@ -17,6 +17,15 @@ MOST_AT_ONCE = 5_000
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
 Milliseconds = Annotated[int, Field(ge=1, lt=2**31)]
+
+
+def _masked(value: Any) -> Any:
+    return masking().value(value)
+
+
+T = TypeVar("T")
+# Of what leaves: a field that may hold secrets.
+Masked = Annotated[T, AfterValidator(_masked)]
 
 State = Literal["waiting", "queued", "running", "paused", "succeeded", "failed", "cancelled"]
 

@@ -7,10 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from db.models import ScheduledJob, ScheduledJobVersion
 from runtime.triggers import Mark
 from services import schedules
+from services.masking import masking
 from services.schedules import ScheduleSpec
 from services.schedules.spec import Moment, Text
+from web.api.documents import Masked
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
 from web.problem import described
@@ -66,7 +69,7 @@ class ScheduleDocument(ScheduleSpec):
     runs: int = Field(description="Runs made since its times were last changed.")
     last_run_at: datetime | None
     next_run_at: datetime | None
-    problem: str | None = Field(description="Why it cannot be run as it is.")
+    problem: Masked[str | None] = Field(description="Why it cannot be run as it is.")
     created_at: datetime
     created_by: str
     updated_at: datetime
@@ -109,8 +112,8 @@ class ExecutionDocument(Document):
     recorded_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
-    result: Any
-    error: dict[str, Any] | None
+    result: Masked[Any]
+    error: Masked[dict[str, Any] | None]
 
 
 class ExecutionPage(Document):
@@ -339,8 +342,15 @@ async def disable(schedule_id: UUID, session: Transaction, caller: CurrentCaller
 @router.get("/jobs/{schedule_id}/versions")
 async def versions(schedule_id: UUID, session: Transaction) -> list[VersionDocument]:
     """What it has been and who made it so, latest first; also of a schedule that was deleted."""
-    return [VersionDocument.model_validate(version) for version in await schedules.versions(session, schedule_id)]
+    return [_version(version) for version in await schedules.versions(session, schedule_id)]
 
 
-def _document(schedule: object) -> ScheduleDocument:
-    return ScheduleDocument.model_validate(schedule)
+def _document(schedule: ScheduledJob) -> ScheduleDocument:
+    shown = masking().task_args(schedule.task_function, schedule.task_args)
+    return ScheduleDocument.model_validate(schedule).model_copy(update={"task_args": shown})
+
+
+def _version(version: ScheduledJobVersion) -> VersionDocument:
+    document = VersionDocument.model_validate(version)
+    shown = masking().task_args(document.document["task_function"], document.document["task_args"])
+    return document.model_copy(update={"document": document.document | {"task_args": shown}})

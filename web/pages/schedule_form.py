@@ -347,11 +347,7 @@ def _typed_args(schedule: ScheduledJob) -> Typed:
 
 def masked(schedule: ScheduledJob) -> dict[str, Any] | list[Any]:
     """Its arguments as they may be shown."""
-    given = schedule.task_args
-    args, kwargs = masking().arguments(
-        schedule.task_function, given if isinstance(given, list) else [], given if isinstance(given, dict) else {}
-    )
-    return args if isinstance(given, list) else kwargs
+    return masking().task_args(schedule.task_function, schedule.task_args)
 
 
 def _pretty(value: Any) -> str:

@@ -111,14 +111,18 @@ class NewArguments(Given):
 class Retry(Why):
     """How a job is to run again."""
 
-    arguments: NewArguments | None = Field(None, description="Others than it had; both are replaced.")
+    arguments: NewArguments | None = Field(
+        None, description="Others than it had; both are replaced. What is masked, as it was shown, stays as it is."
+    )
     from_start: bool = Field(False, description="Forget its checkpoint and its steps' results.")
 
 
 class Copy(Why):
     """What is to be different in a job's copy."""
 
-    arguments: NewArguments | None = Field(None, description="Others than it has; both are replaced.")
+    arguments: NewArguments | None = Field(
+        None, description="Others than it has; both are replaced. What is masked, as it was shown, stays as it is."
+    )
 
 
 class JobFilter(search.Filter):

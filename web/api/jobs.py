@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from db.models import Job
 from services import control, jobs, search, submissions
 from services.submissions import Receipt, Submission
+from web import edits
 from web.api import cursor
 from web.api.documents import (
     AttemptDocument,
@@ -151,13 +152,14 @@ async def retry(
 ) -> JobDocument:
     """Queue a failed or cancelled job again under its id, with the same arguments or others."""
     how = how or Retry()
-    await require_match(session, await visible(session, caller, job_id), if_match)
+    before = await visible(session, caller, job_id)
+    await require_match(session, before, if_match)
     job = await control.retry(
         session,
         job_id,
         who=caller.name,
         reason=how.reason,
-        arguments=_arguments(how.arguments),
+        arguments=_arguments(before, how.arguments),
         from_start=how.from_start,
     )
     return JobDocument.of(job)
@@ -167,8 +169,10 @@ async def retry(
 async def copy(job_id: UUID, session: Transaction, caller: CurrentCaller, how: Copy | None = None) -> EnqueuedDocument:
     """Enqueue a new job like this one, with the same arguments or others."""
     how = how or Copy()
-    await visible(session, caller, job_id)
-    made = await control.copy(session, job_id, who=caller.name, reason=how.reason, arguments=_arguments(how.arguments))
+    before = await visible(session, caller, job_id)
+    made = await control.copy(
+        session, job_id, who=caller.name, reason=how.reason, arguments=_arguments(before, how.arguments)
+    )
     job = await jobs.get(session, made.id)
     return EnqueuedDocument(**JobDocument.of(job).model_dump(), created=made.created)
 
@@ -210,8 +214,8 @@ def _submission(new: NewJob, owner: str) -> Submission:
     return Submission(new.actor, new.args, new.kwargs, new.options(owner), new.metadata)
 
 
-def _arguments(new: NewArguments | None) -> control.Arguments | None:
-    return None if new is None else control.Arguments(new.args, new.kwargs)
+def _arguments(job: Job, new: NewArguments | None) -> control.Arguments | None:
+    return None if new is None else edits.of_job(job, new.args, new.kwargs)
 
 
 def _mark(response: Response, receipt: Receipt) -> None:

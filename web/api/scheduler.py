@@ -13,6 +13,7 @@ from services import schedules
 from services.masking import masking
 from services.schedules import ScheduleSpec
 from services.schedules.spec import Moment, Text
+from web import edits
 from web.api.documents import Masked
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
@@ -264,6 +265,7 @@ async def create(
     spec: ScheduleSpec, session: Transaction, caller: CurrentCaller, request: Request, response: Response
 ) -> ScheduleDocument:
     """A new schedule. It takes effect within a second."""
+    spec = spec.model_copy(update={"task_args": edits.of_schedule(spec.task_args, spec.task_function)})
     schedule = await schedules.create(session, spec, who=caller.name)
     response.headers["Location"] = request.url_for("one_schedule", schedule_id=str(schedule.id)).path
     return _document(schedule)
@@ -282,7 +284,9 @@ async def replace(
     caller: CurrentCaller,
     version: Annotated[int | None, Query(ge=1, lt=2**31, description="Refuse if it is at another by now.")] = None,
 ) -> ScheduleDocument:
-    """Set every field: those left out to their defaults."""
+    """Set every field: those left out to their defaults. What is masked, as it was shown, stays as it is."""
+    before = await schedules.get(session, schedule_id)
+    spec = spec.model_copy(update={"task_args": edits.of_schedule(spec.task_args, spec.task_function, before)})
     return _document(await schedules.replace(session, schedule_id, spec, who=caller.name, version=version))
 
 
@@ -294,7 +298,11 @@ async def edit(
     caller: CurrentCaller,
     version: Annotated[int | None, Query(ge=1, lt=2**31, description="Refuse if it is at another by now.")] = None,
 ) -> ScheduleDocument:
-    """Change some fields."""
+    """Change some fields. What is masked, as it was shown, stays as it is."""
+    if "task_args" in changes:
+        before = await schedules.get(session, schedule_id)
+        actor = changes.get("task_function", before.task_function)
+        changes = changes | {"task_args": edits.of_schedule(changes["task_args"], actor, before)}
     return _document(await schedules.edit(session, schedule_id, changes, who=caller.name, version=version))
 
 

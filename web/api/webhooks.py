@@ -14,6 +14,7 @@ from services.masking import masking
 from web.api.documents import Masked, Text
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
+from web.edits import restored
 from web.problem import described
 from web.transaction import Transaction
 
@@ -293,8 +294,11 @@ async def one_endpoint(endpoint_id: UUID, session: Transaction) -> EndpointDocum
 async def update(
     endpoint_id: UUID, new: EndpointFieldsDocument, session: Transaction, caller: CurrentCaller
 ) -> EndpointDocument:
-    """Replace its fields. Headers stay as they are where none are given; its secrets stay in any case."""
+    """Replace its fields. Headers stay as they are where none are given, and what is masked in its address, as it was
+    shown; its secrets stay in any case."""
     keep = new.headers is None
+    found = await webhook.endpoint(session, endpoint_id)
+    new = new.model_copy(update={"url": restored(new.url, found.url, masking().text(found.url), "url")})
     return _endpoint(await webhook.update_endpoint(session, caller.name, endpoint_id, new.fields(), keep_headers=keep))
 
 

@@ -12,9 +12,9 @@ from errors import BadArguments, BadRequest, Conflict
 from services import audit, control, explanation, jobs, kept, listing, logs, progress, search
 from services.masking import MASK, masking
 from services.schedules import lists
+from web import edits
 from web.caller import CurrentCaller
 from web.pages import flash, traceback
-from web.pages.arguments import restored
 from web.pages.rendering import render, wanted
 from web.pages.timeline import timeline
 from web.transaction import Transaction
@@ -96,9 +96,7 @@ async def edited(
     caller.require("operate")
     job = await jobs.get(session, job_id)
     try:
-        arguments = control.Arguments(
-            restored(_read(args, list, "args"), list(job.args)), restored(_read(kwargs, dict, "kwargs"), job.kwargs)
-        )
+        arguments = edits.of_job(job, _read(args, list, "args"), _read(kwargs, dict, "kwargs"))
         if not confirmed:
             control.check_arguments(job, arguments)
             return _form(request, job, args, kwargs, way=way, reason=reason, difference=_difference(job, args, kwargs))

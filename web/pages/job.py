@@ -2,6 +2,7 @@
 
 import difflib
 import uuid
+from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
@@ -54,15 +55,18 @@ async def page(
     }
     if wanted(request) in (None, "logs"):
         only = logs.Filter(level=level, attempt=attempt, text=text or None)
-        values["lines"] = await logs.tail(session, job_id, _LINES, only)
+        lines = await logs.tail(session, job_id, _LINES, only)
+        values["lines"] = [replace(line, fields=masking().value(line.fields)) for line in lines]
     if wanted(request) is None:
         args, kwargs = masking().arguments(job.actor, job.args, job.kwargs)
+        checkpoint = await kept.checkpoint(session, job_id)
         values |= {
             "args": args,
             "kwargs": kwargs,
             "result": masking().value(job.result),
-            "checkpoint": await kept.checkpoint(session, job_id),
-            "steps": await kept.steps(session, job_id),
+            "checkpoint": checkpoint,
+            "kept": checkpoint and masking().value(checkpoint.data),
+            "steps": [(one, masking().value(one.result, one.name)) for one in await kept.steps(session, job_id)],
             "children": await listing.children(session, job_id, _RELATED),
             "audit": await audit.of_job(session, job_id),
             "schedule": await lists.of_job(session, job_id),

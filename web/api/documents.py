@@ -177,7 +177,7 @@ class EnqueuedDocument(JobDocument):
 
 
 class EnqueuedJob(BaseModel):
-    """One of many that were enqueued."""
+    """A job that was enqueued, by its id alone."""
 
     id: UUID
     created: bool = Field(description="False where a job with this unique key lived already.")

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from db.models import Job
+from errors import NotFound
 from services import control, jobs, search, submissions
 from services.submissions import Receipt, Submission
 from web import edits
@@ -31,7 +32,7 @@ from web.api.documents import (
     detail,
 )
 from web.api.etag import IfMatch, etag, require_match
-from web.api.mine import narrowed, visible
+from web.api.mine import narrowed, require_own, visible
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
 from web.problem import described
@@ -51,7 +52,7 @@ IdempotencyKey = Annotated[
 ACTED = described(404, 409, 412, 415)
 
 
-@router.post("", status_code=201, responses={200: {"model": EnqueuedDocument}, **described(413, 415)})
+@router.post("", status_code=201, responses={200: {"model": EnqueuedDocument}, **described(409, 413, 415)})
 async def enqueue(
     new: NewJob,
     session: Transaction,
@@ -59,18 +60,27 @@ async def enqueue(
     request: Request,
     response: Response,
     idempotency_key: IdempotencyKey = None,
-) -> EnqueuedDocument:
-    """Enqueue a job. 200 and `created: false` when a job with this unique key lives already."""
+) -> EnqueuedDocument | EnqueuedJob:
+    """Enqueue a job. 200 and `created: false` when a job of yours with this unique key lives already.
+
+    Sent again with its Idempotency-Key when the job is gone, it is answered with the id alone.
+    """
     receipt = await submissions.submit(session, caller, [_submission(new, caller.name)], key=idempotency_key)
+    await require_own(session, caller, receipt.jobs)
     (enqueued,) = receipt.jobs
-    job = await visible(session, caller, enqueued.id)
     response.status_code = 201 if enqueued.created else 200
-    response.headers["Location"] = request.url_for("one", job_id=str(job.id)).path
+    response.headers["Location"] = request.url_for("one", job_id=str(enqueued.id)).path
     _mark(response, receipt)
+    try:
+        job = await visible(session, caller, enqueued.id)
+    except NotFound:
+        if not receipt.is_replay:
+            raise
+        return EnqueuedJob(id=enqueued.id, created=enqueued.created)
     return EnqueuedDocument(**JobDocument.of(job).model_dump(), created=enqueued.created)
 
 
-@router.post("/bulk", status_code=201, responses=described(413, 415))
+@router.post("/bulk", status_code=201, responses=described(409, 413, 415))
 async def enqueue_many(
     new: NewJobs,
     session: Transaction,
@@ -81,6 +91,7 @@ async def enqueue_many(
     """Enqueue many jobs: all, or none."""
     wanted = [_submission(one, caller.name) for one in new.jobs]
     receipt = await submissions.submit(session, caller, wanted, key=idempotency_key, many=True)
+    await require_own(session, caller, receipt.jobs)
     _mark(response, receipt)
     return EnqueuedJobs(jobs=[EnqueuedJob(id=job.id, created=job.created) for job in receipt.jobs])
 

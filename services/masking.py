@@ -130,7 +130,9 @@ def of_mail(value: Any, caller: Caller) -> Any:
     return shown if caller.may("operate") else _shortened(shown)
 
 
-_ADDRESS = re.compile(r"([\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]*@([\w.-]+)")
+_LOCAL = r"[\w.!#$%&'*+/=?^`{|}~-]"
+# From the start of a word only: a long one without an @ would be read again from each of its letters.
+_ADDRESS = re.compile(rf"(?<!{_LOCAL})({_LOCAL}){_LOCAL}*@([\w.-]+)")
 
 
 def _shortened(value: Any) -> Any:

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 
 from runtime.client import Client
 from services import email, suppressions, webhook
-from services.masking import MASK
+from services.callers import of_user
+from services.masking import MASK, of_mail
 from services.workflows import s, start
 from tests.web.callers import caller, user
 from tests.web.pages import mail
@@ -120,6 +121,11 @@ async def test_a_webhook_shows_no_secret(viewer: httpx.AsyncClient, program: htt
     assert (await read(viewer, f"{here}/endpoints"))["endpoints"][0]["url"] == shown
     page = await viewer.get(f"/deliveries/webhooks/{deliveries[0]['id']}")
     assert SECRET not in page.text
+
+
+def test_a_long_mail_without_addresses_is_shortened_in_no_time() -> None:
+    viewer = of_user(uuid.UUID(int=1), "vera", "viewer")
+    assert of_mail(["a" * 300_000, "<ada@example.com>"], viewer) == ["a" * 300_000, "<a…@example.com>"]
 
 
 async def test_a_mail_shows_no_secret_and_a_viewer_no_address(

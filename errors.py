@@ -24,7 +24,8 @@ CallboardError
 ├── DirectoryError          the directory did not give its users, or too few to be believed
 ├── LeaseLost               this run of the job was given up: it may change nothing more
 ├── ServerUnavailable       PostgreSQL or Redis is away
-└── ProcessEnded            a process of the local stack ended by itself
+├── ProcessEnded            a process of the local stack ended by itself
+└── DemoFailed              a job of the demo did not end as it should have
 """
 
 from uuid import UUID

@@ -59,10 +59,12 @@ class Settings(BaseSettings):
     callboard_home: Path = Field(default_factory=default_home, description="Folder for local servers, mails and keys.")
     database_url: DatabaseUrl | None = Field(None, description="PostgreSQL, the truth: postgresql://user:pw@host/db")
     redis_url: RedisDsn | None = Field(None, description="Redis or Valkey, the delivery: redis://:pw@host:6379/0")
-    database_pool: int = Field(6, ge=2, le=100, description="Connections to PostgreSQL per process.")
+    database_pool: int = Field(
+        6, ge=2, le=100, description="Connections to PostgreSQL per process; a worker has 5 more."
+    )
 
-    host: str = Field("127.0.0.1", description="Address the web process listens on.")
-    port: int = Field(8000, ge=1, le=65535, description="Port the web process listens on.")
+    host: str = Field("127.0.0.1", description="Address the web process listens on; export it for the Procfile.")
+    port: int = Field(8000, ge=1, le=65535, description="Port the web process listens on; export it, too.")
     public_url: HttpUrl | None = Field(None, description="How people reach the web process: https://jobs.example.com")
     session_hours: float = Field(336, gt=0, le=8760, description="Hours until a person must sign in again.")
     session_idle_hours: float = Field(24, gt=0, le=8760, description="Hours after which an unused session ends.")
@@ -211,6 +213,15 @@ class Settings(BaseSettings):
     def _empty_is_unset(cls, value: object) -> object:
         """`DATABASE_URL=` in an environment file means: not set."""
         return None if value == "" else value
+
+    @field_validator("callboard_home", "email_folder", "email_templates", "outgoing_ca_file", "ldap_ca_file")
+    @classmethod
+    def _is_no_shell(cls, value: Path | None) -> Path | None:
+        """`~` in an environment file reaches us as it stands."""
+        try:
+            return value and value.expanduser()
+        except RuntimeError:
+            raise ValueError(f"{value} begins with a home that nobody has: write the whole path") from None
 
     @field_validator("email_provider")
     @classmethod

@@ -215,7 +215,14 @@ SCENARIOS: tuple[Scenario, ...] = (
     Drain("sync", "10,000 no-op sync jobs", 10_000, (STOCK, CALLBOARD), {"jobs/s": "≥ 0.7x"}, "sync_noop"),
     Latency("latency", "start on an idle worker", 100, (STOCK, CALLBOARD), {"ms p50": "≤ 6 ms", "ms p99": "≤ 30 ms"}),
     Enqueue("enqueue", "enqueue 5,000 one by one", 5_000, (STOCK, CALLBOARD), {"jobs/s": "≥ 1,200/s"}, "one"),
-    Enqueue("sessions", "enqueue 5,000, each in a session beside a caller's rows", 5_000, (CALLBOARD,), {}, "sessions"),
+    Enqueue(
+        "sessions",
+        "enqueue 5,000, each in a session beside a caller's rows",
+        5_000,
+        (CALLBOARD,),
+        {"jobs/s": ""},
+        "sessions",
+    ),
     Enqueue("bulk", "enqueue 10,000 in bulk", 10_000, (STOCK, CALLBOARD), {"jobs/s": "≥ 30,000/s"}, "many"),
     Cancel("cancel", "cancel a running job", 100, (CALLBOARD,), {"ms p99": "≤ 200 ms"}),
     Verb(

@@ -1,5 +1,6 @@
 """`callboard enqueue`."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -91,6 +92,16 @@ def json_object(text: str, option: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadArguments(f'--{option} is not a JSON object. Write it like {{"name": "Ada"}}.', option)
     return found
+
+
+def json_value(text: str, option: str) -> Any:
+    """JSON, or @FILE that holds it. Raises BadArguments, naming the option."""
+    try:
+        return orjson.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
+    except OSError as error:
+        raise BadArguments(f"--{option}: {text[1:]} cannot be read: {error.strerror}.", option) from None
+    except ValueError as error:
+        raise BadArguments(f"--{option} is not JSON: {error}.", option) from None
 
 
 def _value(text: str) -> Any:

@@ -6,14 +6,18 @@ from datetime import UTC, datetime, timedelta
 from errors import BadArguments
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
 
 
 def duration(text: str, option: str) -> timedelta:
     """`10s`, `90d`. Raises BadArguments, naming the option."""
-    found = re.fullmatch(r"(\d{1,9})([smhdw])", text.strip())
-    if not found:
-        raise BadArguments(f"--{option} {text!r} is no duration. Write a number and s, m, h, d or w: 90d.", option)
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    found = _DURATION.fullmatch(text.strip())
+    try:
+        if found:
+            return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    except OverflowError:  # longer than any calendar
+        pass
+    raise BadArguments(f"--{option} {text!r} is no duration. Write a number and s, m, h, d or w: 90d.", option)
 
 
 def moment(text: str, option: str) -> datetime:
@@ -25,10 +29,15 @@ def moment(text: str, option: str) -> datetime:
 
 
 def past(text: str, option: str) -> datetime:
-    """A moment, or how long ago it was: `2h`."""
-    if re.fullmatch(r"\d{1,9}[smhdw]", text.strip()):
-        return datetime.now(UTC) - duration(text, option)
-    return moment(text, option)
+    """A moment, as `moment` reads it, or how long ago it was: `2h`. Raises BadArguments, naming the option."""
+    try:
+        if _DURATION.fullmatch(text.strip()):
+            return datetime.now(UTC) - duration(text, option)
+        return moment(text, option)
+    except (BadArguments, OverflowError):
+        raise BadArguments(
+            f"--{option} {text!r} is neither a time nor how long ago. Write it like 2026-11-25T09:30, or 2h.", option
+        ) from None
 
 
 def span(seconds: float) -> str:

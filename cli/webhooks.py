@@ -1,18 +1,18 @@
 """`callboard webhooks …`: endpoints, deliveries, and sending again what was missed."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from cli.enqueue import json_value
 from cli.output import AsJson, print_json
 from cli.session import run
+from cli.times import past
 from cli.who import who
 from db.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from errors import BadArguments
@@ -31,7 +31,7 @@ Payload = Annotated[str, typer.Option(help="As JSON, or @FILE.")]
 Key = Annotated[str | None, typer.Option(help="Idempotency key: the same one makes no second message.")]
 Rate = Annotated[float, typer.Option(min=0.01, max=1000, help="How many a second.")]
 Type = Annotated[list[str] | None, typer.Option("--type", help="Only events of this type; several are allowed.")]
-Since = Annotated[str | None, typer.Option(help="2026-11-25T10:00Z, or how long ago: 90m, 12h, 3d.")]
+Since = Annotated[str | None, typer.Option(help="A time, or how long ago: 2026-11-25T09:30, 12h.")]
 
 _ENDPOINT = (
     "id", "url", "description", "event_types", "timeout", "rate", "ordered", "owner_email", "created_at",
@@ -45,7 +45,6 @@ _ATTEMPT = (
     "number", "started_at", "ended_at", "url", "request_headers", "status", "code", "error", "response_headers",
     "response_body", "truncated", "address", "timings", "next_attempt_at",
 )  # fmt: skip
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @endpoints.command("list")
@@ -202,7 +201,11 @@ def list_deliveries(
     as_json: AsJson = False,
 ) -> None:
     """The newest deliveries."""
-    only = webhook.Filter(endpoint_id=endpoint, outcomes=[outcome] if outcome else None, since=_moment(since))
+    only = webhook.Filter(
+        endpoint_id=endpoint,
+        outcomes=[outcome] if outcome else None,
+        since=None if since is None else past(since, "since"),
+    )
 
     async def command(client: Client) -> list[WebhookDelivery]:
         async with client.session() as session:
@@ -258,7 +261,10 @@ def replay(
     if delivery is None and not (endpoint or outcome or since or event_type):
         raise BadArguments("Name a delivery, or say which: --endpoint, --outcome, --since, --type.")
     only = webhook.Filter(
-        endpoint_id=endpoint, outcomes=outcome or None, since=_moment(since), event_types=event_type or None
+        endpoint_id=endpoint,
+        outcomes=outcome or None,
+        since=None if since is None else past(since, "since"),
+        event_types=event_type or None,
     )
 
     async def command(client: Client) -> uuid.UUID:
@@ -278,13 +284,12 @@ def replay(
 @app.command()
 def recover(
     endpoint_id: EndpointId,
-    since: Annotated[str, typer.Option(help="2026-11-25T10:00Z, or how long ago: 90m, 12h, 3d.", show_default=False)],
+    since: Annotated[str, typer.Option(help="A time, or how long ago: 2026-11-25T09:30, 12h.", show_default=False)],
     rate: Rate = 20.0,
     as_json: AsJson = False,
 ) -> None:
     """Send an endpoint what it has missed since then, by a job."""
-    moment = _moment(since)
-    assert moment is not None
+    moment = past(since, "since")
 
     async def command(client: Client) -> uuid.UUID:
         async with client.session() as session:
@@ -306,7 +311,7 @@ def send(
     as_json: AsJson = False,
 ) -> None:
     """Post a payload to one address that is no endpoint."""
-    value, headers = _payload(payload), _headers(header or [])
+    value, headers = json_value(payload, "payload"), _headers(header or [])
 
     async def command(client: Client) -> webhook.Published:
         async with client.session() as session:
@@ -325,7 +330,7 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Tell every endpoint that wants events of this type."""
-    value = _payload(payload)
+    value = json_value(payload, "payload")
 
     async def command(client: Client) -> webhook.Published:
         async with client.session() as session:
@@ -382,24 +387,3 @@ def _headers(lines: list[str]) -> dict[str, str]:
             raise BadArguments(f"--header {line!r} is not `Name: value`.", "header")
         headers[name.strip()] = value.strip()
     return headers
-
-
-def _payload(text: str) -> Any:
-    try:
-        return orjson.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
-    except OSError as error:
-        raise BadArguments(f"--payload: {text[1:]} cannot be read: {error.strerror}.", "payload") from None
-    except ValueError as error:
-        raise BadArguments(f"--payload is not JSON: {error}.", "payload") from None
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        if text[-1:] in _UNITS and text[:-1].replace(".", "", 1).isdecimal():
-            return datetime.now(UTC) - timedelta(seconds=float(text[:-1]) * _UNITS[text[-1]])
-        found = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise BadArguments(f"--since {text!r} is neither a time nor how long ago: 2026-11-25T10:00Z, 12h.") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from cli.enqueue import json_value
 from cli.output import AsJson, print_json
 from cli.session import run
 from cli.who import who
@@ -133,15 +134,25 @@ def rerun(workflow: Id, step: StepName, reason: Reason = "") -> None:
 
 
 @app.command()
-def skip(workflow: Id, step: StepName, reason: Reason = "") -> None:
-    """Count a step as done, with no result."""
-    _act(workflow, f"does without {step}", workflows.skip, step, reason=reason)
+def skip(
+    workflow: Id,
+    step: StepName,
+    result: Annotated[str, typer.Option(help="What its successors are given: JSON, or @FILE.")] = "null",
+    reason: Reason = "",
+) -> None:
+    """Count a step as done, with this result."""
+    given = json_value(result, "result")
+    _act(workflow, f"does without {step}", workflows.skip, step, reason=reason, result=given)
 
 
 @app.command()
-def event(workflow: Id, name: Annotated[str, typer.Argument(help="The event.", show_default=False)]) -> None:
+def event(
+    workflow: Id,
+    name: Annotated[str, typer.Argument(help="The event.", show_default=False)],
+    payload: Annotated[str, typer.Option(help="What comes after the wait is given: JSON, or @FILE.")] = "null",
+) -> None:
     """Tell it that something has happened which it waits for."""
-    _act(workflow, f"was told of {name}", workflows.signal, name)
+    _act(workflow, f"was told of {name}", workflows.signal, name, json_value(payload, "payload"))
 
 
 def _act(workflow: UUID, done: str, verb: Callable[..., Awaitable[None]], *args: Any, **options: Any) -> None:

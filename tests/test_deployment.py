@@ -1,10 +1,12 @@
 """Tests of the files that say how it is installed and run: they must agree with each other and with the code."""
 
+import os
 import re
 import subprocess
 import tomllib
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 from local import procfile
@@ -53,6 +55,26 @@ def test_compose_has_a_service_for_each_line_of_the_procfile() -> None:
         service = re.search(rf"^  {name}:\n(    .*\n|\n)+", compose, flags=re.MULTILINE)
         assert service, f"docker-compose.yml has no service {name}"
         assert f"command: {' '.join(command.split()[:2])}" in service[0]
+
+
+@pytest.mark.parametrize(("exported", "host"), [({}, "127.0.0.1"), ({"HOST": "0.0.0.0"}, "0.0.0.0")])
+def test_the_web_process_listens_to_others_only_where_that_is_exported(exported: dict[str, str], host: str) -> None:
+    """The shell that runs the Procfile reads no .env: what it falls back to is safe, and the settings' own."""
+    line = procfile.read(ROOT / "Procfile")["web"]
+    environment = {"PATH": os.environ["PATH"], **exported}
+    said = subprocess.run(
+        ["sh", "-c", f"echo {line}"], env=environment, capture_output=True, text=True, timeout=60
+    ).stdout
+    assert f"--host {host} --port 8000" in said
+    assert Settings.model_fields["host"].default == "127.0.0.1"
+
+
+def test_every_process_in_a_container_gets_the_settings_of_the_environment_file() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    ours = {name: service for name, service in services.items() if service["image"] == "callboard"}
+    assert ours.keys() == {"release", *procfile.read(ROOT / "Procfile"), "worker-email"}
+    for name, service in ours.items():
+        assert service["env_file"] == [{"path": ".env", "required": False}], name
 
 
 def test_the_example_environment_names_every_setting() -> None:

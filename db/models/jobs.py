@@ -47,7 +47,8 @@ class Job(Base):
     expires_at: Mapped[datetime | None]  # not started by then: cancelled
     control: Mapped[str | None]  # what a person wants of the run: cancel, pause
     control_reason: Mapped[str | None]
-    blocked_by: Mapped[str | None]  # why it waits: "limit:<key>", "actor:<name>"; then `run_at` is infinity
+    # Why it waits: "limit:<key>", "actor:<name>"; then `run_at` is infinity.
+    blocked_by: Mapped[str | None] = mapped_column(Text(collation="C"))
     unique_until_start: Mapped[bool | None]  # its unique key is free again once it has started
 
     workflow_id: Mapped[uuid.UUID | None]

@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index, func, text
+from sqlalchemy import CheckConstraint, Index, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base
@@ -31,7 +31,7 @@ class Limit(Base):
         {"postgresql_with": {"fillfactor": 50}},
     )
 
-    key: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
     concurrency: Mapped[int | None]
     rate: Mapped[int | None]  # jobs
     per: Mapped[float | None]  # seconds
@@ -46,7 +46,7 @@ class LimitGrant(Base):
     __table_args__ = (Index("limit_grants_key", "key"),)
 
     job_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    key: Mapped[str]
+    key: Mapped[str] = mapped_column(Text(collation="C"))
     attempt: Mapped[int]  # the number of the run
     granted_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -56,7 +56,7 @@ class LimitStart(Base):
 
     __tablename__ = "limit_starts"
 
-    key: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
     started_at: Mapped[datetime] = mapped_column(primary_key=True)
     jobs: Mapped[int]
 

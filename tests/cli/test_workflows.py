@@ -1,7 +1,10 @@
 """Tests of `callboard workflows …`."""
 
+import json
+from pathlib import Path
+
 from runtime.client import Client
-from services.workflows import chain, each, graph, s, start
+from services.workflows import chain, each, graph, s, start, wait_for
 from tests.cli.callboard import callboard
 from tests.runtime.observing import fetch
 from tests.workflows.flow_actors import flow_add, flow_collect, flow_value
@@ -36,3 +39,25 @@ async def test_look_and_act(client: Client) -> None:
     assert [tuple(row) for row in noted] == [
         ("workflow.cancel", "enough"), ("workflow.retry", None),
     ]  # fmt: skip
+
+
+async def test_what_is_said_goes_to_whoever_comes_next(client: Client, tmp_path: Path) -> None:
+    # Given a workflow that waits for a word, with work after it that nobody does
+    wait, work = wait_for("approved"), s(flow_collect).named("work")
+    flow = graph({wait: [], s(flow_collect): [wait], work: [wait], s(flow_collect): [work]})
+    async with client.session() as session:
+        workflow = str((await start(session, flow)).id)
+        await session.commit()
+    (tmp_path / "result.json").write_text('{"rows": [1, 2]}')
+
+    # When work is skipped, and the word is said, each with a value
+    skipped = await callboard("workflows", "skip", workflow, "work", "--result", f"@{tmp_path / 'result.json'}")
+    assert skipped.code == 0, skipped.err
+    wrong = await callboard("workflows", "event", workflow, "approved", "--payload", "{who: Ada}")
+    told = await callboard("workflows", "event", workflow, "approved", "--payload", '{"who": "Ada"}')
+    assert told.code == 0, told.err
+
+    # Then what comes after each was given its value, and what is not JSON was not said
+    assert (wrong.code, wrong.err.startswith("--payload is not JSON")) == (1, True)
+    jobs = await fetch(client, "select args::text from jobs order by id")
+    assert [json.loads(row["args"]) for row in jobs] == [[{"rows": [1, 2]}], [{"who": "Ada"}]]

@@ -21,7 +21,9 @@ async def test_one_of_two_workers(stage: Stage, record: Record) -> None:
     await stage.started(200)
     stage.strike()
     workers[0].kill()
-    outcome = await stage.outcome("kill -9 of one of two workers, 200 jobs in flight", restarts=True)
+    outcome = await stage.outcome(
+        "kill -9 of one of two workers, 200 jobs in flight, 96 async slots each", restarts=True
+    )
     record(outcome)
     assert outcome.more_runs == 100
     assert outcome.restarted is not None
@@ -36,7 +38,7 @@ async def test_one_of_two_workers_with_a_short_lease(stage: Stage, record: Recor
     await stage.started(20)
     stage.strike()
     workers[0].kill()
-    outcome = await stage.outcome("kill -9 of one of two workers, a lease of 3 s", restarts=True)
+    outcome = await stage.outcome("kill -9 of one of two workers, a lease of 3 s, 10 async slots each", restarts=True)
     record(outcome)
     assert outcome.more_runs == 10
 

@@ -61,7 +61,9 @@ async def test_killed_again_and_again(stage: Stage, record: Record) -> None:
         stage.strike()
         worker.kill()
     await stage.worker()
-    outcome = await stage.outcome(f"{KILLS} times kill -9 of the worker of two loops over {ITEMS:,} items")
+    outcome = await stage.outcome(
+        f"{KILLS} times kill -9 of the worker of two loops over {ITEMS:,} items, a lease of 3 s"
+    )
     went_back = {
         job: [before[-1] + 1 - after[0] for before, after in itertools.pairwise(items.of(job))]
         for job in (careful, plain)
@@ -98,7 +100,9 @@ async def test_ten_thousand_over_four_restarts(stage: Stage, record: Record) -> 
             for worker in workers:
                 worker.kill()
         workers = [await stage.worker(SHUTDOWN_GRACE="1") for _ in range(2)]
-    outcome = await stage.outcome("10,000 mixed jobs, 2 % fail once, four restarts of all workers", timeout=180)
+    outcome = await stage.outcome(
+        "10,000 mixed jobs, 2 % fail once, four restarts of all workers, grace 1 s", timeout=180
+    )
     succeeded = await stage.count("select count(*) from jobs where state = 'succeeded'")
     record(outcome, **{"% succeeded": round(100 * succeeded / len(stage.ids), 2)})
     assert succeeded > 0.999 * len(stage.ids)

@@ -58,7 +58,7 @@ async def test_the_main_process_is_killed(stage: Stage, record: Record) -> None:
     await stage.until("select count(*) = 104 from jobs where state = 'queued' and releases = 1", timeout=GRACE + 10)
     await stage.until("select count(*) = 0 from workers")
     await stage.worker()
-    outcome = await stage.outcome("kill -9 of a worker's main process only", restarts=True)
+    outcome = await stage.outcome(f"kill -9 of a worker's main process only, grace {GRACE:g} s", restarts=True)
     record(outcome)
     assert outcome.more_runs == 104
 
@@ -78,6 +78,6 @@ async def test_asked_to_stop_while_postgresql_is_away(stage: Stage, record: Reco
     await stage.servers.postgres.revive()
     stage.strike()
     await stage.worker()
-    outcome = await stage.outcome("SIGTERM while PostgreSQL is away", restarts=True)
+    outcome = await stage.outcome(f"SIGTERM while PostgreSQL is away, grace {GRACE:g} s", restarts=True)
     record(outcome)
     assert outcome.more_runs >= 104

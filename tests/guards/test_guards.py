@@ -28,6 +28,7 @@ from settings import Settings
 from tests.guards import of_control, of_jobs, of_limits, of_schedules, of_workers, of_workflows
 from tests.guards.frame import Case, conditions, has_acted, without
 from tests.support.databases import clean
+from tests.support.process import ROOT
 
 FILES = (of_jobs, of_control, of_limits, of_workers, of_workflows, of_schedules)
 CASES = [case for file in FILES for case in file.CASES]
@@ -102,6 +103,11 @@ def test_every_guard_is_listed() -> None:
                     for part, guards in listed.items() if part in statement for guard in guards)
     ]  # fmt: skip
     assert missing == []
+
+
+def test_the_page_says_how_many_there_are() -> None:
+    guards = sum(len(case.guards) for case in CASES)
+    assert f"{guards} guards, and every missing one is noticed" in (ROOT / "docs/reliability.md").read_text()
 
 
 def changes(module: ModuleType) -> dict[str, str]:

@@ -63,6 +63,7 @@ async def page(
         values |= {
             "args": args,
             "kwargs": kwargs,
+            "takes_arguments": control.takes_arguments(job),
             "result": masking().value(job.result),
             "checkpoint": checkpoint,
             "kept": checkpoint and masking().value(checkpoint.data),

@@ -1,0 +1,22 @@
+"""Tests of what settings.py makes of what people write."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from settings import Settings
+
+
+@pytest.mark.parametrize(
+    "name", ["callboard_home", "email_folder", "email_templates", "outgoing_ca_file", "ldap_ca_file"]
+)
+def test_a_path_may_begin_with_a_tilde(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell expands it in an environment file: a folder called ~ would be made wherever the process runs."""
+    monkeypatch.setenv(name.upper(), "~/there")
+    assert getattr(Settings(), name) == Path.home() / "there"
+
+
+def test_a_home_that_nobody_has_is_refused_by_name() -> None:
+    with pytest.raises(ValidationError, match=r"callboard_home\n.*~nobody-at-all/x begins with a home that nobody has"):
+        Settings.model_validate({"callboard_home": "~nobody-at-all/x"})

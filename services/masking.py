@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from actors import broker
+from services.callers import Caller
 from settings import settings
 
 MASK = "********"
@@ -86,6 +87,12 @@ class Masking:
         named = [*names[: len(args)], *[names[-1] if names else ""] * (len(args) - len(names))]
         return [self.value(item, name) for item, name in zip(args, named, strict=True)], self.value(kwargs)
 
+    def task_args(self, actor: str, given: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any] | list[Any]:
+        """The arguments of a schedule: all by name, or all by place."""
+        if isinstance(given, Mapping):
+            return self.arguments(actor, (), given)[1]
+        return self.arguments(actor, given, {})[0]
+
     def _is_secret(self, name: str, value: Any) -> bool:
         joined = _joined(name)
         if joined in self._names or any(part in joined for part in _WITHIN):
@@ -115,6 +122,25 @@ def rules() -> Rules:
 def masking() -> Masking:
     """The rules of this process."""
     return Masking(settings().mask_names, settings().mask_patterns)
+
+
+def of_mail(value: Any, caller: Caller) -> Any:
+    """Something out of a mail as this caller may see it: of addresses, who only looks sees the first letter."""
+    shown = masking().value(value)
+    return shown if caller.may("operate") else _shortened(shown)
+
+
+_LOCAL = r"[\w.!#$%&'*+/=?^`{|}~-]"
+# From the start of a word only: a long one without an @ would be read again from each of its letters.
+_ADDRESS = re.compile(rf"(?<!{_LOCAL})({_LOCAL}){_LOCAL}*@([\w.-]+)")
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, str):
+        return _ADDRESS.sub(r"\1…@\2", value)
+    if isinstance(value, dict):
+        return {_shortened(name): _shortened(item) for name, item in value.items()}
+    return [_shortened(item) for item in value] if isinstance(value, list) else value
 
 
 def _joined(name: str) -> str:

@@ -1,7 +1,7 @@
 """A real web process, and Debian's Chromium driven by Playwright.
 
 site      the console, served by `uvicorn web:app`, on an empty database                           (each test)
-visit     `page = await visit("/jobs")`: signed in; fails the test for whatever the browser complains about
+visit     `page = await visit("/jobs")`: signed in; fails the test for whatever the browser complains about, `but` that
 """
 
 import os
@@ -94,14 +94,18 @@ async def site(served: Site, settings: Settings) -> AsyncIterator[Site]:
 @pytest_asyncio.fixture
 async def visit(browser: Browser, site: Site) -> AsyncIterator[Visit]:
     complaints: list[str] = []
+    expected = [REFUSED]
 
     def listen(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and REFUSED not in message.text:
+        if message.type in ("error", "warning") and not any(text in message.text for text in expected):
             complaints.append(f"{message.type}: {message.text}")
 
     async with AsyncExitStack() as end:
 
-        async def visit(path: str, *, viewport: ViewportSize = DESK, script: bool = True, zone: str = "UTC") -> Page:
+        async def visit(
+            path: str, *, viewport: ViewportSize = DESK, script: bool = True, zone: str = "UTC", but: str = ""
+        ) -> Page:
+            expected.extend(filter(None, [but]))
             context = await browser.new_context(
                 base_url=site.url,
                 viewport=viewport,

@@ -3,7 +3,9 @@
 import json
 import re
 import uuid
+from datetime import timedelta
 
+import pytest
 from playwright.async_api import expect
 
 from runtime.client import Client
@@ -120,6 +122,29 @@ async def test_the_keyboard_is_enough(visit: Visit, client: Client) -> None:
     await page.keyboard.press("g")
     await page.keyboard.press("e")
     await expect(page.get_by_role("heading", name="Errors", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with-script", "without"])
+async def test_a_job_is_cancelled_and_deleted_from_its_page(visit: Visit, client: Client, script: bool) -> None:
+    """Given a job for later, when somebody cancels it on its page and then deletes it, each after a question, then it
+    is gone, also in a browser without JavaScript."""
+    async with client.session() as session:
+        later = jobs.Options(delay=timedelta(hours=1))
+        made = await jobs.enqueue_by_name(session, "send_email", [], {"subject": "Hello", "text": "Hello."}, later)
+        await session.commit()
+    page = await visit(f"/jobs/{made.id}", script=script)
+    await page.get_by_role("button", name="Cancel…").click()
+    await page.get_by_role("textbox", name="Reason").fill("the customer is gone")
+    await page.get_by_role("button", name="Cancel the job" if script else "Cancel 1 job").click()
+    await expect(page.get_by_role("status")).to_contain_text("cancelled")
+    await expect(page).to_have_url(re.compile(f"/jobs/{made.id}$"))
+    await page.get_by_role("button", name="Delete…").click()
+    await page.get_by_role("button", name="Delete the job" if script else "Delete 1 job").click()
+    await expect(page.get_by_role("status")).to_contain_text("deleted")
+    async with client.database.connection() as connection:
+        notes = await connection.fetch("select action, reason from audit order by done_at")
+        assert await connection.fetchval("select count(*) from jobs") == 0
+    assert [tuple(note) for note in notes] == [("job.cancel", "the customer is gone"), ("job.delete", None)]
 
 
 async def test_a_selection_survives_live_updates(visit: Visit, client: Client) -> None:

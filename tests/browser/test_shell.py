@@ -1,6 +1,6 @@
 """Tests of what all pages have: that everybody can use them, their keys, and that they are alive."""
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from runtime.client import Client
 from runtime.transport import CHANGED
@@ -35,6 +35,28 @@ async def test_a_page_shows_what_has_changed(visit: Visit, client: Client) -> No
         )
     await client.redis.publish(CHANGED, "jobs")
     await expect(waiting).to_contain_text("now1")
+
+
+async def test_a_page_follows_again_after_its_stream_was_refused(visit: Visit, client: Client) -> None:
+    """Given an open page, when its stream is answered by an error once, as by a proxy whose server restarts, then it
+    is live again soon, and shows what has changed meanwhile and from then on."""
+    page = await visit("/", but="the server responded with a status of 502")
+    state = page.locator("#live-state")
+    await expect(state).to_have_text("live")
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=502)
+
+    await page.route("**/live?*", refuse, times=1)
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # opens it anew
+    await expect(state).to_have_text("connecting again")
+    await expect(state).to_have_text("live")
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "insert into jobs (id, actor, queue, args, kwargs) values (gen_random_uuid(), 'a', 'q', '[]', '{}')"
+        )
+    await client.redis.publish(CHANGED, "jobs")
+    await expect(page.get_by_role("link", name="Waiting now")).to_contain_text("now1")
 
 
 async def test_pages_work_without_script(visit: Visit) -> None:

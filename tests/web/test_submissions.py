@@ -116,6 +116,42 @@ async def test_an_idempotency_key_is_for_one_request_of_one_caller_for_a_day(
     assert (later.status_code, "idempotency-replayed" in later.headers) == (201, False)
 
 
+async def test_a_request_is_answered_as_before_though_its_job_is_gone(
+    program: httpx.AsyncClient, client: Client
+) -> None:
+    """Given a request whose job was deleted, when it is sent again with its key, then it is answered with the job's
+    id, and nothing is enqueued."""
+    first = await program.post("/api/v1/jobs", json=JOB, headers=KEY)
+    async with client.database.connection() as connection:
+        await connection.execute("delete from jobs")
+    again = await program.post("/api/v1/jobs", json=JOB, headers=KEY)
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
+    assert again.json() == {"id": first.json()["id"], "created": True}
+    assert await count(client) == 0
+
+
+async def test_another_callers_unique_key_is_a_conflict_that_tells_nothing_of_its_job(
+    app: FastAPI, program: httpx.AsyncClient, client: Client
+) -> None:
+    """Given a job of one caller that holds a unique key, when another who does not see it uses this key, alone or
+    among many, then it is refused without a word of that job, nothing is made, and its Idempotency-Key is not used
+    up; who sees all finds the job."""
+    mine = JOB | {"unique_key": "welcome:ada"}
+    held = (await program.post("/api/v1/jobs", json=mine)).json()["id"]
+    async with caller(app, await key("other", "cb_otherkey45_secret", "read", "enqueue")) as other:
+        for path, body in (("/api/v1/jobs", mine), ("/api/v1/jobs/bulk", {"jobs": [JOB, mine]})):
+            refused = await other.post(path, json=body, headers=KEY)
+            assert "unique key" in assert_problem(refused, 409).detail
+            assert held not in refused.text
+        assert await count(client) == 1
+        assert (await other.post("/api/v1/jobs", json=JOB, headers=KEY)).status_code == 201
+        theirs = [await other.post("/api/v1/jobs", json=JOB | {"unique_key": "welcome:bob"}) for _ in range(2)]
+    assert [(answer.status_code, answer.json()["created"]) for answer in theirs] == [(201, True), (200, False)]
+    async with caller(app, await key("boss", "cb_bosskey456_secret", "operate")) as boss:
+        found = (await boss.post("/api/v1/jobs", json=mine)).json()
+    assert (found["id"], found["created"]) == (held, False)
+
+
 @pytest.mark.parametrize("wrong", [b"", b"x" * 256, b"a b", b"\xfc"])
 async def test_a_wrong_idempotency_key_is_refused(program: httpx.AsyncClient, wrong: bytes) -> None:
     headers = [(b"idempotency-key", wrong)]

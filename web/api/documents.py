@@ -1,10 +1,10 @@
 """What the API takes and gives: each field that leaves is named here, and no other leaves."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from db.models import Job, JobAttempt
 from services import jobs, search
@@ -17,6 +17,15 @@ MOST_AT_ONCE = 5_000
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
 Milliseconds = Annotated[int, Field(ge=1, lt=2**31)]
+
+
+def _masked(value: Any) -> Any:
+    return masking().value(value)
+
+
+T = TypeVar("T")
+# Of what leaves: a field that may hold secrets.
+Masked = Annotated[T, AfterValidator(_masked)]
 
 State = Literal["waiting", "queued", "running", "paused", "succeeded", "failed", "cancelled"]
 
@@ -102,14 +111,18 @@ class NewArguments(Given):
 class Retry(Why):
     """How a job is to run again."""
 
-    arguments: NewArguments | None = Field(None, description="Others than it had; both are replaced.")
+    arguments: NewArguments | None = Field(
+        None, description="Others than it had; both are replaced. What is masked, as it was shown, stays as it is."
+    )
     from_start: bool = Field(False, description="Forget its checkpoint and its steps' results.")
 
 
 class Copy(Why):
     """What is to be different in a job's copy."""
 
-    arguments: NewArguments | None = Field(None, description="Others than it has; both are replaced.")
+    arguments: NewArguments | None = Field(
+        None, description="Others than it has; both are replaced. What is masked, as it was shown, stays as it is."
+    )
 
 
 class JobFilter(search.Filter):
@@ -164,7 +177,7 @@ class EnqueuedDocument(JobDocument):
 
 
 class EnqueuedJob(BaseModel):
-    """One of many that were enqueued."""
+    """A job that was enqueued, by its id alone."""
 
     id: UUID
     created: bool = Field(description="False where a job with this unique key lived already.")

@@ -1,14 +1,16 @@
 """/api/v1/emails and /api/v1/suppressions: send mail, see what became of it, and who gets none."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services import email, suppressions
+from services.callers import Caller
 from services.jobs import Options
+from services.masking import of_mail
 from web.api import cursor
 from web.api.documents import TEN_YEARS, Given, Text
 from web.api.route import StrictRoute
@@ -36,10 +38,24 @@ class EmailFilter(BaseModel):
     address: Text | None = Field(None, description="Of any recipient.")
 
 
-class EmailDocument(BaseModel):
-    """A mail, without its words."""
+class _OfMail(BaseModel):
+    """Something of a mail: secrets are masked, and who only looks sees no whole address."""
 
     model_config = ConfigDict(from_attributes=True, extra="forbid")
+
+    WORDS: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def of(cls, found: object, caller: Caller) -> Self:
+        """The document, as this caller may see it."""
+        document = cls.model_validate(found)
+        return document.model_copy(update={name: of_mail(getattr(document, name), caller) for name in cls.WORDS})
+
+
+class EmailDocument(_OfMail):
+    """A mail, without its words."""
+
+    WORDS = ("subject", "addresses", "error")
 
     id: UUID
     job_id: UUID
@@ -65,10 +81,10 @@ class EmailPage(BaseModel):
     next: str | None = Field(description="Send it as `before` to get the page after this one; null on the last.")
 
 
-class EmailEventDocument(BaseModel):
+class EmailEventDocument(_OfMail):
     """Something that a provider, or a recipient, said."""
 
-    model_config = ConfigDict(from_attributes=True, extra="forbid")
+    WORDS = ("recipient", "reason", "description", "details")
 
     type: str
     recipient: str
@@ -146,10 +162,10 @@ class Resent(BaseModel):
     job_id: UUID
 
 
-class SuppressionDocument(BaseModel):
+class SuppressionDocument(_OfMail):
     """An address that gets no mail: none at all, or none of a list."""
 
-    model_config = ConfigDict(from_attributes=True, extra="forbid")
+    WORDS = ("address", "note")
 
     address: str
     reason: Reason
@@ -172,12 +188,12 @@ class NewSuppression(BaseModel):
 
 
 @router.get("/emails")
-async def recent(only: Annotated[EmailFilter, Query()], session: Transaction) -> EmailPage:
+async def recent(only: Annotated[EmailFilter, Query()], session: Transaction, caller: CurrentCaller) -> EmailPage:
     """The newest mails, a page at a time."""
     before = None if only.before is None else cursor.decode(only.before)
     page = await email.recent(session, only.limit, before=before, status=only.status, address=only.address)
     more = cursor.encode(page[-1].created_at, page[-1].id) if len(page) == only.limit else None
-    return EmailPage(emails=[EmailDocument.model_validate(mail) for mail in page], next=more)
+    return EmailPage(emails=[EmailDocument.of(mail, caller) for mail in page], next=more)
 
 
 @router.post("/emails", status_code=201, responses={200: {"model": SentEmail}, **described(413, 415)})
@@ -213,19 +229,19 @@ async def send(
 
 
 @router.get("/emails/{email_id}", responses=described(404))
-async def one(email_id: UUID, session: Transaction) -> EmailDetail:
+async def one(email_id: UUID, session: Transaction, caller: CurrentCaller) -> EmailDetail:
     """One mail, with what was said of it."""
     mail = await email.get(session, email_id)
     told = await email.events(session, email_id)
+    written = {
+        "idempotency_key": mail.idempotency_key, "content": _shown(mail.content), "accepted": mail.accepted,
+        "refused": mail.refused, "suppressed": mail.suppressed,
+    }  # fmt: skip
     return EmailDetail(
-        **EmailDocument.model_validate(mail).model_dump(),
+        **EmailDocument.of(mail, caller).model_dump(),
+        **{name: of_mail(value, caller) for name, value in written.items()},
         policy=mail.policy,
-        idempotency_key=mail.idempotency_key,
-        content=_shown(mail.content),
-        accepted=mail.accepted,
-        refused=mail.refused,
-        suppressed=mail.suppressed,
-        events=[EmailEventDocument.model_validate(event) for event in told],
+        events=[EmailEventDocument.of(event, caller) for event in told],
     )
 
 
@@ -239,13 +255,14 @@ async def resend(email_id: UUID, body: Resend, session: Transaction, caller: Cur
 @router.get("/suppressions")
 async def suppressed(
     session: Transaction,
+    caller: CurrentCaller,
     address: Annotated[Text | None, Query()] = None,
     reason: Annotated[Reason | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[SuppressionDocument]:
     """Who gets no mail, the newest first."""
     found = await suppressions.listed(session, limit, address=address, reason=reason)
-    return [SuppressionDocument.model_validate(entry) for entry in found]
+    return [SuppressionDocument.of(entry, caller) for entry in found]
 
 
 @router.post("/suppressions", status_code=204, responses=described(415))

@@ -7,8 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from db.models import Job
+from errors import NotFound
 from services import control, jobs, search, submissions
 from services.submissions import Receipt, Submission
+from web import edits
 from web.api import cursor
 from web.api.documents import (
     AttemptDocument,
@@ -30,7 +32,7 @@ from web.api.documents import (
     detail,
 )
 from web.api.etag import IfMatch, etag, require_match
-from web.api.mine import narrowed, visible
+from web.api.mine import narrowed, require_own, visible
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
 from web.problem import described
@@ -50,7 +52,7 @@ IdempotencyKey = Annotated[
 ACTED = described(404, 409, 412, 415)
 
 
-@router.post("", status_code=201, responses={200: {"model": EnqueuedDocument}, **described(413, 415)})
+@router.post("", status_code=201, responses={200: {"model": EnqueuedDocument}, **described(409, 413, 415)})
 async def enqueue(
     new: NewJob,
     session: Transaction,
@@ -58,18 +60,27 @@ async def enqueue(
     request: Request,
     response: Response,
     idempotency_key: IdempotencyKey = None,
-) -> EnqueuedDocument:
-    """Enqueue a job. 200 and `created: false` when a job with this unique key lives already."""
+) -> EnqueuedDocument | EnqueuedJob:
+    """Enqueue a job. 200 and `created: false` when a job of yours with this unique key lives already.
+
+    Sent again with its Idempotency-Key when the job is gone, it is answered with the id alone.
+    """
     receipt = await submissions.submit(session, caller, [_submission(new, caller.name)], key=idempotency_key)
+    await require_own(session, caller, receipt.jobs)
     (enqueued,) = receipt.jobs
-    job = await visible(session, caller, enqueued.id)
     response.status_code = 201 if enqueued.created else 200
-    response.headers["Location"] = request.url_for("one", job_id=str(job.id)).path
+    response.headers["Location"] = request.url_for("one", job_id=str(enqueued.id)).path
     _mark(response, receipt)
+    try:
+        job = await visible(session, caller, enqueued.id)
+    except NotFound:
+        if not receipt.is_replay:
+            raise
+        return EnqueuedJob(id=enqueued.id, created=enqueued.created)
     return EnqueuedDocument(**JobDocument.of(job).model_dump(), created=enqueued.created)
 
 
-@router.post("/bulk", status_code=201, responses=described(413, 415))
+@router.post("/bulk", status_code=201, responses=described(409, 413, 415))
 async def enqueue_many(
     new: NewJobs,
     session: Transaction,
@@ -80,6 +91,7 @@ async def enqueue_many(
     """Enqueue many jobs: all, or none."""
     wanted = [_submission(one, caller.name) for one in new.jobs]
     receipt = await submissions.submit(session, caller, wanted, key=idempotency_key, many=True)
+    await require_own(session, caller, receipt.jobs)
     _mark(response, receipt)
     return EnqueuedJobs(jobs=[EnqueuedJob(id=job.id, created=job.created) for job in receipt.jobs])
 
@@ -151,13 +163,14 @@ async def retry(
 ) -> JobDocument:
     """Queue a failed or cancelled job again under its id, with the same arguments or others."""
     how = how or Retry()
-    await require_match(session, await visible(session, caller, job_id), if_match)
+    before = await visible(session, caller, job_id)
+    await require_match(session, before, if_match)
     job = await control.retry(
         session,
         job_id,
         who=caller.name,
         reason=how.reason,
-        arguments=_arguments(how.arguments),
+        arguments=_arguments(before, how.arguments),
         from_start=how.from_start,
     )
     return JobDocument.of(job)
@@ -167,8 +180,10 @@ async def retry(
 async def copy(job_id: UUID, session: Transaction, caller: CurrentCaller, how: Copy | None = None) -> EnqueuedDocument:
     """Enqueue a new job like this one, with the same arguments or others."""
     how = how or Copy()
-    await visible(session, caller, job_id)
-    made = await control.copy(session, job_id, who=caller.name, reason=how.reason, arguments=_arguments(how.arguments))
+    before = await visible(session, caller, job_id)
+    made = await control.copy(
+        session, job_id, who=caller.name, reason=how.reason, arguments=_arguments(before, how.arguments)
+    )
     job = await jobs.get(session, made.id)
     return EnqueuedDocument(**JobDocument.of(job).model_dump(), created=made.created)
 
@@ -210,8 +225,8 @@ def _submission(new: NewJob, owner: str) -> Submission:
     return Submission(new.actor, new.args, new.kwargs, new.options(owner), new.metadata)
 
 
-def _arguments(new: NewArguments | None) -> control.Arguments | None:
-    return None if new is None else control.Arguments(new.args, new.kwargs)
+def _arguments(job: Job, new: NewArguments | None) -> control.Arguments | None:
+    return None if new is None else edits.of_job(job, new.args, new.kwargs)
 
 
 def _mark(response: Response, receipt: Receipt) -> None:

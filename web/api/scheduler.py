@@ -7,10 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from db.models import ScheduledJob, ScheduledJobVersion
 from runtime.triggers import Mark
 from services import schedules
+from services.masking import masking
 from services.schedules import ScheduleSpec
 from services.schedules.spec import Moment, Text
+from web import edits
+from web.api.documents import Masked
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
 from web.problem import described
@@ -66,7 +70,7 @@ class ScheduleDocument(ScheduleSpec):
     runs: int = Field(description="Runs made since its times were last changed.")
     last_run_at: datetime | None
     next_run_at: datetime | None
-    problem: str | None = Field(description="Why it cannot be run as it is.")
+    problem: Masked[str | None] = Field(description="Why it cannot be run as it is.")
     created_at: datetime
     created_by: str
     updated_at: datetime
@@ -109,8 +113,8 @@ class ExecutionDocument(Document):
     recorded_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
-    result: Any
-    error: dict[str, Any] | None
+    result: Masked[Any]
+    error: Masked[dict[str, Any] | None]
 
 
 class ExecutionPage(Document):
@@ -261,6 +265,7 @@ async def create(
     spec: ScheduleSpec, session: Transaction, caller: CurrentCaller, request: Request, response: Response
 ) -> ScheduleDocument:
     """A new schedule. It takes effect within a second."""
+    spec = spec.model_copy(update={"task_args": edits.of_schedule(spec.task_args, spec.task_function)})
     schedule = await schedules.create(session, spec, who=caller.name)
     response.headers["Location"] = request.url_for("one_schedule", schedule_id=str(schedule.id)).path
     return _document(schedule)
@@ -279,7 +284,9 @@ async def replace(
     caller: CurrentCaller,
     version: Annotated[int | None, Query(ge=1, lt=2**31, description="Refuse if it is at another by now.")] = None,
 ) -> ScheduleDocument:
-    """Set every field: those left out to their defaults."""
+    """Set every field: those left out to their defaults. What is masked, as it was shown, stays as it is."""
+    before = await schedules.get(session, schedule_id)
+    spec = spec.model_copy(update={"task_args": edits.of_schedule(spec.task_args, spec.task_function, before)})
     return _document(await schedules.replace(session, schedule_id, spec, who=caller.name, version=version))
 
 
@@ -291,7 +298,11 @@ async def edit(
     caller: CurrentCaller,
     version: Annotated[int | None, Query(ge=1, lt=2**31, description="Refuse if it is at another by now.")] = None,
 ) -> ScheduleDocument:
-    """Change some fields."""
+    """Change some fields. What is masked, as it was shown, stays as it is."""
+    if "task_args" in changes:
+        before = await schedules.get(session, schedule_id)
+        actor = changes.get("task_function", before.task_function)
+        changes = changes | {"task_args": edits.of_schedule(changes["task_args"], actor, before)}
     return _document(await schedules.edit(session, schedule_id, changes, who=caller.name, version=version))
 
 
@@ -339,8 +350,15 @@ async def disable(schedule_id: UUID, session: Transaction, caller: CurrentCaller
 @router.get("/jobs/{schedule_id}/versions")
 async def versions(schedule_id: UUID, session: Transaction) -> list[VersionDocument]:
     """What it has been and who made it so, latest first; also of a schedule that was deleted."""
-    return [VersionDocument.model_validate(version) for version in await schedules.versions(session, schedule_id)]
+    return [_version(version) for version in await schedules.versions(session, schedule_id)]
 
 
-def _document(schedule: object) -> ScheduleDocument:
-    return ScheduleDocument.model_validate(schedule)
+def _document(schedule: ScheduledJob) -> ScheduleDocument:
+    shown = masking().task_args(schedule.task_function, schedule.task_args)
+    return ScheduleDocument.model_validate(schedule).model_copy(update={"task_args": shown})
+
+
+def _version(version: ScheduledJobVersion) -> VersionDocument:
+    document = VersionDocument.model_validate(version)
+    shown = masking().task_args(document.document["task_function"], document.document["task_args"])
+    return document.model_copy(update={"document": document.document | {"task_args": shown}})

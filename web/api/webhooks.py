@@ -6,13 +6,15 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from db.models import WebhookDelivery, WebhookEndpoint, WebhookMessage
 from services import webhook
-from web.api.documents import Text
+from services.masking import masking
+from web.api.documents import Masked, Text
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
+from web.edits import restored
 from web.problem import described
 from web.transaction import Transaction
 
@@ -67,7 +69,7 @@ class EndpointDocument(_Shown):
     """An endpoint; of its headers only the names."""
 
     id: UUID
-    url: str
+    url: Masked[str]
     description: str
     event_types: list[str] | None
     header_names: list[str]
@@ -78,7 +80,7 @@ class EndpointDocument(_Shown):
     owner_email: str | None
     created_at: datetime
     disabled_at: datetime | None
-    disabled_reason: str | None
+    disabled_reason: Masked[str | None]
     failing_since: datetime | None
     throttled_until: datetime | None
 
@@ -166,7 +168,7 @@ class PublishedDocument(BaseModel):
 class MessageDocument(_Shown):
     id: UUID
     event_type: str | None
-    idempotency_key: str | None
+    idempotency_key: Masked[str | None]
     created_at: datetime
 
 
@@ -174,7 +176,7 @@ class MessageDetail(MessageDocument):
     """A message and its body."""
 
     webhook_id: str
-    body: Any
+    body: Masked[Any]
 
 
 class MessagePage(BaseModel):
@@ -190,7 +192,7 @@ class DeliveryDocument(_Shown):
     id: UUID
     message_id: UUID
     endpoint_id: UUID | None
-    url: str | None
+    url: Masked[str | None]
     replay_of: UUID | None
     job_id: UUID | None
     attempts: int
@@ -200,19 +202,24 @@ class DeliveryDocument(_Shown):
     ended_at: datetime | None
 
 
+def _masked(headers: list[list[str]] | None) -> list[list[str]] | None:
+    """Each by its name."""
+    return headers and [[name, masking().value(value, name)] for name, value in headers]
+
+
 class AttemptDocument(_Shown):
     """One request, and what came back. Timings are in milliseconds from its start."""
 
     number: int
     started_at: datetime
     ended_at: datetime
-    url: str
-    request_headers: dict[str, str] | None
+    url: Masked[str]
+    request_headers: Masked[dict[str, str] | None]
     status: int | None
     code: str | None
-    error: str | None
-    response_headers: list[list[str]] | None
-    response_body: str | None
+    error: Masked[str | None]
+    response_headers: Annotated[list[list[str]] | None, AfterValidator(_masked)]
+    response_body: Masked[str | None]
     truncated: bool
     address: str | None
     timings: dict[str, float] | None
@@ -287,8 +294,11 @@ async def one_endpoint(endpoint_id: UUID, session: Transaction) -> EndpointDocum
 async def update(
     endpoint_id: UUID, new: EndpointFieldsDocument, session: Transaction, caller: CurrentCaller
 ) -> EndpointDocument:
-    """Replace its fields. Headers stay as they are where none are given; its secrets stay in any case."""
+    """Replace its fields. Headers stay as they are where none are given, and what is masked in its address, as it was
+    shown; its secrets stay in any case."""
     keep = new.headers is None
+    found = await webhook.endpoint(session, endpoint_id)
+    new = new.model_copy(update={"url": restored(new.url, found.url, masking().text(found.url), "url")})
     return _endpoint(await webhook.update_endpoint(session, caller.name, endpoint_id, new.fields(), keep_headers=keep))
 
 

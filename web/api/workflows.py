@@ -12,7 +12,7 @@ from db.models import Workflow
 from services import workflow_views as views
 from services import workflows
 from web.api import cursor
-from web.api.documents import Text
+from web.api.documents import Masked, Text
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
 from web.problem import described
@@ -63,7 +63,7 @@ class WorkflowDocument(BaseModel):
     created_at: datetime
     finished_at: datetime | None
     deadline: datetime | None
-    error: dict[str, Any] | None = Field(description="Why it stopped: type, message, step.")
+    error: Masked[dict[str, Any] | None] = Field(description="Why it stopped: type, message, step.")
     progress: ProgressDocument
 
 
@@ -96,8 +96,8 @@ class StepDocument(BaseModel):
     due_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
-    result: Any
-    error: dict[str, Any] | None
+    result: Masked[Any]
+    error: Masked[dict[str, Any] | None]
 
 
 class WorkflowDetail(WorkflowDocument):
@@ -115,7 +115,7 @@ class StepJobDocument(BaseModel):
     item: int
     state: str
     attempt: int
-    error: dict[str, Any] | None
+    error: Masked[dict[str, Any] | None]
     started_at: datetime | None
     finished_at: datetime | None
 

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import orjson
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -14,7 +14,7 @@ from errors import BadArguments, BadRequest, Conflict
 from providers.email.message import Message
 from services import email, suppressions
 from services.callers import Caller
-from services.masking import masking
+from services.masking import of_mail
 from web.api import cursor
 from web.caller import CurrentCaller
 from web.pages import flash, formats
@@ -72,7 +72,7 @@ async def one(request: Request, session: Transaction, caller: CurrentCaller, ema
     message, problem = _written(mail)
     response = render(
         request, "emails/email.html", email=mail, events=await email.events(session, email_id), message=message,
-        problem=problem, data=_data(mail, caller), can_resend=_can_resend(mail),
+        problem=problem, data=of_mail((mail.content or {}).get("data"), caller), can_resend=_can_resend(mail),
     )  # fmt: skip
     return _may_frame(response)
 
@@ -222,12 +222,6 @@ def _written(mail: Email) -> tuple[Message | None, str]:
 
 def _can_resend(mail: Email) -> bool:
     return mail.content is not None and mail.status in ("failed", "rejected", "suppressed", "cancelled", "unknown")
-
-
-def _data(mail: Email, caller: Caller) -> Any:
-    """What its template was given, as this caller may see it."""
-    data = masking().value((mail.content or {}).get("data"))
-    return orjson.loads(formats.mail(orjson.dumps(data).decode(), caller))
 
 
 def _framed(text: str, caller: Caller) -> HTMLResponse:

@@ -9,8 +9,10 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from db.models import WebhookEndpoint
 from errors import BadArguments, Conflict
 from services import webhook, webhook_views
+from services.masking import masking
 from services.webhook_views import Health
 from web.caller import CurrentCaller
+from web.edits import restored
 from web.pages import flash
 from web.pages.rendering import render
 from web.transaction import Transaction
@@ -92,8 +94,8 @@ async def edit(request: Request, session: Transaction, caller: CurrentCaller, en
     caller.require("operate")
     found = await webhook.endpoint(session, endpoint_id)
     typed = {
-        "url": found.url, "description": found.description, "event_types": found.event_types or [], "headers": "",
-        "timeout": f"{found.timeout:g}", "rate": "" if found.rate is None else f"{found.rate:g}",
+        "url": masking().text(found.url), "description": found.description, "event_types": found.event_types or [],
+        "headers": "", "timeout": f"{found.timeout:g}", "rate": "" if found.rate is None else f"{found.rate:g}",
         "ordered": found.ordered, "owner_email": found.owner_email or "",
     }  # fmt: skip
     return _form(request, typed, found)
@@ -107,10 +109,13 @@ async def update(
     """Headers stay as they are where none are given, unless they are to go."""
     caller.require("operate")
     keep = not typed["headers"].strip() and not no_headers
+    found = await webhook.endpoint(session, endpoint_id)
     try:
-        await webhook.update_endpoint(session, caller.name, endpoint_id, _read(typed), keep_headers=keep)
+        url = restored(typed["url"], found.url, masking().text(found.url), "url")
+        fields = _read(typed | {"url": url})
+        await webhook.update_endpoint(session, caller.name, endpoint_id, fields, keep_headers=keep)
     except BadArguments as error:
-        return _form(request, typed, await webhook.endpoint(session, endpoint_id), error)
+        return _form(request, typed, found, error)
     return flash.redirect(f"{HOME}/{endpoint_id}", "It is changed.")
 
 

@@ -1,6 +1,5 @@
 """How values look on a page. Whatever returns Markup has escaped what it was given."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from markupsafe import Markup
 
 from db.models import Job
 from services.callers import Caller
-from services.masking import masking
+from services.masking import masking, of_mail
 from web.pages.tree import tree
 
 _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
@@ -156,18 +155,14 @@ def query(values: Mapping[str, object]) -> str:
     return urlencode({name: str(value) for name, value in values.items() if value not in ("", None)})
 
 
-def masked(text: str | None) -> str:
-    """Text that may hold secrets."""
-    return masking().text(text or "")
+def masked(text: str | None, name: str = "") -> str:
+    """Text that may hold secrets, or is one by its name."""
+    return str(masking().value(text or "", name))
 
 
 def mail(text: str | None, caller: Caller) -> str:
     """Text of an e-mail: may hold secrets, and addresses, of which who only looks sees the first letter."""
-    shown = masked(text)
-    return shown if caller.may("operate") else _ADDRESS.sub(r"\1…@\2", shown)
-
-
-_ADDRESS = re.compile(r"([\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]*@([\w.-]+)")
+    return str(of_mail(text or "", caller))
 
 
 def concealed(value: Any) -> str:

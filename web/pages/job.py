@@ -2,6 +2,7 @@
 
 import difflib
 import uuid
+from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
@@ -12,9 +13,9 @@ from errors import BadArguments, BadRequest, Conflict
 from services import audit, control, explanation, jobs, kept, listing, logs, progress, search
 from services.masking import MASK, masking
 from services.schedules import lists
+from web import edits
 from web.caller import CurrentCaller
 from web.pages import flash, traceback
-from web.pages.arguments import restored
 from web.pages.rendering import render, wanted
 from web.pages.timeline import timeline
 from web.transaction import Transaction
@@ -54,16 +55,19 @@ async def page(
     }
     if wanted(request) in (None, "logs"):
         only = logs.Filter(level=level, attempt=attempt, text=text or None)
-        values["lines"] = await logs.tail(session, job_id, _LINES, only)
+        lines = await logs.tail(session, job_id, _LINES, only)
+        values["lines"] = [replace(line, fields=masking().value(line.fields)) for line in lines]
     if wanted(request) is None:
         args, kwargs = masking().arguments(job.actor, job.args, job.kwargs)
+        checkpoint = await kept.checkpoint(session, job_id)
         values |= {
             "args": args,
             "kwargs": kwargs,
             "takes_arguments": control.takes_arguments(job),
             "result": masking().value(job.result),
-            "checkpoint": await kept.checkpoint(session, job_id),
-            "steps": await kept.steps(session, job_id),
+            "checkpoint": checkpoint,
+            "kept": checkpoint and masking().value(checkpoint.data),
+            "steps": [(one, masking().value(one.result, one.name)) for one in await kept.steps(session, job_id)],
             "children": await listing.children(session, job_id, _RELATED),
             "audit": await audit.of_job(session, job_id),
             "schedule": await lists.of_job(session, job_id),
@@ -97,9 +101,7 @@ async def edited(
     caller.require("operate")
     job = await jobs.get(session, job_id)
     try:
-        arguments = control.Arguments(
-            restored(_read(args, list, "args"), list(job.args)), restored(_read(kwargs, dict, "kwargs"), job.kwargs)
-        )
+        arguments = edits.of_job(job, _read(args, list, "args"), _read(kwargs, dict, "kwargs"))
         if not confirmed:
             control.check_arguments(job, arguments)
             return _form(request, job, args, kwargs, way=way, reason=reason, difference=_difference(job, args, kwargs))

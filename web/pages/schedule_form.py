@@ -18,9 +18,9 @@ from services import actors, schedules, signatures
 from services.masking import MASK, masking
 from services.schedules import ScheduleSpec, calendar, words
 from services.signatures import Wrong
+from web import edits
 from web.caller import CurrentCaller
 from web.pages import flash
-from web.pages.arguments import restored
 from web.pages.moments import moment
 from web.pages.rendering import render
 from web.transaction import Transaction
@@ -240,16 +240,15 @@ class _Wrongs(Exception):
 def _args(typed: Typed, schedule: ScheduledJob | None) -> dict[str, Any] | list[Any]:
     """Raises BadArguments or _Wrongs. What is shown masked and was not touched stays as it is."""
     actor = typed.get("task_function", "")
-    before: Any = schedule.task_args if schedule and schedule.task_function == actor else {}
     if typed.get("args_as") == "json" or actor not in actors.names():
         value = _json(typed.get("task_args", "").strip() or "{}", "task_args")
         if not isinstance(value, dict | list):
             raise BadArguments("Write a JSON object (by name) or array (by place).", "task_args")
-        return restored(value, before)
+        return edits.of_schedule(value, actor, schedule)
     fields = {name.removeprefix(FIELD): text for name, text in typed.items() if name.startswith(FIELD)}
-    fields |= {
-        name: before[name] for name, text in fields.items() if text == MASK and isinstance(before.get(name), str)
-    }
+    if schedule and schedule.task_function == actor and isinstance(schedule.task_args, dict):
+        was, shown = _texts(schedule.task_args), _texts(masking().value(schedule.task_args))
+        fields |= {name: was[name] for name, text in fields.items() if text == shown.get(name)}
     found = signatures.read(actors.declared(actor), fields)
     if isinstance(found, Wrong):
         raise _Wrongs({FIELD + name: message for name, message in found.messages.items()})
@@ -257,7 +256,7 @@ def _args(typed: Typed, schedule: ScheduledJob | None) -> dict[str, Any] | list[
         raise BadArguments(
             "A schedule gives its arguments all by name or all by place: write them as JSON.", "task_args"
         )
-    return found.args or found.kwargs
+    return edits.of_schedule(found.args or found.kwargs, actor, schedule)
 
 
 def _config(typed: Mapping[str, str]) -> dict[str, Any]:
@@ -337,21 +336,21 @@ def _typed_args(schedule: ScheduledJob) -> Typed:
     found = signatures.parameters(actors.declared(schedule.task_function))
     if not args.keys() <= {one.name for one in found if one.how in ("either", "named")}:
         return typed
-    texts = {
+    return typed | {"args_as": "fields"} | {FIELD + name: text for name, text in _texts(shown).items()}
+
+
+def _texts(values: Mapping[str, Any]) -> Typed:
+    """Arguments as they stand in their fields."""
+    return {
         name: value if isinstance(value, str) else orjson.dumps(value).decode()
-        for name, value in shown.items()
+        for name, value in values.items()
         if value is not None
     }
-    return typed | {"args_as": "fields"} | {FIELD + name: text for name, text in texts.items()}
 
 
 def masked(schedule: ScheduledJob) -> dict[str, Any] | list[Any]:
     """Its arguments as they may be shown."""
-    given = schedule.task_args
-    args, kwargs = masking().arguments(
-        schedule.task_function, given if isinstance(given, list) else [], given if isinstance(given, dict) else {}
-    )
-    return args if isinstance(given, list) else kwargs
+    return masking().task_args(schedule.task_function, schedule.task_args)
 
 
 def _pretty(value: Any) -> str:

@@ -16,9 +16,9 @@ from runtime.triggers import PlannedRun, build, zone_of
 from services import schedules
 from services.masking import MASK
 from services.schedules import ScheduleSpec, calendar, lists, words
+from web import edits
 from web.caller import CurrentCaller
 from web.pages import flash
-from web.pages.arguments import restored
 from web.pages.login import inside
 from web.pages.rendering import render, wanted
 from web.pages.schedule_form import masked
@@ -245,7 +245,7 @@ def _read(text: str, schedule: ScheduledJob) -> dict[str, Any] | list[Any]:
         raise BadArguments(f"This is not JSON: {error}.", "task_args") from None
     if not isinstance(value, dict | list):
         raise BadArguments("Write a JSON object (by name) or array (by place).", "task_args")
-    return restored(value, schedule.task_args)
+    return edits.of_schedule(value, schedule.task_function, schedule)
 
 
 def _next(schedule: ScheduledJob, now: datetime) -> datetime | None:

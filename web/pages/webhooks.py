@@ -140,5 +140,6 @@ def _filter(endpoint: str, outcome: str, event_type: str, period: Period, since:
 
 def _curl(attempt: WebhookAttempt, body: str) -> str:
     """The attempt as a command. What is masked has to be filled in."""
-    headers = [part for item in (attempt.request_headers or {}).items() for part in ("-H", ": ".join(item))]
+    shown = masking().value(attempt.request_headers or {})
+    headers = [part for item in shown.items() for part in ("-H", ": ".join(item))]
     return shlex.join(["curl", "-X", "POST", masking().text(attempt.url), *headers, "--data-binary", body])

@@ -44,7 +44,7 @@ function refresh() {
 
 function follow() {
   stream?.close();
-  clearInterval(timer);
+  clearTimeout(timer);  // or the interval: they are numbered together
   stream = undefined;
   const rate = recall("live") || "live";
   if (!$("[data-live]")) return say("off", "");
@@ -58,7 +58,11 @@ function follow() {
   stream = new EventSource(`/live?topics=${encodeURIComponent(topics)}`);
   stream.onopen = () => say("on", "live");
   stream.onmessage = refresh;
-  stream.onerror = () => say("lost", "connecting again");
+  stream.onerror = ({ target }) => {
+    say("lost", "connecting again");
+    // A lost connection the browser opens again by itself; after an answer that is no stream it has given up for good.
+    if (target.readyState === EventSource.CLOSED) timer = setTimeout(() => { refresh(); follow(); }, 5000 + 5000 * Math.random());
+  };
 }
 
 // ---- dialogs ----

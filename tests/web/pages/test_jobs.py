@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from runtime.client import Client
+from services.masking import MASK
 from tests.web.pages import rows
 from web.pages import many
 
@@ -39,3 +40,30 @@ async def test_what_cannot_be_counted_at_a_glance_is_counted_when_asked(
     whole = (await program.get("/jobs/bulk?q=state:failed%20arg:[]&all=true")).text
     assert "Retry 3,000 jobs?" in whole
     assert "all=true" not in whole
+
+
+async def test_what_a_job_has_logged_and_kept_shows_no_secret(program: httpx.AsyncClient, client: Client) -> None:
+    """Given a job with passwords in a log line's fields, its checkpoint and its steps, then its page shows none."""
+    async with client.database.connection() as connection:
+        job = await connection.fetchval(WAITING)
+        await connection.execute(
+            "insert into job_logs (job_id, attempt, line, level, logged_at, message, fields)"
+            " values ($1, 1, 1, 20, now(), 'hello', $2::json)",
+            job,
+            '{"password": "hunter2hunter2", "login": {"api_key": "hunter2hunter2"}, "rows": 7}',
+        )
+        await connection.execute(
+            "insert into job_checkpoints (job_id, attempt, data)"
+            """ values ($1, 1, '{"cursor": 12, "token": "hunter2hunter2"}')""",
+            job,
+        )
+        await connection.execute(
+            "insert into job_steps (job_id, name, attempt, result) values"
+            """ ($1, 'sign in', 1, '{"user": "ada", "password": "hunter2hunter2"}'),"""
+            """ ($1, 'fetch_token', 1, '"hunter2hunter2"')""",
+            job,
+        )
+    page = (await program.get(f"/jobs/{job}")).text
+    assert "hunter2" not in page
+    for shown in ("rows=</span>7", "cursor", "sign in", "ada", MASK):
+        assert shown in page, shown

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -12,12 +13,14 @@ import orjson
 
 from actors.email_ledger import Outcome, Wanted, ledger
 from db import emails, suppressions
+from db.database import Database
 from errors import Ambiguous, BadArguments, CallboardError, DeliveryError, InDoubt, NotSent, Rejected
 from providers.email import TELLING, Draft, Receipt, asked_for, fail_over, read_draft, route
 from providers.email.events import BOUNCES_EXPIRE, is_hard_bounce
 from providers.email.rows import row_of
 from providers.http import Progress
 from runtime import Job, current_job
+from runtime.patience import patiently
 from settings import settings
 
 MINUTE = 60_000  # milliseconds, as Dramatiq wants them
@@ -240,9 +243,8 @@ class _Claimed:
             receipt.provider_id if receipt else None, None if error is None else str(error),
         )  # fmt: skip
         written = await ledger(job.database).settle(outcome)
-        if refused:
-            async with job.database.connection() as connection:
-                await connection.execute(suppressions.ADD, orjson.dumps(self._to_suppress(refused)).decode())
+        if suppressed := self._to_suppress(refused):
+            await patiently("suppressing who has no mailbox", partial(_suppress, job.database, suppressed))
         if not written:
             job.log.warning("this run was given up; its mail is in other hands", email=str(self.id), status=status)
 
@@ -252,3 +254,8 @@ class _Claimed:
              "added_by": "smtp", "seconds": BOUNCES_EXPIRE}
             for address, reply in sorted(refused.items()) if is_hard_bounce(reply["text"])
         ]  # fmt: skip
+
+
+async def _suppress(database: Database, rows: list[dict[str, Any]]) -> None:
+    async with database.connection() as connection:
+        await connection.execute(suppressions.ADD, orjson.dumps(rows).decode())

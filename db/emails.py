@@ -35,18 +35,21 @@ BY_IDEMPOTENCY_KEY = "select idempotency_key, id, job_id from emails where idemp
 
 # queued -> sending, or once more after runs that got nowhere; in the same statement, who of their recipients is on the
 # suppression list. Bounces, complaints and addresses put there by hand get nothing; whoever left a list gets nothing of
-# that list, but other mail: ids, jobs, the jobs' attempts, may an `unknown` one be sent again.
+# that list, but other mail: ids, jobs, the jobs' attempts, may an `unknown` one be sent again. A run whose claim got no
+# answer may ask again.
 _CLAIM = """
 with mine as materialized (
     select e.id, a.run from unnest($1::uuid[], $2::uuid[], $3::int[], $4::bool[]) as a(id, job_id, run, again)
     join emails e on e.id = a.id
-    where e.job_id = a.job_id and e.content is not null and coalesce(e.run, 0) < a.run
-      and (e.status in ('queued', 'failed', 'rejected', 'suppressed', 'cancelled') and not e.accepted @> e.addresses
-           or e.status = 'unknown' and a.again)
+    where e.job_id = a.job_id and e.content is not null
+      and (e.status in ('queued', 'failed', 'rejected', 'suppressed', 'cancelled') and coalesce(e.run, 0) < a.run
+               and not e.accepted @> e.addresses
+           or e.status = 'unknown' and coalesce(e.run, 0) < a.run and a.again
+           or e.status = 'sending' and e.run = a.run)
     order by e.id for no key update of e{waiting}
 ), claimed as (
-    update emails e set status = 'sending', run = mine.run, attempts = e.attempts + 1, claimed_at = now(),
-           updated_at = now(), error = null
+    update emails e set status = 'sending', run = mine.run, claimed_at = now(), updated_at = now(), error = null,
+           attempts = e.attempts + (e.run is distinct from mine.run)::int
     from mine where e.id = mine.id
     returning e.*
 )

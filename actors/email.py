@@ -14,7 +14,7 @@ import orjson
 from actors.email_ledger import Outcome, Wanted, ledger
 from db import emails, suppressions
 from db.database import Database
-from errors import Ambiguous, BadArguments, CallboardError, DeliveryError, InDoubt, NotSent, Rejected
+from errors import Ambiguous, BadArguments, DeliveryError, InDoubt, NotSent, Rejected
 from providers.email import TELLING, Draft, Receipt, asked_for, fail_over, read_draft, route
 from providers.email.events import BOUNCES_EXPIRE, is_hard_bounce
 from providers.email.rows import row_of
@@ -188,31 +188,29 @@ class _Claimed:
         return cls(row["id"], draft, row["policy"], providers, list(row["accepted"]), list(row["suppressed"]))
 
     async def send(self, job: Job) -> dict[str, Any]:
-        try:
-            message = self.draft.write(self.id, settings())
-        except BadArguments as error:
-            await self._settle(job, "failed", error=error)
-            raise
-        kept_from = {*self.accepted, *self.suppressed}
-        recipients = [address for address in message.recipients if address.lower() not in kept_from]
-        if not recipients:
-            await self._settle(job, "sent" if self.accepted else "suppressed")
-            return {"status": "sent" if self.accepted else "suppressed", "suppressed": self.suppressed}
         progress = Progress()
         try:
-            receipt = await fail_over(settings(), self.providers, message, recipients, progress)
+            message = self.draft.write(self.id, settings())
+            kept_from = {*self.accepted, *self.suppressed}
+            recipients = [address for address in message.recipients if address.lower() not in kept_from]
+            receipt = None
+            if recipients:
+                receipt = await fail_over(settings(), self.providers, message, recipients, progress)
         except asyncio.CancelledError:
             await self._cut_off(job, progress)
             raise
-        except DeliveryError as error:
-            await self._settle(job, self._status(job, error), error=error)
+        except Exception as error:  # whatever it is, only this run knows whether the mail has left
+            await self._settle(job, self._status(job, error, progress), error=error)
             if isinstance(error, Ambiguous) and self.policy == "at_most_once" and not TELLING & set(self.providers):
                 raise InDoubt(f"{error} {_LEFT_TO_YOU}") from error
             raise
+        if receipt is None:
+            await self._settle(job, "sent" if self.accepted else "suppressed")
+            return {"status": "sent" if self.accepted else "suppressed", "suppressed": self.suppressed}
         receipt = receipt.after([address for address in message.recipients if address.lower() in self.accepted])
         if receipt.refused:
             refusal = receipt.refusal()
-            await self._settle(job, self._status(job, refusal), receipt, refusal)
+            await self._settle(job, self._status(job, refusal, progress), receipt, refusal)
             raise refusal
         await self._settle(job, "sent", receipt)
         return receipt.as_json() | ({"suppressed": self.suppressed} if self.suppressed else {})
@@ -224,15 +222,15 @@ class _Claimed:
         else:
             await self._settle(job, "queued")
 
-    def _status(self, job: Job, error: DeliveryError) -> str:
-        if isinstance(error, Ambiguous):
+    def _status(self, job: Job, error: Exception, progress: Progress) -> str:
+        if isinstance(error, Rejected):
+            return "rejected"
+        if isinstance(error, Ambiguous) or (progress.has_left and not isinstance(error, NotSent)):
             return "unknown"
-        if isinstance(error, NotSent):
-            return "failed" if job.is_last_attempt else "queued"
-        return "rejected"
+        return "failed" if job.is_last_attempt or isinstance(error, BadArguments) else "queued"
 
     async def _settle(
-        self, job: Job, status: str, receipt: Receipt | None = None, error: CallboardError | None = None
+        self, job: Job, status: str, receipt: Receipt | None = None, error: Exception | None = None
     ) -> None:
         """Write down what this run made of the mail, unless a later one has it by now; and who has no mailbox."""
         accepted = [address.lower() for address in receipt.accepted] if receipt else self.accepted

@@ -56,7 +56,8 @@ with mine as materialized (
 select c.id, c.run, c.content::text, c.subject, c.template, c.policy, c.providers, c.mailing_list, c.tags, c.accepted,
        array(select s.address from suppressions s
              where s.address = any(c.addresses) and (s.expires_at is null or s.expires_at > now())
-               and (s.reason <> 'unsubscribe' or s.mailing_list in ('', c.mailing_list))) as suppressed
+               and (s.reason <> 'unsubscribe'
+                    or c.mailing_list is not null and s.mailing_list in ('', c.mailing_list))) as suppressed
 from claimed c
 """
 CLAIM, CLAIM_FREE = _CLAIM.format(waiting=""), _CLAIM.format(waiting=" skip locked")
@@ -119,7 +120,8 @@ where id = $1 and content is not null and not accepted @> addresses
 returning id
 """
 
-# Events, as a JSON array; an event that is here already is left out. A mail is found by our own id, which travels with
+# Events, as a JSON array; an event that is here already is left out. Returns those that are new (provider, event_id,
+# recipient), and how many mails they moved. A mail is found by our own id, which travels with
 # it, or by the provider's. What an event says of its mail only ever moves it on (db/models/emails.py: STATUSES).
 RECORD_EVENTS = """
 with said as (
@@ -156,7 +158,8 @@ with said as (
     from gravest g where e.id = g.mail
     returning e.id
 )
-select (select count(*) from recorded) as recorded, (select count(*) from moved) as moved
+select array(select array[provider, event_id, recipient] from recorded) as recorded,
+       (select count(*) from moved) as moved
 """.replace("{order}", _ORDER)
 
 # Retention: the words of mails older than so many seconds; then the mails themselves. `unknown` ones wait until

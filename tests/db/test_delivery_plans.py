@@ -41,7 +41,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "emails.FORGET_CONTENT": (emails.FORGET_CONTENT, [30 * 86_400.0, 1_000]),
     "emails.DELETE_OLD": (emails.DELETE_OLD, [400 * 86_400.0, 1_000]),
     "suppressions.REMOVE": (suppressions.REMOVE, ["ada@example.com", None]),
-    "suppressions.RESUBSCRIBE": (suppressions.RESUBSCRIBE, [["ada@example.com"]]),
+    "suppressions.RESUBSCRIBE": (suppressions.RESUBSCRIBE, [["ada@example.com"], ["ses"], [NOW]]),
     "webhooks.MESSAGE_BY_KEY": (webhooks.MESSAGE_BY_KEY, ["key-1"]),
     "webhooks.HOLD_IDLE": (webhooks.HOLD_IDLE, [[ENDPOINT]]),
     "webhooks.CLAIM": (webhooks.CLAIM, [[SOME_ID], [SOME_ID], [1]]),

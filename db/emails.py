@@ -99,17 +99,39 @@ returning e.id
 """
 SETTLE, SETTLE_FREE = _SETTLE.format(waiting=""), _SETTLE.format(waiting=" skip locked")
 
+_LEFT_BEHIND = """
+    updated_at = now(),
+    status = case when e.status = 'sending' then 'unknown' when j.outcome = 3 then 'cancelled' else 'failed' end,
+    error = coalesce(e.error, j.error->>'message',
+                     case when j.id is null then 'Its job was deleted before its end was seen.' end)
+"""
+
 # Of the mails whose jobs have ended without a word from their actor (cancelled, worker lost at the last attempt): what
 # their status says now. Driven by the jobs that ended within so many seconds: seconds.
 SETTLE_ENDED = """
-update emails e set updated_at = now(),
-       status = case when e.status = 'sending' then 'unknown' when j.outcome = 3 then 'cancelled' else 'failed' end,
-       error = coalesce(e.error, j.error->>'message')
+update emails e set {left}
 from jobs j
 where j.outcome in (2, 3) and j.finished_at > now() - make_interval(secs => $1)
   and e.job_id = j.id and e.status in ('queued', 'sending')
 returning e.id
-"""
+""".replace("{left}", _LEFT_BEHIND)
+
+# The same for jobs that ended when nobody looked, or are gone. Driven by the mails that are not settled, the next after
+# an id: id, most. Returns how many were looked at, the last one's id, and how many of them were settled.
+SETTLE_LEFT = """
+with looked as materialized (
+    select id, job_id from emails where status in ('queued', 'sending') and id > $1 order by id limit $2
+), settled as (
+    update emails e set {left}
+    from looked l left join jobs j on j.id = l.job_id
+    where e.id = l.id and e.job_id = l.job_id and e.status in ('queued', 'sending')
+      and (j.id is null or j.outcome is not null)
+    returning e.id
+)
+select count(*) as looked, (select id from looked order by id desc limit 1) as last,
+       (select count(*) from settled) as settled
+from looked
+""".replace("{left}", _LEFT_BEHIND)
 
 # One more job for a mail that did not get to everybody: id, the new job. No row: it makes no sense in its status.
 RESEND = """

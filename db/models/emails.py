@@ -61,6 +61,7 @@ class Email(Base):
         Index("emails_job", "job_id"),
         Index("emails_provider_id", "provider_id", postgresql_where=text("provider_id is not null")),
         Index("emails_created", "created_at", "id"),
+        Index("emails_open", "id", postgresql_where=text("status in ('queued', 'sending')")),
         Index("emails_content", "created_at", postgresql_where=text("content is not null")),
         Index(
             "emails_status",

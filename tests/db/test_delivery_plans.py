@@ -36,6 +36,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "emails.SETTLE": (emails.SETTLE, [OUTCOME]),
     "emails.SETTLE_FREE": (emails.SETTLE_FREE, [OUTCOME]),
     "emails.SETTLE_ENDED": (emails.SETTLE_ENDED, [600.0]),
+    "emails.SETTLE_LEFT": (emails.SETTLE_LEFT, [SOME_ID, 2_000]),
     "emails.RESEND": (emails.RESEND, [SOME_ID, SOME_ID]),
     "emails.RECORD_EVENTS": (emails.RECORD_EVENTS, [EVENT]),
     "emails.FORGET_CONTENT": (emails.FORGET_CONTENT, [30 * 86_400.0, 1_000]),

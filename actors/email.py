@@ -236,7 +236,7 @@ class _Claimed:
         accepted = [address.lower() for address in receipt.accepted] if receipt else self.accepted
         refused = error.refused if isinstance(error, DeliveryError) else {}
         outcome = Outcome(
-            self.id, job.attempt, status, accepted,
+            self.id, job.id, job.attempt, status, accepted,
             refused or None, self.suppressed or None, receipt.provider if receipt else self.providers[0],
             receipt.provider_id if receipt else None, None if error is None else str(error),
         )  # fmt: skip

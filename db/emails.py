@@ -10,7 +10,8 @@
 
 The claim is committed before the request and the outcome after it, so a run that finds its mail in `sending`, claimed
 by an earlier run, knows that nobody knows: that is `unknown`, and the mail's policy says what follows. A run is named
-by the attempt of its job (`run`); what an earlier one still wants to write changes nothing. Times are the database's.
+by its job and that job's attempt (`run`); what an earlier one still wants to write changes nothing. Times are the
+database's.
 
 Claims and outcomes of many runs are one statement each. It takes the rows that are free (`…_FREE`), so that a row which
 somebody holds for long keeps nobody else waiting; what it left out is asked for alone, and waits.
@@ -53,7 +54,8 @@ with mine as materialized (
     from mine where e.id = mine.id
     returning e.*
 )
-select c.id, c.run, c.content::text, c.subject, c.template, c.policy, c.providers, c.mailing_list, c.tags, c.accepted,
+select c.id, c.job_id, c.run, c.content::text, c.subject, c.template, c.policy, c.providers, c.mailing_list, c.tags,
+       c.accepted,
        array(select s.address from suppressions s
              where s.address = any(c.addresses) and (s.expires_at is null or s.expires_at > now())
                and (s.reason <> 'unsubscribe'
@@ -77,25 +79,25 @@ select status, policy, job_id, providers, tags, provider, provider_id, addresses
 from emails where id = $1
 """
 
-# What runs made of their mails, as a JSON array: id, run, status, accepted (whom a provider has it for by now),
+# What runs made of their mails, as a JSON array: id, job, run, status, accepted (whom a provider has it for by now),
 # refused, suppressed, provider, provider_id (its own id of the mail), error. Events may have been faster; they know
 # better. Of those that are not returned a later run has the mail.
 _SETTLE = """
 with told as materialized (
     select * from json_to_recordset($1::json) as t(
-        id uuid, run int, status text, accepted text[], refused json, suppressed text[], provider text,
+        id uuid, job_id uuid, run int, status text, accepted text[], refused json, suppressed text[], provider text,
         provider_id text, error text)
 ), mine as materialized (
-    select e.id from told t join emails e on e.id = t.id
-    where e.run = t.run order by e.id for no key update of e{waiting}
+    select e.id, e.job_id, e.run from told t join emails e on e.id = t.id
+    where e.job_id = t.job_id and e.run = t.run order by e.id for no key update of e{waiting}
 )
 update emails e set
     status = case when e.status in ('sending', 'unknown') then t.status else e.status end,
     accepted = t.accepted, refused = t.refused, suppressed = t.suppressed, provider = t.provider,
     provider_id = coalesce(t.provider_id, e.provider_id), error = t.error,
     sent_at = case when cardinality(t.accepted) > 0 then coalesce(e.sent_at, now()) end, updated_at = now()
-from mine join told t on t.id = mine.id where e.id = mine.id
-returning e.id
+from mine join told t using (id, job_id, run) where e.id = mine.id
+returning e.id, e.job_id, e.run
 """
 SETTLE, SETTLE_FREE = _SETTLE.format(waiting=""), _SETTLE.format(waiting=" skip locked")
 

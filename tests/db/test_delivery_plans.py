@@ -24,7 +24,7 @@ RECORD: list[Any] = [
     [200] * 50, [None] * 50, [None] * 50, ["[]"] * 50, [""] * 50, [False] * 50, ["127.0.0.1"] * 50, ["{}"] * 50,
     [None] * 50,
 ]  # fmt: skip
-OUTCOME = f'[{{"id": "{SOME_ID}", "run": 1, "status": "sent", "accepted": []}}]'
+OUTCOME = f'[{{"id": "{SOME_ID}", "job_id": "{SOME_ID}", "run": 1, "status": "sent", "accepted": []}}]'
 EVENT = f'[{{"provider": "ses", "event_id": "e", "recipient": "a@b.c", "email_id": "{SOME_ID}", "type": "delivered"}}]'
 
 STATEMENTS: dict[str, tuple[str, list[Any]]] = {

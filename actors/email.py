@@ -15,7 +15,7 @@ from actors.email_ledger import Outcome, Wanted, ledger
 from db import emails, suppressions
 from db.database import Database
 from errors import Ambiguous, BadArguments, DeliveryError, InDoubt, NotSent, Rejected
-from providers.email import TELLING, Draft, Receipt, asked_for, fail_over, read_draft, route
+from providers.email import TELLING, Draft, Receipt, asked_for, check_recipients, fail_over, read_draft, route
 from providers.email.events import BOUNCES_EXPIRE, is_hard_bounce
 from providers.email.rows import row_of
 from providers.http import Progress
@@ -88,8 +88,10 @@ async def send_email(
     draft, message = read_draft(
         settings(), content, subject=subject, template=template, mailing_list=mailing_list, tags=tags or ()
     )
+    providers = asked_for(provider)
+    check_recipients(route(settings(), providers, draft.tags), message)
     row = row_of(
-        draft, message, email_id=job.id, providers=asked_for(provider),
+        draft, message, email_id=job.id, providers=providers,
         policy=policy or settings().email_policy,
     )  # fmt: skip
     async with job.database.connection() as connection:

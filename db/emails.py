@@ -135,14 +135,19 @@ select count(*) as looked, (select id from looked order by id desc limit 1) as l
 from looked
 """.replace("{left}", _LEFT_BEHIND)
 
+# Whom a provider has it for, without those whom it has refused since: it took the mail for them and dropped it.
+_KEPT = """array(select a from unnest(e.accepted) as a where not exists (
+    select from email_events v where v.email_id = e.id and v.recipient = a and v.type in ('rejected', 'failed')
+                                 and v.recorded_at >= e.claimed_at))"""
+
 # One more job for a mail that did not get to everybody: id, the new job. No row: it makes no sense in its status.
 RESEND = """
-update emails set status = case when status = 'unknown' then 'queued' else status end, job_id = $2, run = null,
-       updated_at = now()
-where id = $1 and content is not null and not accepted @> addresses
+update emails e set status = case when status = 'unknown' then 'queued' else status end, accepted = {kept}, job_id = $2,
+       run = null, updated_at = now()
+where id = $1 and content is not null and not {kept} @> addresses
   and status in ('failed', 'rejected', 'suppressed', 'cancelled', 'unknown')
 returning id
-"""
+""".replace("{kept}", _KEPT)
 
 # Events, as a JSON array; an event that is here already is left out. Returns those that are new (provider, event_id,
 # recipient), and how many mails they moved. A mail is found by our own id, which travels with

@@ -16,7 +16,9 @@ from runtime.verbs import Verb
 WINDOW = 500  # jobs that are looked at, and perhaps changed, in one transaction: their workers wait for it
 
 
-@dramatiq.actor(queue_name="maintenance", max_retries=20, max_backoff=60_000, time_limit=86_400_000)
+@dramatiq.actor(
+    queue_name="maintenance", max_retries=20, max_backoff=60_000, time_limit=86_400_000, enqueued_by="services"
+)
 async def change_jobs(
     verb: str,
     only: dict[str, Any],

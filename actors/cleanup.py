@@ -13,7 +13,9 @@ WORKFLOWS = 100  # a statement: each takes its steps and items along
 DAY = 86_400
 
 
-@dramatiq.actor(queue_name="maintenance", periodic=cron("17 * * * *"), max_retries=3, time_limit=3_600_000)
+@dramatiq.actor(
+    queue_name="maintenance", enqueued_by="operators", periodic=cron("17 * * * *"), max_retries=3, time_limit=3_600_000
+)
 async def cleanup_completed_jobs(retention_days: float | None = None) -> dict[str, int]:
     """Delete jobs that ended longer ago than their retention, failed ones kept longest, and workflows likewise. Returns
     how many of each. `retention_days` is of those that succeeded; RETENTION_SUCCEEDED_DAYS (7) if not given."""
@@ -36,7 +38,7 @@ async def _delete_workflows(succeeded: float, cancelled: float, failed: float) -
     return await _in_batches(workflows.DELETE_ENDED, succeeded, cancelled, failed, size=WORKFLOWS)
 
 
-@dramatiq.actor(queue_name="maintenance", max_retries=3, time_limit=3_600_000)
+@dramatiq.actor(queue_name="maintenance", enqueued_by="operators", max_retries=3, time_limit=3_600_000)
 async def cleanup_expired_tokens(retention_days: float = 7) -> int:
     """Delete tokens that expired, or were revoked, more than so many days ago. Returns how many."""
     deleted = await _in_batches(housekeeping.DELETE_TOKENS, _seconds(retention_days, DAY, "retention_days"))
@@ -44,7 +46,7 @@ async def cleanup_expired_tokens(retention_days: float = 7) -> int:
     return deleted
 
 
-@dramatiq.actor(queue_name="maintenance", max_retries=0, time_limit=60_000)
+@dramatiq.actor(queue_name="maintenance", enqueued_by="operators", max_retries=0, time_limit=60_000)
 async def cleanup_stale_desktop_sessions(timeout_minutes: float = 2) -> int:
     """Mark desktop sessions as inactive of which nothing was heard for so many minutes. Returns how many."""
     ended = await _in_batches(housekeeping.END_SESSIONS, _seconds(timeout_minutes, 60, "timeout_minutes"))
@@ -53,7 +55,7 @@ async def cleanup_stale_desktop_sessions(timeout_minutes: float = 2) -> int:
     return ended
 
 
-@dramatiq.actor(queue_name="maintenance", max_retries=0, time_limit=60_000)
+@dramatiq.actor(queue_name="maintenance", enqueued_by="operators", max_retries=0, time_limit=60_000)
 async def cleanup_stale_deployment_jobs() -> dict[str, int]:
     """Mark deployments as failed, with a reason, that were not started within DEPLOYMENT_START_TIMEOUT, or run and have
     said nothing for DEPLOYMENT_TIMEOUT. Returns how many of each."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from providers.directory import DirectoryUser
 
 
-@dramatiq.actor(queue_name="maintenance", max_retries=3, time_limit=1_800_000)
+@dramatiq.actor(queue_name="maintenance", enqueued_by="operators", max_retries=3, time_limit=1_800_000)
 async def sync_domain_users(accept_fewer: bool = False) -> dict[str, int]:
     """Make `domain_users` what the directory has now. Returns how many were added, changed, removed, and are there.
 

@@ -39,6 +39,7 @@ _LEFT_TO_YOU = (
     min_backoff=MINUTE,
     time_limit=TIME_LIMIT,
     throws=(Rejected, BadArguments, InDoubt),
+    enqueued_by="services",
 )
 async def deliver_email(email_id: str) -> dict[str, Any]:
     """Deliver a mail whose row `services.email` has written."""
@@ -111,6 +112,7 @@ def _bulk(provider: str, rate: str | None) -> dramatiq.Actor[[str], Any]:
         min_backoff=MINUTE,
         time_limit=TIME_LIMIT,
         throws=(Rejected, BadArguments, InDoubt),
+        enqueued_by="services",
     )
     async def deliver_bulk(email_id: str) -> dict[str, Any]:
         return await _deliver(current_job(), uuid.UUID(email_id))

@@ -15,7 +15,7 @@ from runtime import current_job
 from settings import settings
 
 
-@dramatiq.actor(queue_name="email-events", max_retries=10, min_backoff=1_000, time_limit=60_000)
+@dramatiq.actor(queue_name="email-events", max_retries=10, min_backoff=1_000, time_limit=60_000, enqueued_by="services")
 async def record_email_events(events: list[dict[str, Any]]) -> dict[str, int]:
     """Write down events (providers/email/events.py), move their mails on, and put on the suppression list whoever
     bounced for good, complained or left. Events that were written before change nothing, however often they come."""
@@ -61,7 +61,14 @@ def _occurred_at(event: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(event["occurred_at"])
 
 
-@dramatiq.actor(queue_name="email-events", max_retries=5, min_backoff=5_000, time_limit=60_000, throws=(Rejected,))
+@dramatiq.actor(
+    queue_name="email-events",
+    max_retries=5,
+    min_backoff=5_000,
+    time_limit=60_000,
+    throws=(Rejected,),
+    enqueued_by="services",
+)
 async def confirm_ses_topic(url: str) -> int:
     """Visit the address by which SNS begins to send; it was checked to lead to SNS before this job was made."""
     response = await http.client(settings()).request("GET", url, deadline=DEADLINE)

@@ -13,14 +13,18 @@ DAY = 86_400
 LOOK_BACK = 3_600  # seconds; jobs that ended before are found once an hour
 
 
-@dramatiq.actor(queue_name="maintenance", periodic=cron("* * * * *"), max_retries=0, time_limit=60_000)
+@dramatiq.actor(
+    queue_name="maintenance", enqueued_by="operators", periodic=cron("* * * * *"), max_retries=0, time_limit=60_000
+)
 async def settle_emails() -> int:
     """Say what became of mails whose jobs were cancelled, or lost their worker at their last attempt."""
     async with current_job().database.connection() as connection:
         return len(await connection.fetch(emails.SETTLE_ENDED, LOOK_BACK))
 
 
-@dramatiq.actor(queue_name="maintenance", periodic=cron("37 * * * *"), max_retries=3, time_limit=3_600_000)
+@dramatiq.actor(
+    queue_name="maintenance", enqueued_by="operators", periodic=cron("37 * * * *"), max_retries=3, time_limit=3_600_000
+)
 async def cleanup_emails() -> dict[str, int]:
     """Settle the mails that nobody looked after; forget the words of old ones, later the mails themselves with their
     events, and suppressions that are over."""

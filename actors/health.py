@@ -45,7 +45,14 @@ class Findings:
         return self.critical + self.warning
 
 
-@dramatiq.actor(queue_name="maintenance", periodic=cron("* * * * *"), misfire="skip", max_retries=0, time_limit=50_000)
+@dramatiq.actor(
+    queue_name="maintenance",
+    enqueued_by="operators",
+    periodic=cron("* * * * *"),
+    misfire="skip",
+    max_retries=0,
+    time_limit=50_000,
+)
 async def health_check() -> dict[str, Any]:
     """Look at workers, queues, scheduling, database and Redis, and write down what was found. Returns `status`, which
     is healthy, warning or critical, the `reasons`, and what was measured."""

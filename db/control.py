@@ -10,6 +10,10 @@ take theirs as they come: should PostgreSQL have to end one of those for another
 
 from db.jobs import IN_ORDER, QUEUE_AGAIN
 
+# Makes a message of this job that may still lie in Redis an old one, by which nobody claims: as if there had been a
+# run, which uses up no attempt.
+_OUTDATE = "attempt = attempt + {n}, releases = releases + {n}, max_attempts = max_attempts + {n}"
+
 # waiting, queued, paused -> cancelled, at once and for good; of those that run it is wanted: ids, reason.
 CANCEL = """
 update jobs set
@@ -30,6 +34,7 @@ returning id, state
 PAUSE = """
 update jobs set
     state = case state when 'running' then state else 'paused' end,
+    {outdate},
     dispatched_at = case state when 'running' then dispatched_at end,
     control = case state when 'running' then 'pause' end,
     control_reason = case state when 'running' then $2::text end,
@@ -37,7 +42,9 @@ update jobs set
     run_at = case when run_at = 'infinity' then now() else run_at end
 where {in_order} and state in ('waiting', 'queued', 'running') and control is null
 returning id, state
-""".replace("{in_order}", IN_ORDER)
+""".replace("{in_order}", IN_ORDER).replace(
+    "{outdate}", _OUTDATE.replace("{n}", "(state = 'queued' and dispatched_at is not null)::int")
+)
 
 # paused -> queued, due when it was due before; of those that run it is no longer wanted that they pause: ids.
 RESUME = """
@@ -64,18 +71,22 @@ progress as (delete from job_progress where $2::bool and job_id in (select id fr
 select id, 'queued' as state from again
 """.replace("{again}", QUEUE_AGAIN)
 
-# Other arguments for the next attempt of a job that no worker has and no message carries: id, args, kwargs.
+# Other arguments for the next attempt of a job that no worker has and that is not sent yet: id, args, kwargs. A message
+# with the old ones may still be there: it was cancelled on its way.
 EDIT = """
-update jobs set args = $2::json, kwargs = $3::json
+update jobs set args = $2::json, kwargs = $3::json, {outdate}
 where id = $1 and state = 'queued' and dispatched_at is null
 returning id
-"""
+""".replace("{outdate}", _OUTDATE.replace("{n}", "1"))
 
-# Those that have ended are gone, with all that was kept of them: ids.
+# Those that have ended are gone, with all that was kept of them; not those of a workflow that goes on: it may not have
+# heard of the end yet, or still ask for the result: ids.
 DELETE = """
 with gone as (
     delete from jobs where id = any(array(select id from jobs where id = any($1::uuid[]) order by id for update))
       and outcome is not null
+      and (workflow_id is null
+           or not exists (select from workflows w where w.id = jobs.workflow_id and w.finished_at is null))
     returning id
 ),
 lines as (delete from job_logs where job_id in (select id from gone))

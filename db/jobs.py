@@ -258,7 +258,7 @@ returning j.id, j.state
 """
 
 # failed, cancelled -> queued, because a person wants it run again: ids. Attempts go on counting; it gets one more at
-# least.
+# least. Not while its end counts for a step that goes on with other jobs: it would count twice.
 QUEUE_AGAIN = """
 update jobs set state = 'queued', outcome = null, finished_at = null, worker = null, run_at = now(),
        dispatched_at = null, error = null, expires_at = null,
@@ -267,6 +267,8 @@ update jobs set state = 'queued', outcome = null, finished_at = null, worker = n
 where {in_order} and state in ('failed', 'cancelled')
   and (unique_key is null
        or not exists (select from jobs l where l.unique_key = jobs.unique_key and l.outcome is null))
+  and (is_reported is not true
+       or not exists (select from workflow_steps s where s.run = jobs.step_run and s.state = 'running'))
 returning id
 """.replace("{in_order}", IN_ORDER)
 
@@ -321,12 +323,24 @@ returning j.id, j.actor, j.queue, j.args::text, j.kwargs::text, j.options::text,
           (extract(epoch from j.created_at) * 1000)::bigint as created_ms
 """
 
-# Jobs said to be in Redis for some time that no worker has claimed: queue, seconds, most.
+# Jobs said to be in Redis for some time that no worker has claimed, among the oldest of each priority, which are sent
+# first (behind them a million may wait that are not sent): queue, seconds, most of a priority.
 UNCLAIMED = """
-select id, priority, attempt from jobs
-where outcome is null and queue = $1 and run_at <= now()
-  and state = 'queued' and dispatched_at < now() - make_interval(secs => $2)
-order by priority, run_at limit $3
+with recursive levels as (
+    (select queue, priority from jobs where outcome is null and queue = $1 order by priority limit 1)
+    union all
+    select n.queue, n.priority from levels l cross join lateral (
+        select j.queue, j.priority from jobs j where j.outcome is null and j.queue = l.queue and j.priority > l.priority
+        order by j.priority limit 1
+    ) n
+)
+select o.id, l.priority, o.attempt from levels l cross join lateral (
+    select j.id, j.attempt, j.dispatched_at from jobs j
+    where j.outcome is null and j.queue = l.queue and j.priority = l.priority
+      and j.run_at <= now() and j.state = 'queued'
+    order by j.run_at limit $3
+) o
+where o.dispatched_at < now() - make_interval(secs => $2)
 """
 
 # waiting, queued -> cancelled, because they were to start in time and have not: most, oldest first.

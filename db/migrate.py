@@ -35,6 +35,12 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
+def is_newer(revision: str | None) -> bool:
+    """A version after this one has migrated the database, and processes of both work side by side."""
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return revision is not None and revision not in known
+
+
 async def current_revision(database: Database) -> tuple[str | None, str | None]:
     """The version the database is at, and the one it should be at."""
     async with database.engine.connect() as connection:

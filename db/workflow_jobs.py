@@ -58,13 +58,14 @@ update jobs set control = 'cancel', control_reason = $2
 where workflow_id = $1 and outcome is null and state = 'running'
 """
 
-# What is queued is held, what runs is to stop where it can be gone on with: workflow, reason.
+# What is queued or waits is held, what runs is to stop where it can be gone on with: workflow, reason.
 PAUSE_JOBS = """
-update jobs set state = case state when 'queued' then 'paused' else state end,
-       dispatched_at = case state when 'queued' then null else dispatched_at end,
+update jobs set state = case state when 'running' then state else 'paused' end,
+       dispatched_at = case state when 'running' then dispatched_at end,
        control = case state when 'running' then coalesce(control, 'pause') end,
-       control_reason = case state when 'running' then coalesce(control_reason, $2) end
-where workflow_id = $1 and outcome is null and state in ('queued', 'running')
+       control_reason = case state when 'running' then coalesce(control_reason, $2) end,
+       blocked_by = null, run_at = case when run_at = 'infinity' then now() else run_at end
+where workflow_id = $1 and outcome is null and state in ('waiting', 'queued', 'running')
 """
 
 # paused -> queued, each when it was due: workflow. What was wanted of those that run is taken back.
@@ -74,8 +75,8 @@ update jobs set state = case state when 'paused' then 'queued' else state end, c
 where workflow_id = $1 and outcome is null and (state = 'paused' or state = 'running' and control = 'pause')
 """
 
-# The jobs of failed steps that did not succeed are queued again, and are counted as not ended: workflow, is it about
-# undos. Where a job has been deleted meanwhile nothing is queued: that step is to be run anew.
+# The jobs of failed steps that did not succeed are queued again, and only those count that did and have said so:
+# workflow, is it about undos. Where a job has been deleted meanwhile nothing is queued: that step is to be run anew.
 QUEUE_FAILED_JOBS = """
 with again as (
     update jobs j set state = 'queued', outcome = null, finished_at = null, worker = null, run_at = now(),
@@ -88,9 +89,10 @@ with again as (
       and s.released = (select count(*) from jobs k where k.workflow_id = $1 and k.step_run = s.run)
       and j.workflow_id = $1 and j.step_run = s.run and j.outcome > 1
     returning s.id
-), counted as (select id, count(*) as number from again group by id)
-update workflow_steps s set state = 'running', finished_at = null, error = null, result = null,
-       ended = s.ended - c.number, failed = 0
-from counted c where s.id = c.id
+)
+update workflow_steps s set state = 'running', finished_at = null, error = null, result = null, failed = 0,
+       ended = (select count(*) from jobs k
+                where k.workflow_id = $1 and k.step_run = s.run and k.outcome = 1 and k.is_reported)
+where s.id in (select id from again)
 returning s.id
 """

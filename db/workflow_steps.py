@@ -28,7 +28,7 @@ SUCCEED_LATE = """
 update workflow_steps s set state = 'succeeded', result = j.result, error = null, finished_at = clock_timestamp(),
        failed = 0
 from jobs j
-where s.run = any($1::uuid[]) and s.state = 'failed' and s.kind = 'job' and s.undoes is null
+where s.run = any($1::uuid[]) and s.state = 'failed' and s.kind = 'job'
   and j.workflow_id = s.workflow_id and j.step_run = s.run and j.outcome = 1
 returning {step}
 """.replace("{step}", _STEP)

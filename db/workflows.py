@@ -93,7 +93,7 @@ where id = $1 and state in ('failed', 'cancelled', 'succeeded')
 returning id
 """
 
-# A person looked after an undo that failed: it is tried again: id.
+# A person looked after an undo that failed: undoing goes on: id.
 COMPENSATE_AGAIN = """
 update workflows set state = 'compensating', finished_at = null where id = $1 and state = 'failed' and compensates
 returning id

@@ -169,9 +169,13 @@ class Advance:
                 await self._more(step)
 
     async def _succeed_late(self, runs: set[uuid.UUID]) -> None:
-        """A person ran the job of a failed step again, and it has succeeded: a workflow that had ended goes on."""
+        """A person ran the job of a failed step again, and it has succeeded: a workflow that had ended goes on, or goes
+        on undoing."""
         for step in await self._connection.fetch(workflow_steps.SUCCEED_LATE, list(runs)):
-            await self.reopen(step["workflow_id"])
+            if step["undoes"] is None:
+                await self.reopen(step["workflow_id"])
+            else:
+                await self.compensate_again(step["workflow_id"])
 
     async def reopen(self, workflow: uuid.UUID, steps: Sequence[uuid.UUID] = ()) -> None:
         """An ended workflow goes on: what failed or was cancelled is done after all, and these steps are done again."""
@@ -181,6 +185,13 @@ class Advance:
         await self._connection.fetch(workflow_steps.RESET, workflow, list(steps))
         await self._connection.execute(workflow_steps.RECOUNT, workflow)
         await self.resume(workflow)
+
+    async def compensate_again(self, workflow: uuid.UUID) -> bool:
+        """A workflow goes on undoing that had ended with an undo that failed. False if it had not."""
+        if not await self._connection.fetch(workflows.COMPENSATE_AGAIN, workflow):
+            return False
+        self._workflows[workflow].state = "compensating"
+        return True
 
     def _is_failure(self, job: asyncpg.Record) -> bool:
         if job["outcome"] == Outcome.CANCELLED:

@@ -11,6 +11,7 @@ from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, Middleware,
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from runtime.access import Access
 from runtime.companion import Companion
 from runtime.consumer import JobConsumer
 from runtime.executor import Executor
@@ -63,6 +64,7 @@ class Broker(RedisBroker):
             Callbacks(),
             Pipelines(),
             Periodic(),
+            Access(),
             self.limits,
             self.retries,  # last of those: its after-hook decides, and the others see the decision
             Companion(settings),

@@ -61,7 +61,7 @@ class Claim:
             await self._put_off(unknown)
             deliveries = [delivery for delivery in deliveries if delivery not in unknown]
         await self._lease.registered.wait()
-        deliveries = await self._hold_back(list(deliveries))
+        deliveries = await self._hold_back(self._latest(deliveries))
         for delivery in deliveries:
             delivery.limit = self._broker.limits.of(delivery.actor_name, delivery.args, delivery.kwargs)
         plain = [delivery for delivery in deliveries if delivery.limit is None]
@@ -69,6 +69,15 @@ class Claim:
         yield await self._take(plain, await self._claim(plain))
         if limited:
             yield await self._take(limited, await self._grants.claim(limited, self._lease.worker))
+
+    def _latest(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """One of each job. Where Redis gave back what a lost worker held, an older message may stand before the one
+        that the job's row is about: attempts only grow, so that is the one with the highest."""
+        if len({delivery.job_id for delivery in deliveries}) == len(deliveries):
+            return list(deliveries)
+        latest = {delivery.job_id: delivery for delivery in sorted(deliveries, key=lambda one: one.attempt)}
+        self._settlement.drop([delivery for delivery in deliveries if latest[delivery.job_id] is not delivery])
+        return list(latest.values())
 
     async def _take(self, deliveries: list[Delivery], won: dict[uuid.UUID, asyncpg.Record]) -> list[Delivery]:
         """Those that were won, each now the run that it is. The others are dropped."""
@@ -79,7 +88,7 @@ class Claim:
             if delivery.job_id not in won:
                 lost.append(delivery)
                 continue
-            row = won.pop(delivery.job_id)  # popped: a second copy in the batch is a duplicate
+            row = won[delivery.job_id]
             delivery.max_attempts, delivery.releases = row["max_attempts"], row["releases"]
             delivery.workflow_id = row["workflow_id"]
             delivery.attempt += 1

@@ -26,8 +26,9 @@ class Client:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator["Client"]:
-        database = Database(settings)
+    async def open(cls, settings: Settings, patience: float | None = None) -> AsyncIterator["Client"]:
+        """`patience` is how many seconds a statement may take (db/database.py)."""
+        database = Database(settings, patience=patience)
         connection = redis.asyncio.Redis.from_url(settings.redis, socket_timeout=5, socket_connect_timeout=5)
         outbox = Outbox(database, connection, settings.dispatch_window)
         client = cls(database, connection, outbox, Endings(database, connection), Watcher(connection))

@@ -109,15 +109,17 @@ class JobConsumer(Consumer):
         room = sum(taken.values()) + sum(self._most_held - len(self._held[kind]) for kind in self._kinds)
         fetched: list[Delivery] = []
         fits: list[Delivery] = []
+        back: list[Delivery] = []
         try:
             if room:
                 fetched = self._fetch(min(self._allowance, room))
-                fits = self._sort(fetched, taken)
+                fits, back = self._sort(fetched, taken)
         finally:
             for kind, unused in taken.items():
                 self._slots.give_unused(kind, unused)
         if fits:
-            self._claim(fits)
+            self._claim(fits)  # before anything that can fail: they have their slots
+        self._return(back)
         if not room or (not fetched and holding):
             wanted = {kind: 1 - self._beyond(kind) // 2 for kind in self._kinds}
             self._slots.wait(wanted, _HELD_LOOK if holding else self._timeout)
@@ -132,8 +134,8 @@ class JobConsumer(Consumer):
         """
         return min(int(self._slots.rate(kind) * _AHEAD), self._slots.capacity[kind] * _MOST_AHEAD)
 
-    def _sort(self, fetched: list[Delivery], taken: dict[Kind, int]) -> list[Delivery]:
-        """Those that have a slot, which they take out of `taken`; the others are held or returned."""
+    def _sort(self, fetched: list[Delivery], taken: dict[Kind, int]) -> tuple[list[Delivery], list[Delivery]]:
+        """Those that have a slot, which they take out of `taken`; others are held; and those to be given back."""
         fits: list[Delivery] = []
         back: list[Delivery] = []
         for delivery in fetched:
@@ -148,12 +150,11 @@ class JobConsumer(Consumer):
                 self._held[kind].append(delivery)
             else:
                 back.append(delivery)
-        self._return(back)
         self._kinds |= {delivery.kind for delivery in fetched if delivery.kind is not None}
         if len(self._kinds) > 1:
             self._most_held = 2 * self._slots.capacity[Kind.THREAD]
         self._allowance = (self._most_held or 1) if back else min(self._allowance * 2, MOST)
-        return fits
+        return fits, back
 
     def _rest(self) -> None:
         """The queue is paused, or this worker drains: what was fetched and not claimed goes back."""

@@ -35,10 +35,9 @@ class Grants:
     async def claim(self, deliveries: Sequence[Delivery], worker: uuid.UUID) -> dict[uuid.UUID, asyncpg.Record]:
         """Claim limited jobs, as many as their limits allow. Returns the rows of those that are ours now; of the others
         those wait that can. A claim whose answer was lost is read again."""
-        wanted = {d.job_id: d for d in deliveries}  # a second copy in the batch is a duplicate
-        ids, attempts = list(wanted), [d.attempt for d in wanted.values()]
+        ids, attempts = [d.job_id for d in deliveries], [d.attempt for d in deliveries]
         defined = sorted({d.limit for d in deliveries if d.limit}, key=lambda limit: limit.key)
-        keys = [d.limit.key for d in wanted.values() if d.limit]
+        keys = [d.limit.key for d in deliveries if d.limit]
         columns = [list(column) for column in zip(*map(astuple, defined), strict=True)]
         is_again = False
 

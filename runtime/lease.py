@@ -8,7 +8,6 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from importlib.metadata import version
 
 import psutil
 import structlog
@@ -17,6 +16,7 @@ from db import workers
 from db.database import Database
 from runtime.ids import uuid7
 from runtime.patience import patiently
+from runtime.version import VERSION
 from settings import Settings
 
 log = structlog.get_logger("callboard")
@@ -37,7 +37,7 @@ class WorkerLease:
         async with self._database.connection() as connection:
             await connection.execute(
                 workers.REGISTER, self.worker, socket.gethostname(), os.getpid(), process_name(os.getpid()),
-                self._queues, self._settings.async_concurrency, self._threads, version("callboard"),
+                self._queues, self._settings.async_concurrency, self._threads, VERSION,
             )  # fmt: skip
 
     async def unregister(self) -> None:

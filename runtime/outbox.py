@@ -31,7 +31,7 @@ log = structlog.get_logger("callboard")
 Posted = Envelope | Notice
 
 _PAUSE = 0.003  # seconds between two pushes, so that commits in quick succession share one
-_ESTIMATE_AGE = 0.1  # seconds a queue's known length is believed
+_ESTIMATE_AGE = 0.1  # seconds after which a queue's known length is asked for again
 
 
 @dataclass
@@ -52,6 +52,7 @@ class Outbox:
         self._push_script = redis.register_script(PUSH)
         self._push_ahead_script = redis.register_script(PUSH_AHEAD)
         self._depths: defaultdict[str, _Depth] = defaultdict(_Depth)
+        self._looks: dict[str, asyncio.Task[None]] = {}
         self._cannot_send = Seldom()
         self._batch: Batch[Posted] = Batch(self._flush, most=MOST, pause=_PAUSE)
 
@@ -64,11 +65,12 @@ class Outbox:
     def admit(self, queue: str, priority: int, count: int) -> int:
         """How many of `count` due jobs may go to Redis at once; the others wait for the relay.
 
-        A job more urgent than all that waits there goes in front of it, so it may enter a full queue, within bounds.
+        A job more urgent than all that waits there goes in front of it, so it may enter a full queue, within bounds. A
+        length that is old is asked for in the background: for so long the last one holds.
         """
         depth = self._depths[queue]
-        if time.monotonic() - depth.at > _ESTIMATE_AGE:
-            depth.length, depth.least_urgent = 0, priority
+        if depth.length and time.monotonic() - depth.at > _ESTIMATE_AGE and queue not in self._looks:
+            self._looks[queue] = asyncio.create_task(self._look(queue))
         limit = self._window * 2 if priority < depth.least_urgent else self._window
         admitted = max(0, min(count, limit - depth.length - depth.unsent))
         depth.unsent += admitted
@@ -89,9 +91,20 @@ class Outbox:
         """Send these now, in the background."""
         self._batch.add(*posted)
 
+    async def depth(self, queue: str) -> tuple[int, int]:
+        """How many messages wait in Redis, and the priority of the last one. Raises RedisError."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.llen(Keys.of(queue).waiting)
+            pipeline.lindex(Keys.of(queue).waiting, -1)
+            length, last = await pipeline.execute()
+        priority = (last or b"0:").partition(b":")[0]
+        least_urgent = int(priority) if priority.lstrip(b"-").isdigit() else 0
+        self._note(queue, length, least_urgent)
+        return length, least_urgent
+
     async def drain(self, timeout: float = 10) -> None:  # noqa: ASYNC109 (a bound on what is left, not a cancellation)
         """Wait until what was sent so far is in Redis; what is not by then is the reconciler's."""
-        await asyncio.wait([asyncio.ensure_future(self._batch.drain())], timeout=timeout)
+        await asyncio.wait([asyncio.ensure_future(self._batch.drain()), *self._looks.values()], timeout=timeout)
 
     async def push(self, queue: str, envelopes: list[Envelope], *, ahead: bool = False) -> None:
         """Put messages of one queue into Redis, behind those as urgent or ahead of them. Raises RedisError."""
@@ -99,8 +112,19 @@ class Outbox:
         keys = Keys.of(queue)
         pairs = [part for envelope in envelopes for part in (envelope.id, envelope.data)]
         length, least_urgent = await script(keys=[keys.waiting, keys.messages], args=pairs)
+        self._note(queue, length, int(least_urgent))
+
+    def _note(self, queue: str, length: int, least_urgent: int) -> None:
         depth = self._depths[queue]
-        depth.length, depth.least_urgent, depth.at = length, int(least_urgent), time.monotonic()
+        depth.length, depth.least_urgent, depth.at = length, least_urgent, time.monotonic()
+
+    async def _look(self, queue: str) -> None:
+        try:
+            await self.depth(queue)
+        except RedisError as error:  # what is not admitted goes by the relay
+            log.debug("a queue's length could not be read", queue=queue, error=told(error))
+        finally:
+            del self._looks[queue]
 
     async def _flush(self, batch: list[Posted]) -> None:
         queues: defaultdict[str, list[Envelope]] = defaultdict(list)

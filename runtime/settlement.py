@@ -171,12 +171,12 @@ class Settlement:
         self._refuse(batch)
 
     async def _succeed(self, connection: asyncpg.Connection, batch: list[Delivery]) -> None:
-        await self._fetch(connection, jobs.SUCCEED, batch, [d.result for d in batch])
+        await self._fetch(connection, jobs.SUCCEED, batch, _results(batch))
 
     async def _succeed_steps(self, connection: asyncpg.Connection, batch: list[Delivery]) -> list[asyncpg.Record]:
         if not batch:
             return []
-        return await self._fetch(connection, workflow_jobs.SUCCEED, batch, [d.result for d in batch])
+        return await self._fetch(connection, workflow_jobs.SUCCEED, batch, _results(batch))
 
     async def _fail(self, connection: asyncpg.Connection, batch: list[Delivery]) -> None:
         failures = [d.failure or _UNKNOWN for d in batch]
@@ -219,3 +219,8 @@ class Settlement:
                 await self._nack_script(keys=places, args=[now, *ids])
             else:
                 await self._ack_script(keys=[acks, keys.messages, ENDED], args=ids)
+
+
+def _results(batch: list[Delivery]) -> list[str]:
+    """As JSON. None is written, too: a job without any result may be about to get one (OVER in db/jobs.py)."""
+    return [delivery.result or "null" for delivery in batch]

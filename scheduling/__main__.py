@@ -38,13 +38,15 @@ from settings import Settings, settings
 
 log = structlog.get_logger("callboard")
 
+_PATIENCE = 30.0  # seconds that a statement may take: who waits for a server that is gone relays and rescues nothing
+
 
 async def run(settings: Settings) -> None:
     stopped, due, limits_due, changed = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with Client.open(settings) as client:
-        relay = Relay(client.database, client.redis, client.outbox, settings.dispatch_window)
+    async with Client.open(settings, patience=_PATIENCE) as client:
+        relay = Relay(client.database, client.outbox, settings.dispatch_window)
         reconciler = Reconciler(client.database, client.redis)
         leader = Leader(client.database, settings.leader_lease)
         rescuer = Rescuer(client.database, client.redis, leader, settings.worker_lease)

@@ -5,14 +5,13 @@ Several relays are harmless: each takes other rows, and a message sent twice is 
 
 from collections import defaultdict
 
-import redis.asyncio
 from redis.exceptions import RedisError
 
 from db import jobs
 from db.database import Database
 from runtime.outbox import Outbox
 from runtime.patience import patiently
-from runtime.transport import MOST, Envelope, Keys, sealed
+from runtime.transport import MOST, Envelope, sealed
 
 _POLL = 1.0  # seconds: it looks by itself if nobody tells it
 _BUSY = 0.005  # a queue that is full now has room again this soon at full speed
@@ -20,8 +19,8 @@ _FULL = 0.025  # and is looked at this often when nobody seems to take from it
 
 
 class Relay:
-    def __init__(self, database: Database, redis: redis.asyncio.Redis, outbox: Outbox, window: int) -> None:
-        self._database, self._redis, self._outbox, self._window = database, redis, outbox, window
+    def __init__(self, database: Database, outbox: Outbox, window: int) -> None:
+        self._database, self._outbox, self._window = database, outbox, window
 
     async def run_once(self) -> float:
         """Send what is due and has room. Returns the seconds after which there may be something to do again."""
@@ -42,7 +41,7 @@ class Relay:
 
     async def _fill(self, queue: str, priorities: list[int]) -> float:
         """Send a queue's due jobs until its window is full; an urgent one enters a full window, within bounds."""
-        length, least_urgent = await self._depth(queue)
+        length, least_urgent = await self._outbox.depth(queue)
         if length > self._window // 2 and priorities[0] >= least_urgent:
             return _FULL  # there is plenty: a few large refills cost less than many small ones
         sent = 0
@@ -57,15 +56,6 @@ class Relay:
             if len(envelopes) == room:
                 return _BUSY
         return _BUSY if sent else _POLL
-
-    async def _depth(self, queue: str) -> tuple[int, int]:
-        """How many messages wait in Redis, and the priority of the last one."""
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.llen(Keys.of(queue).waiting)
-            pipeline.lindex(Keys.of(queue).waiting, -1)
-            length, last = await pipeline.execute()
-        priority = (last or b"0:").partition(b":")[0]
-        return length, int(priority) if priority.lstrip(b"-").isdigit() else 0
 
     async def _dispatch(self, queue: str, priority: int, most: int) -> list[Envelope]:
         """Mark jobs as dispatched, then send them; if that fails, mark them back."""

@@ -7,6 +7,7 @@ workflows' rows before it decides.
 """
 
 import uuid
+from collections.abc import Sequence
 
 import asyncpg
 import redis.asyncio
@@ -17,7 +18,7 @@ from db import workflow_jobs, workflow_steps, workflows
 from db.database import Database
 from runtime.advance import Error, advancing
 from runtime.outbox import Outbox
-from runtime.patience import told
+from runtime.patience import AWAY, Seldom, told
 from runtime.release import Ended
 from runtime.transport import CONTROL
 
@@ -30,6 +31,7 @@ _AT_ONCE = 500
 class Workflows:
     def __init__(self, database: Database, redis: redis.asyncio.Redis, outbox: Outbox) -> None:
         self._database, self._redis, self._outbox = database, redis, outbox
+        self._seldom = Seldom()
 
     async def run_once(self) -> float:
         """Go on with whatever has become due. Returns the seconds until the next look."""
@@ -48,11 +50,27 @@ class Workflows:
     async def _report(self, connection: asyncpg.Connection) -> bool:
         """Tell workflows of jobs that ended untold."""
         found = await connection.fetch(workflow_jobs.UNREPORTED, _AT_ONCE)
-        if found:
+        count = await self._tell(connection, found) if found else 0
+        if count:
+            log.info("ended jobs were reported to their workflows", count=count)
+        return count == _AT_ONCE
+
+    async def _tell(self, connection: asyncpg.Connection, found: Sequence[asyncpg.Record]) -> int:
+        """All at once, or one by one if that fails: what cannot be told must not take its neighbours along. Returns of
+        how many jobs it was told."""
+        try:
             async with advancing(connection, self._outbox, {row["workflow_id"] for row in found}) as advance:
                 await advance.report([row["id"] for row in found])
-            log.info("ended jobs were reported to their workflows", count=len(found))
-        return len(found) == _AT_ONCE
+        except AWAY:
+            raise
+        except Exception:
+            if len(found) > 1:
+                return sum([await self._tell(connection, [row]) for row in found])
+            if self._seldom():
+                job, workflow = found[0]["id"], found[0]["workflow_id"]
+                log.exception("a workflow could not be told of an ended job", job=str(job), workflow=str(workflow))
+            return 0
+        return len(found)
 
     async def _wake(self, connection: asyncpg.Connection) -> bool:
         """End sleeps; fail waits for events that did not come."""

@@ -14,6 +14,7 @@ from actors import broker
 from db import pauses
 from db.models import Job, TaskFunction
 from errors import NotFound, UnknownActor
+from runtime.access import EnqueuedBy, enqueued_by
 from runtime.retries import DEFAULT_MAX_BACKOFF, DEFAULT_MAX_RETRIES, DEFAULT_MIN_BACKOFF
 from services import pauses as pausing
 
@@ -30,6 +31,7 @@ class DeclaredActor:
     concurrency: int | None  # of its jobs at once, for each key
     rate_limit: str | None  # "10/m": starts in any minute, for each key
     key: str | None  # what its limits are counted by: an argument's name, or "a function"
+    enqueued_by: EnqueuedBy  # whose hands may write its jobs' arguments
     is_paused: bool
     held: int  # jobs that wait because it is paused, counted up to 10,000
     reason: str | None = None  # why it is paused
@@ -78,6 +80,11 @@ def declared(name: str) -> Actor[Any, Any]:
 def names() -> list[str]:
     """Of all declared actors."""
     return sorted(broker.actors)
+
+
+def written_by_people() -> list[str]:
+    """The names of those whose arguments do not come from a service only."""
+    return [name for name in names() if enqueued_by(broker.actors[name]) != "services"]
 
 
 def queues() -> list[str]:
@@ -160,4 +167,5 @@ def _declared(name: str) -> dict[str, Any]:
         "concurrency": actor.options.get("concurrency"),
         "rate_limit": actor.options.get("rate_limit"),
         "key": key if key is None or isinstance(key, str) else "a function",
+        "enqueued_by": enqueued_by(actor),
     }

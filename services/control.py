@@ -5,7 +5,7 @@
     cancel    waiting, queued, paused: at once and for good; running: interrupted, its `finally` runs
     retry     failed, cancelled: queued again, under the same id
     run_now   queued for later: due now
-    delete    ended: gone, with its attempts, logs and checkpoints
+    delete    ended, and its workflow too: gone, with its attempts, logs and checkpoints
     copy      any: a new job with the same arguments, or others
 
 An action that makes no sense in the state that the job is in raises Conflict, whose message says what does. `who` is a
@@ -26,6 +26,7 @@ from db.models import Job
 from errors import BadArguments, Conflict, NotFound, UnknownActor
 from runtime import enqueue as intake
 from runtime import payload, verbs
+from runtime.access import enqueued_by, require_written_by_people
 from runtime.enqueue import Enqueued
 from runtime.options import Options
 from runtime.verbs import Verb
@@ -87,7 +88,7 @@ async def retry(
 ) -> Job:
     """Returns the job, queued; it goes on from its checkpoint and keeps its steps' results, unless `from_start`.
 
-    Raises NotFound, Conflict, or BadArguments and TooLarge if other arguments do not fit.
+    Raises NotFound, Conflict, or BadArguments, TooLarge and Forbidden if other arguments do not fit.
     """
     details: dict[str, Any] = {"from_start": True} if from_start else {}
     if arguments is not None:
@@ -121,9 +122,11 @@ async def copy(
     arguments: Arguments | None = None,
 ) -> Enqueued:
     """A new job, due now, like that one: its actor, queue, priority, options, owner and tags, and its arguments unless
-    there are others. It has no unique key. Raises NotFound, UnknownActor, BadArguments or TooLarge."""
+    there are others. It has no unique key. Raises NotFound, UnknownActor, BadArguments, TooLarge or Forbidden."""
     check_reason(reason)
     job = await _get(session, job_id)
+    if arguments is not None:
+        check_arguments(job, arguments)
     arguments = arguments or Arguments(job.args, job.kwargs)
     options = Options(
         queue=job.queue, priority=job.priority, owner=job.owner, tags=job.tags or (),
@@ -192,22 +195,40 @@ async def _refusal(session: AsyncSession, verb: Verb, job_id: uuid.UUID) -> str:
         return f"Job {job_id} is being paused already: it is at its next checkpoint or pause point."
     if verb is Verb.RUN_NOW and job.state == "queued":
         return f"Job {job_id} is due already: it starts when a worker of the queue {job.queue!r} has room."
+    if verb is Verb.RETRY and job.state in ("failed", "cancelled") and job.workflow_id is not None:
+        return (
+            f"Job {job_id} cannot be run again yet: its step has counted it as {job.state} and goes on with other "
+            f"jobs. Wait for that step's end, or for the workflow's: `callboard workflows retry {job.workflow_id}` "
+            "then goes on from what failed."
+        )
     if verb is Verb.RETRY and job.state in ("failed", "cancelled"):
         return (
             f"Job {job_id} cannot be run again: another job lives that has its unique key {job.unique_key!r}. "
             "Wait for that one, or cancel it."
         )
+    if verb is Verb.DELETE and job.outcome is not None and job.workflow_id is not None:
+        return (
+            f"Job {job_id} cannot be deleted before its workflow {job.workflow_id} has ended, which may still ask for "
+            "its result. Wait for that, or cancel the workflow."
+        )
     return f"Job {job_id} is {job.state} and cannot be {_TO_BE[verb]}. {_ADVICE[job.state]}"
 
 
+def takes_arguments(job: Job) -> bool:
+    """Whether people may run it with other arguments."""
+    return job.actor in broker.actors and enqueued_by(broker.actors[job.actor]) != "services"
+
+
 def check_arguments(job: Job, arguments: Arguments) -> None:
-    """Raises BadArguments, TooLarge or UnknownActor unless the job could be run with these."""
+    """Raises BadArguments, TooLarge, UnknownActor or Forbidden unless the job could be run with these."""
     _texts(job, arguments)
 
 
 def _texts(job: Job, arguments: Arguments) -> tuple[str, str]:
     """The arguments as JSON, if they fit the job's actor."""
-    intake.bind(_actor(job), tuple(arguments.args), arguments.kwargs)
+    actor = _actor(job)
+    require_written_by_people(actor)
+    intake.bind(actor, tuple(arguments.args), arguments.kwargs)
     return payload.encode_arguments(tuple(arguments.args), arguments.kwargs)
 
 

@@ -19,6 +19,7 @@ from db import submissions
 from db.models import JobMetadata
 from errors import BadArguments, BadRequest, TooLarge, UnknownActor
 from runtime import payload
+from runtime.access import enqueued_by, require_written_by_people
 from services import jobs
 from services.callers import Caller
 from services.jobs import Call, Enqueued, Options
@@ -96,6 +97,9 @@ def _call(caller: Caller, one: Submission) -> Call:
     if one.actor not in broker.actors:
         raise UnknownActor(one.actor, list(broker.actors))
     actor = broker.actors[one.actor]
+    require_written_by_people(actor)
+    if enqueued_by(actor) == "operators":
+        caller.require("operate")
     caller.require_reach(actor=one.actor, queue=one.options.queue or actor.queue_name)
     payload.encode_arguments(tuple(one.args), one.kwargs)
     return jobs.call(actor, *one.args, **one.kwargs)

@@ -129,10 +129,12 @@ async def retry(session: AsyncSession, workflow: uuid.UUID, *, who: str, reason:
     connection = await _bare(session)
     async with _advancing(session, connection, workflow) as advance:
         _require(advance, workflow, "retried", "failed", "cancelled")
-        if await connection.fetch(workflows.COMPENSATE_AGAIN, workflow):
+        if await advance.compensate_again(workflow):
             if not await connection.fetch(workflow_jobs.QUEUE_FAILED_JOBS, workflow, True):
-                raise Conflict(f"What workflow {workflow} could not undo has been deleted since. Undo it by hand.")
-            await advance.lock([workflow])
+                raise Conflict(
+                    f"The undo of workflow {workflow} that failed is being run again, and undoing goes on with it; "
+                    "or its job has been deleted since: then undo it by hand."
+                )
         else:
             await connection.fetch(workflow_jobs.QUEUE_FAILED_JOBS, workflow, False)
             await advance.reopen(workflow)

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.database import UNAVAILABLE, Database
-from db.migrate import current_revision
+from db.migrate import current_revision, is_newer
 from runtime.client import Client
 from services import schedules
 
@@ -56,7 +56,7 @@ async def health() -> Health:
 
 @router.get("/ready", responses={503: {"model": Readiness}})
 async def ready(request: Request, response: Response) -> Readiness:
-    """PostgreSQL answers, its tables are those of this version, and Redis answers."""
+    """PostgreSQL answers, its tables are those of this version or a later one, and Redis answers."""
     client: Client = request.app.state.client
     database, migrations, redis = await asyncio.gather(
         _within(_database(client.database), "PostgreSQL does not answer. Start it, or correct DATABASE_URL."),
@@ -100,9 +100,9 @@ async def _database(database: Database) -> Check:
 
 async def _migrations(database: Database) -> Check:
     at, head = await current_revision(database)
-    if at != head:
-        advice = "Run `callboard migrate` of the newer of the two."
-        return Check(state="mismatch", detail=f"The database is at {at}, this version needs {head}. {advice}")
+    if at != head and not is_newer(at):
+        detail = f"The database is at {at}, this version needs {head}. Run `callboard migrate`."
+        return Check(state="mismatch", detail=detail)
     return Check(state="ok")
 
 

@@ -76,6 +76,7 @@ def message_name(message_id: uuid.UUID) -> str:
     max_retries=None,  # the schedule ends it, not a number of runs: those that were put off do not count
     time_limit=180_000,
     throws=(Rejected, BadArguments, NotFound),
+    enqueued_by="services",
 )
 async def deliver_webhook(*, delivery: str, endpoint: str) -> dict[str, Any]:
     """Send one delivery; better enqueued by `services.webhook`. `endpoint` is what its concurrency

@@ -15,7 +15,7 @@ _BATCH = 100
 _START = uuid.UUID(int=0)
 
 
-@dramatiq.actor(queue_name="webhooks", max_retries=20, time_limit=600_000)
+@dramatiq.actor(queue_name="webhooks", max_retries=20, time_limit=600_000, enqueued_by="services")
 async def replay_webhooks(
     *,
     rate: float,

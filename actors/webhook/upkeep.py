@@ -12,7 +12,9 @@ _LOOK_BACK = 86_400.0  # seconds; jobs that ended without a word from their acto
 _DAY = 86_400
 
 
-@dramatiq.actor(queue_name="maintenance", periodic=cron("*/5 * * * *"), max_retries=3, time_limit=3_600_000)
+@dramatiq.actor(
+    queue_name="maintenance", enqueued_by="operators", periodic=cron("*/5 * * * *"), max_retries=3, time_limit=3_600_000
+)
 async def tidy_webhooks() -> dict[str, int]:
     """End deliveries whose jobs somebody cancelled, so that an ordered endpoint goes on, and delete old messages."""
     job = current_job()

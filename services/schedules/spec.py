@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from actors import broker
 from errors import BadArguments
 from runtime import enqueue, payload
+from runtime.access import enqueued_by
 from runtime.enqueue import Call
 from runtime.options import Options
 from runtime.periodic import MISFIRE_GRACE, Misfire
@@ -73,7 +74,10 @@ class ScheduleSpec(BaseModel):
     def check(self, path: str = "") -> None:
         """Raises BadArguments for what no schedule can have; whether it is ever due, `first_run` says."""
         payload.check(self.schedule_config, _join(path, ["schedule_config"]))
-        self.call(path)
+        actor = self.call(path).actor
+        if enqueued_by(actor) == "services":
+            at = _join(path, ["task_function"])
+            raise BadArguments(f"{at}: {actor.actor_name} cannot be scheduled: a service makes its arguments.", at)
         if self.queue is not None and self.queue not in broker.queues:
             known = ", ".join(sorted(broker.queues))
             at = _join(path, ["queue"])

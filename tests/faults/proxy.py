@@ -63,6 +63,13 @@ class Proxy:
         """Pass nothing on, and say nothing: a network that drops packets."""
         self._flowing.clear()
 
+    def freeze(self) -> None:
+        """The connections that are open say nothing any more, and do not end; new ones work: the server's machine has
+        gone, and another answers at its address."""
+        self._flowing.clear()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
     def flow(self) -> None:
         self._flowing.set()
 
@@ -71,9 +78,10 @@ class Proxy:
         writers = {to_client, to_server}
         self._writers |= writers
         losing = asyncio.Event()  # the reply under way is not to arrive
+        flowing = self._flowing
         pipes = [
-            asyncio.create_task(self._requests(client, to_server, losing)),
-            asyncio.create_task(self._replies(server, to_client, losing)),
+            asyncio.create_task(self._requests(client, to_server, flowing, losing)),
+            asyncio.create_task(self._replies(server, to_client, flowing, losing)),
         ]
         with contextlib.suppress(OSError):
             await asyncio.wait(pipes, return_when=asyncio.FIRST_COMPLETED)
@@ -85,20 +93,30 @@ class Proxy:
             writer.transport.abort()
 
     async def _requests(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, losing: asyncio.Event
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        flowing: asyncio.Event,
+        losing: asyncio.Event,
     ) -> None:
         while data := await reader.read(_CHUNK):
             if self.swallows(data):
                 losing.set()
-            await self._pass(writer, data)
+            await self._pass(writer, flowing, data)
 
-    async def _replies(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, losing: asyncio.Event) -> None:
+    async def _replies(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        flowing: asyncio.Event,
+        losing: asyncio.Event,
+    ) -> None:
         while data := await reader.read(_CHUNK):
             if losing.is_set():
                 self.swallowed += 1
                 return
-            await self._pass(writer, data)
+            await self._pass(writer, flowing, data)
 
-    async def _pass(self, writer: asyncio.StreamWriter, data: bytes) -> None:
-        await self._flowing.wait()
+    async def _pass(self, writer: asyncio.StreamWriter, flowing: asyncio.Event, data: bytes) -> None:
+        await flowing.wait()
         asyncio.get_running_loop().call_later(self.delay, writer.write, data)

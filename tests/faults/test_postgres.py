@@ -90,3 +90,16 @@ async def test_replies_to_anything_lost(stage: Stage, record: Record) -> None:
         outcome = await ended(stage, "replies to any statement lost, one in twenty")
     record(outcome, **{"replies lost": proxy.swallowed})
     assert proxy.swallowed > 50
+
+
+@pytest.mark.fault
+async def test_its_machine_vanishes(stage: Stage, record: Record) -> None:
+    """Given connections that have gone silent without an end, as after a failover to another machine, then all find
+    that out within a statement's patience (30 s), connect anew, and each job is done once."""
+    async with Proxy.to(stage.servers.postgres.url) as proxy:
+        await at_work(stage, DATABASE_URL=proxy.instead_of(stage.environment["DATABASE_URL"]))
+        stage.strike()
+        proxy.freeze()
+        outcome = await ended(stage, "PostgreSQL's machine vanishes, another answers at its address")
+    record(outcome)
+    assert all_live(stage)

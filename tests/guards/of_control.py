@@ -9,6 +9,7 @@ from tests.guards.rows import (
     JOB,
     LATER,
     ME,
+    OF_A_FLOW,
     PAUSES,
     QUEUED,
     RUNNING,
@@ -74,7 +75,12 @@ CASES = [
     }),
     Case(control, "DELETE", RUNNING + SUCCEEDS, [[JOB]], {
         "outcome is not null": "update jobs set state = 'running', outcome = null, finished_at = null;",
+        "(workflow_id is null or not exists (select from workflows w"
+        " where w.id = jobs.workflow_id and w.finished_at is null))": OF_A_FLOW,
     }),
+    Case(control, "DELETE", RUNNING + SUCCEEDS + OF_A_FLOW, [[JOB]], {
+        "w.finished_at is null": "update workflows set state = 'succeeded', finished_at = now();",
+    }, acts=False),
     Case(control, "DELETE", RUNNING + SUCCEEDS + LINES, [[JOB]], {
         "job_id in (select id from gone)": "update jobs set state = 'running', outcome = null, finished_at = null;",
     }, seen="select not exists (select from job_logs)"),

@@ -5,20 +5,23 @@ from tests.guards.frame import Case
 from tests.guards.rows import (
     ANOTHER_ATTEMPT,
     ANOTHER_WORKER,
+    BELONGS,
     FAILS,
     JOB,
     LATER,
     ME,
+    OF_A_FLOW,
     PAUSES,
     QUEUED,
     RUNNING,
     RUNS,
+    STEPS,
     SUCCEEDS,
     UNDISPATCHED,
-    flow,
     job,
     later_job,
     me,
+    other_run,
     run_of,
 )
 
@@ -29,7 +32,7 @@ update jobs set unique_key = 'k';
 insert into jobs (id, actor, queue, args, kwargs, unique_key) values ({later_job}, 'a', 'q', '[]', '{{}}', 'k');
 """
 ENDED_LONG_AGO = RUNNING + SUCCEEDS + "update jobs set finished_at = now() - interval '8 d';"
-OF_A_FLOW = f"insert into workflows (id, name) values ({flow}, 'w'); update jobs set workflow_id = {flow};"
+COUNTED = STEPS + BELONGS + "update jobs set is_reported = true;"  # by a step that goes on
 
 CASES = [
     Case(jobs, "CLAIM", QUEUED, [[JOB], [0], ME], {
@@ -70,7 +73,13 @@ CASES = [
         "state in ('failed', 'cancelled')": SUCCEEDS,
         "(unique_key is null or not exists (select from jobs l"
         " where l.unique_key = jobs.unique_key and l.outcome is null))": KEY_LIVES,
+        "(is_reported is not true or not exists (select from workflow_steps s"
+        " where s.run = jobs.step_run and s.state = 'running'))": COUNTED,
     }),
+    Case(jobs, "QUEUE_AGAIN", RUNNING + FAILS + COUNTED, [[JOB]], {
+        "s.run = jobs.step_run": f"update workflow_steps set run = {other_run} where released = 1;",
+        "s.state = 'running'": "update workflow_steps set state = 'failed';",
+    }, acts=False),
     Case(jobs, "QUEUE_AGAIN", RUNNING + FAILS + KEY_LIVES, [[JOB]], {
         "l.unique_key = jobs.unique_key": f"update jobs set unique_key = 'another' where id = {later_job};",
         "l.outcome is null": FAILS,
@@ -89,9 +98,9 @@ CASES = [
     }),
     Case(jobs, "UNCLAIMED", QUEUED + "update jobs set dispatched_at = now() - interval '1 min';", ["q", 5.0, 10], {
         "queue = $1": "update jobs set queue = 'another';",
-        "run_at <= now()": LATER,
-        "state = 'queued'": PAUSES,
-        "dispatched_at < now() - make_interval(secs => $2)": "update jobs set dispatched_at = now();",
+        "j.run_at <= now()": LATER,
+        "j.state = 'queued'": PAUSES,
+        "o.dispatched_at < now() - make_interval(secs => $2)": "update jobs set dispatched_at = now();",
     }),
     Case(jobs, "EXPIRE", QUEUED + LATE, [10], {
         "expires_at <= now()": "update jobs set expires_at = now() + interval '1 h';",

@@ -1,11 +1,9 @@
-"""The guards of workflows, of their steps and of the jobs of these.
-
-In the scenes a step of one job runs, and another waits for it.
-"""
+"""The guards of workflows, of their steps and of the jobs of these."""
 
 from db import workflow_jobs, workflow_steps, workflows
 from tests.guards.frame import Case
 from tests.guards.rows import (
+    BELONGS,
     FAILS,
     FLOW,
     GOES_ON,
@@ -19,6 +17,7 @@ from tests.guards.rows import (
     RUNNING,
     RUNS,
     STEP,
+    STEPS,
     SUCCEEDS,
     flow,
     job,
@@ -30,17 +29,6 @@ from tests.guards.rows import (
     step,
 )
 
-STEPS = f"""
-insert into workflows (id, name) values ({flow}, 'w');
-insert into workflow_steps (id, workflow_id, number, name, kind, state, join_policy, on_failure, calls, args, kwargs,
-                            takes_result, spreads, predecessors, pending, run, total, released)
-values ({step}, {flow}, 1, 'a', 'job', 'running', 'all_succeeded', 'fail', '[]', '[]', '{{}}', true, false, 0, 0, {run},
-        1, 1),
-       ({next_step}, {flow}, 2, 'b', 'job', 'waiting', 'all_succeeded', 'fail', '[]', '[]', '{{}}', true, false, 1, 1,
-        gen_random_uuid(), 1, 0);
-insert into workflow_edges (from_id, to_id, position) values ({step}, {next_step}, 0);
-"""
-BELONGS = f"update jobs set workflow_id = {flow}, step_run = {run}, item = 0, is_reported = false;"
 BEGUN = STEPS + QUEUED + BELONGS
 ENDED = BEGUN + RUNS + SUCCEEDS + "update jobs set result = '7';"
 FAILED = STEPS + RUNNING + BELONGS + FAILS
@@ -67,6 +55,7 @@ SECOND_ITEM = f"""
 insert into jobs (id, actor, queue, args, kwargs, state, outcome, finished_at, result, workflow_id, step_run, item)
 values ({later_job}, 'a', 'q', '[]', '{{}}', 'succeeded', 1, now(), '8', {flow}, {run}, 1);
 """
+HEARD = f"update jobs set is_reported = true where id = {later_job};"
 CLOSED = the_flow("state = 'succeeded', finished_at = now()")
 UNDO = second(f"state = 'held', undoes = {step}")
 BOTH = f"where id in ({step}, {next_step})"
@@ -92,7 +81,6 @@ CASES = [
     Case(workflow_steps, "SUCCEED_LATE", ENDED + STEP_FAILED, [[RUN, OTHER_RUN]], {
         "s.state = 'failed'": first("state = 'cancelled'"),
         "s.kind = 'job'": first("kind = 'group'"),
-        "s.undoes is null": first(f"undoes = {next_step}"),
         "j.step_run = s.run": ANOTHER_RUN,
         "j.outcome = 1": FAILS,
     }),
@@ -160,7 +148,7 @@ CASES = [
         "state = 'running'": "update jobs set state = 'queued', worker = null;",
     }),
     Case(workflow_jobs, "PAUSE_JOBS", BEGUN, [FLOW, "why"], {
-        "state in ('queued', 'running')": PAUSES,
+        "state in ('waiting', 'queued', 'running')": PAUSES,
     }),
     Case(workflow_jobs, "RESUME_JOBS", BEGUN + PAUSES, [FLOW], {
         "(state = 'paused' or state = 'running' and control = 'pause')": "update jobs set state = 'queued';",
@@ -229,6 +217,11 @@ CASES = [
          [FLOW, False], {
         "j.step_run = s.run": f"{OLDER_RUN} {first('released = 1')}",
     }),
+    Case(workflow_jobs, "QUEUE_FAILED_JOBS", FAILED + STEP_FAILED + SECOND_ITEM + first("released = 2") + HEARD,
+         [FLOW, False], {
+        "k.outcome = 1": FAILS,
+        "k.is_reported": HEARD.replace("true", "false"),
+    }, seen=f"select ended = 1 from workflow_steps where id = {step}"),
     Case(workflow_steps, "RESET", BEGUN + STEP_FAILED, [FLOW, []], {
         "(state in ('failed', 'cancelled') or id = any($2::uuid[]))": first("state = 'succeeded'"),
     }),

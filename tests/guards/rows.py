@@ -47,6 +47,21 @@ insert into jobs (id, actor, queue, args, kwargs, run_at, dispatched_at)
 values ({later_job}, 'a', 'q', '[]', '{{}}', now() - interval '1 s', now());
 """
 
+OF_A_FLOW = f"insert into workflows (id, name) values ({flow}, 'w'); update jobs set workflow_id = {flow};"
+
+# A workflow: a step of one job runs, and another waits for it.
+STEPS = f"""
+insert into workflows (id, name) values ({flow}, 'w');
+insert into workflow_steps (id, workflow_id, number, name, kind, state, join_policy, on_failure, calls, args, kwargs,
+                            takes_result, spreads, predecessors, pending, run, total, released)
+values ({step}, {flow}, 1, 'a', 'job', 'running', 'all_succeeded', 'fail', '[]', '[]', '{{}}', true, false, 0, 0, {run},
+        1, 1),
+       ({next_step}, {flow}, 2, 'b', 'job', 'waiting', 'all_succeeded', 'fail', '[]', '[]', '{{}}', true, false, 1, 1,
+        gen_random_uuid(), 1, 0);
+insert into workflow_edges (from_id, to_id, position) values ({step}, {next_step}, 0);
+"""
+BELONGS = f"update jobs set workflow_id = {flow}, step_run = {run}, item = 0, is_reported = false;"
+
 # What makes a run another's, or over.
 ANOTHER_ATTEMPT = "update jobs set attempt = attempt + 1;"
 ANOTHER_WORKER = f"update jobs set worker = {other};"

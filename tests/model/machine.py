@@ -364,6 +364,8 @@ class Machine(Ground):
             row.control = "pause"
         elif makes_sense:
             row.stop_waiting()
+            if row.state == "queued" and row.is_dispatched:  # its message becomes an old one
+                row.attempt, row.releases, row.max_attempts = row.attempt + 1, row.releases + 1, row.max_attempts + 1
             row.state, row.is_dispatched = "paused", False
 
     @precondition(lambda self: self.rows)

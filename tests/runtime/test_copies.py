@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from db import jobs
 from runtime.client import Client
-from runtime.transport import Keys
-from services.jobs import call
+from runtime.transport import Keys, redis_id
+from services import control
+from services.jobs import Options, call
 from tests.conftest import StartProcess
 from tests.runtime.kinds import BOTH_KINDS
 from tests.runtime.observing import (
@@ -13,6 +15,7 @@ from tests.runtime.observing import (
     ended,
     enqueue,
     enqueue_all,
+    enqueue_with,
     go,
     noted,
     notes,
@@ -55,6 +58,26 @@ async def test_a_message_delivered_many_times_on_two_workers_has_one_run(
 
 
 @BOTH_KINDS
+async def test_an_old_message_before_the_one_that_counts_does_not_take_its_run(
+    client: Client, stage: None, worker: StartProcess, kind: str
+) -> None:
+    """Given a job that is in its second attempt, and a message of the first, given back by a lost worker, which stands
+    before that of the second: when both are fetched at once, then the job runs, and ends."""
+    job_id = await enqueue(client, job_of(kind, "act"), "again")
+    [first] = await sent(client, f"stage-{kind}")
+    async with client.database.connection() as connection:
+        await connection.execute("update jobs set attempt = 1, max_attempts = max_attempts + 1 where id = $1", job_id)
+    options = first.options | {"attempt": 1, "redis_message_id": redis_id(0, 1, job_id)}
+    data = first.copy(options=options).encode()
+    await put(client, f"stage-{kind}", data, redis_id(0, 1, job_id))
+    await worker("tests.runtime.some_actors")
+    await ended(client, job_id)
+    await nothing_left(client, f"stage-{kind}")
+    assert await effects(client) == ["again"]
+    assert await notes(client) == ["again attempt 2"]
+
+
+@BOTH_KINDS
 async def test_the_message_of_a_cancelled_job_is_dropped(
     client: Client, stage: None, worker: StartProcess, kind: str
 ) -> None:
@@ -68,6 +91,47 @@ async def test_the_message_of_a_cancelled_job_is_dropped(
     await nothing_left(client, f"stage-{kind}")
     assert await effects(client) == []
     assert (await row(client, job_id)).attempt == 0
+
+
+@BOTH_KINDS
+async def test_a_job_that_runs_again_with_other_arguments_does_not_find_the_old_ones(
+    client: Client, stage: None, worker: StartProcess, scheduler: StartProcess, kind: str
+) -> None:
+    """Given a job that was cancelled while its message was on its way, when it is run again with other arguments, then
+    that message does not start it."""
+    job_id = await enqueue(client, job_of(kind, "act"), "old")
+    await sent(client, f"stage-{kind}")
+    async with client.session() as session:
+        await control.cancel(session, job_id, who="ada")
+        await control.retry(session, job_id, who="ada", arguments=control.Arguments(["new"], {}))
+        await session.commit()
+    await worker("tests.runtime.some_actors")
+    await nothing_left(client, f"stage-{kind}")
+    await scheduler()
+    await ended(client, job_id)
+    assert await effects(client) == ["new"]
+
+
+@BOTH_KINDS
+async def test_a_debounced_job_that_was_paused_on_its_way_does_not_find_the_old_arguments(
+    client: Client, stage: None, worker: StartProcess, scheduler: StartProcess, kind: str
+) -> None:
+    options = Options(unique_key="k", unique_until="started")
+    job_id = await enqueue_with(client, options, job_of(kind, "act"), "old")
+    await sent(client, f"stage-{kind}")
+    async with client.session() as session:
+        await control.pause(session, job_id, who="ada")
+        await session.commit()
+    async with client.database.connection() as connection:
+        await connection.execute(jobs.DEBOUNCE, "k", '["new"]', "{}", 0.0, None)
+    async with client.session() as session:
+        await control.resume(session, job_id, who="ada")
+        await session.commit()
+    await worker("tests.runtime.some_actors")
+    await nothing_left(client, f"stage-{kind}")
+    await scheduler()
+    await ended(client, job_id)
+    assert await effects(client) == ["new"]
 
 
 @BOTH_KINDS

@@ -26,7 +26,7 @@ QUEUE = "stage-async"
 
 
 def relay(client: Client, window: int = 1_000) -> Relay:
-    return Relay(client.database, client.redis, client.outbox, window)
+    return Relay(client.database, client.outbox, window)
 
 
 async def undispatched(client: Client, number: int, **options: object) -> None:

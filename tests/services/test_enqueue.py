@@ -1,5 +1,6 @@
 """Enqueueing in the caller's own transaction: what is written and what is sent, and when nothing is."""
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from db.models import JobAttempt
 from errors import BadArguments, NotFound
 from runtime import enqueue as intake
 from runtime.client import Client
+from runtime.transport import Keys
 from services import jobs
 from services.jobs import Options, call, enqueue, enqueue_many, enqueue_with
 from settings import Settings
@@ -257,6 +259,27 @@ async def test_many_single_jobs_keep_redis_shallow(settings: Settings) -> None:
             await session.commit()
         await flushed(client)
         assert len(await waiting(client, QUEUE)) == 1_000
+
+
+async def test_jobs_now_and_then_keep_redis_shallow(settings: Settings) -> None:
+    """Given a queue that nobody works off, when jobs come so slowly that what is known of its length is always old,
+    then Redis holds its window all the same; and when somebody has worked it off, jobs go there again."""
+    async with Client.open(settings.model_copy(update={"dispatch_window": 1_000})) as client:
+
+        async def some() -> None:
+            async with client.session() as session:
+                await enqueue_many(session, [call(echo, 1)] * 400)
+                await session.commit()
+            await flushed(client)
+            await asyncio.sleep(0.12)
+
+        for _ in range(5):
+            await some()
+        assert len(await waiting(client, QUEUE)) == 1_000
+        await client.redis.delete(Keys.of(QUEUE).waiting)
+        await some()  # finds out
+        await some()
+        assert len(await waiting(client, QUEUE)) == 400
 
 
 async def rolled_back(session: AsyncSession) -> None:

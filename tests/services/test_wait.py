@@ -60,6 +60,14 @@ async def test_who_waits_is_told(client: Client, engine: Engine) -> None:
     assert time.monotonic() - started < 8
 
 
+async def test_a_job_that_returns_nothing_is_known_to_be_over_at_once(client: Client, engine: Engine) -> None:
+    """Not only by the look a second later, which takes what has no result for something that may get one."""
+    for _ in range(3):
+        job_id = await enqueue(client, job_of("async", "echo"))
+        assert await jobs.wait(client, job_id, LIMIT) is None
+        assert await fetch(client, "select 1 from jobs where id = $1 and result::text = 'null'", job_id)
+
+
 async def test_a_job_that_has_ended_is_not_waited_for(client: Client, engine: Engine) -> None:
     job_id = await enqueue(client, job_of("async", "echo"), 1)
     await jobs.wait(client, job_id, LIMIT)

@@ -61,13 +61,17 @@ async def flow_fail_unless(given: Any, key: str) -> Any:
     return given
 
 
-@dramatiq.actor(queue_name="flow", max_retries=0)
-async def flow_hold(given: Any, key: str) -> Any:
-    """Goes on when a test says so."""
+async def hold(key: str) -> None:
     redis = current_job()._executor.redis
     await redis.rpush("stage:notes", f"holds {key}")
     while not await redis.exists(f"stage:go:{key}"):
         await asyncio.sleep(0.02)
+
+
+@dramatiq.actor(queue_name="flow", max_retries=0)
+async def flow_hold(given: Any, key: str) -> Any:
+    """Goes on when a test says so."""
+    await hold(key)
     return given
 
 
@@ -98,6 +102,13 @@ async def flow_in_transaction(given: int, early: bool = False) -> int | None:
 @dramatiq.actor(queue_name="flow", max_retries=0, concurrency=1)
 async def flow_limited(value: int) -> int:
     """One at a time."""
+    return value
+
+
+@dramatiq.actor(queue_name="flow", max_retries=0, concurrency=1)
+async def flow_hold_limited(value: int, key: str) -> int:
+    """One at a time, which goes on when a test says so."""
+    await hold(key)
     return value
 
 

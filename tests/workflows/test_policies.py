@@ -9,10 +9,11 @@ from sqlalchemy import select
 from db.models import Audit
 from errors import Conflict, NotFound
 from runtime.client import Client
-from services import workflows
+from services import control, workflows
 from services.workflows import chain, chord, each, graph, group, s, si, sleep, sleep_until, wait_for
 from tests.runtime.engine import Engine
 from tests.runtime.observing import effects, enqueue, fetch, go, noted, value
+from tests.support.waiting import wait_for as wait_until
 from tests.workflows import observing as see
 from tests.workflows.flow_actors import (
     flow_add,
@@ -21,6 +22,7 @@ from tests.workflows.flow_actors import (
     flow_fail,
     flow_fail_unless,
     flow_hold,
+    flow_hold_limited,
     flow_undo,
     flow_value,
 )  # fmt: skip
@@ -125,6 +127,22 @@ async def test_an_undo_that_fails_waits_for_a_person(engine: Engine, client: Cli
     assert await effects(client) == ["do 1", "undo 1 'do 1'"]
 
 
+async def test_an_undo_that_is_run_again_by_itself(engine: Engine, client: Client) -> None:
+    """Given a saga that stopped at an undo that failed, when a person runs that undo's job again, and it succeeds, then
+    undoing goes on."""
+    first = si(flow_effect, "do 1").undone_by(s(flow_undo, "1")).failing("compensate")
+    second = si(flow_value, 2).undone_by(s(flow_fail_unless, "mended")).failing("compensate").named("second")
+    workflow = await see.start(client, chain(first, second, si(flow_fail).failing("compensate")))
+    assert (await see.ended(client, workflow)).state == "failed"
+    await go(client, "mended")
+    undo = await value(client, "select id from jobs where actor = $1", flow_fail_unless.actor_name)
+    async with client.session() as session:
+        await control.retry(session, undo, who="ada")
+        await session.commit()
+    await see.reaches(client, workflow, "compensated")
+    assert await effects(client) == ["do 1", "undo 1 'do 1'"]
+
+
 async def test_retry_goes_on_from_what_failed(engine: Engine, client: Client) -> None:
     flow = chain(si(flow_effect, "once"), s(flow_fail_unless, "c"), s(flow_collect))
     workflow = await see.start(client, flow)
@@ -194,6 +212,25 @@ async def test_pause_and_resume(engine: Engine, client: Client) -> None:
     await see.act(client, workflows.resume, workflow)
     await see.reaches(client, workflow, "succeeded")
     assert await effects(client) == ["collect 2"]
+
+
+async def test_pause_holds_what_waits_for_a_limit(engine: Engine, client: Client) -> None:
+    """Given a map of an actor that runs one job at a time, when the workflow is paused, then those that wait for their
+    turn do not get it before the workflow goes on."""
+    workflow = await see.start(client, each(flow_hold_limited, [1, 2, 3], "h"))
+    await noted(client, "holds h")
+
+    async def wait() -> bool:
+        return bool(await value(client, "select count(*) = 2 from jobs where state = 'waiting'"))
+
+    await wait_until(wait, what="two jobs to wait for the limit")
+    await see.act(client, workflows.pause, workflow)
+    assert [row["state"] for row in await fetch(client, "select state from jobs order by state")] == [
+        "paused", "paused", "running",
+    ]  # fmt: skip
+    await go(client, "h")
+    await see.act(client, workflows.resume, workflow)
+    await see.reaches(client, workflow, "succeeded")
 
 
 async def test_an_approval(engine: Engine, client: Client) -> None:

@@ -9,36 +9,22 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import jobs, workers, workflow_jobs, workflows
+from db import workflows
 from errors import Conflict
-from runtime.advance import advancing
 from runtime.client import Client
 from services.workflows import cancel, chord, group, s, si
 from tests.db.test_lock_order import waits_for_a_lock
 from tests.runtime.observing import fetch, value
+from tests.workflows import by_hand
 from tests.workflows import observing as see
 from tests.workflows.flow_actors import flow_collect, flow_value
-
-ME = uuid.UUID(int=7)
 
 
 @pytest_asyncio.fixture
 async def begun(client: Client) -> tuple[uuid.UUID, list[uuid.UUID]]:
     """A chord whose two children run, on this worker."""
-    await fetch(client, workers.REGISTER, ME, "h", 1, "p", ["flow"], 1, 1, "0")
-    workflow = await see.start(
-        client, chord(group(si(flow_value, 1), si(flow_value, 2)), s(flow_collect).named("body"))
-    )
-    children = [row["id"] for row in await fetch(client, "select id from jobs order by item")]
-    assert len(await fetch(client, jobs.CLAIM, children, [0, 0], ME)) == 2
-    return workflow, children
-
-
-async def end(client: Client, connection: asyncpg.Connection, workflow: uuid.UUID, job: uuid.UUID) -> None:
-    """What a worker does when a job of a workflow has ended."""
-    async with advancing(connection, client.outbox, {workflow}) as advance:
-        ended = await connection.fetch(workflow_jobs.SUCCEED, [job], [1], ["1"], ME)
-        await advance.report([], ended)
+    children = group(si(flow_value, 1), si(flow_value, 2))
+    return await by_hand.begin(client, chord(children, s(flow_collect).named("body")))
 
 
 class Meeting:
@@ -91,7 +77,9 @@ async def test_the_last_two_children_end_at_once(
     workflow, (one, other) = begun
     async with client.database.connection() as first, client.database.connection() as second:
         came = await meeting.of(
-            workflow, (first, end(client, first, workflow, one)), (second, end(client, second, workflow, other))
+            workflow,
+            (first, by_hand.succeed(client, first, workflow, one)),
+            (second, by_hand.succeed(client, second, workflow, other)),
         )
     assert came == [None, None]
     assert await bodies(client) == ["queued"]
@@ -104,7 +92,7 @@ async def meets_a_cancellation(
     """The job ends at the moment in which the workflow is cancelled. What became of the cancellation and of the end."""
     async with client.database.connection() as connection, client.session() as session:
         cancelling = await connection_of(session), cancel_it(session, workflow)
-        ending = connection, end(client, connection, workflow, job)
+        ending = connection, by_hand.succeed(client, connection, workflow, job)
         if is_cancelled_first:
             return await meeting.of(workflow, cancelling, ending)
         return (await meeting.of(workflow, ending, cancelling))[::-1]
@@ -118,7 +106,7 @@ async def test_the_last_child_ends_while_the_workflow_is_cancelled(
     succeeded, the body does not run, and the workflow is cancelled, whoever was first."""
     workflow, (one, other) = begun
     async with client.database.connection() as connection:
-        await end(client, connection, workflow, one)
+        await by_hand.succeed(client, connection, workflow, one)
     came = await meets_a_cancellation(client, meeting, workflow, other, is_cancelled_first=is_cancelled_first)
     assert came == [None, None]
     assert (await see.ended(client, workflow)).state == "cancelled"
@@ -133,10 +121,7 @@ async def test_the_last_job_of_all_ends_while_the_workflow_is_cancelled(
 ) -> None:
     """Given a workflow whose last job ends as it is cancelled, then it has succeeded and the cancellation is refused,
     or it is cancelled: whoever was first."""
-    await fetch(client, workers.REGISTER, ME, "h", 1, "p", ["flow"], 1, 1, "0")
-    workflow = await see.start(client, si(flow_value, 1))
-    job = await value(client, "select id from jobs")
-    await fetch(client, jobs.CLAIM, [job], [0], ME)
+    workflow, (job,) = await by_hand.begin(client, si(flow_value, 1))
     cancelled, ended = await meets_a_cancellation(client, meeting, workflow, job, is_cancelled_first=is_cancelled_first)
     assert ended is None
     assert cancelled is None if is_cancelled_first else isinstance(cancelled, Conflict)

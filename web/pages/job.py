@@ -60,6 +60,7 @@ async def page(
         values |= {
             "args": args,
             "kwargs": kwargs,
+            "takes_arguments": control.takes_arguments(job),
             "result": masking().value(job.result),
             "checkpoint": await kept.checkpoint(session, job_id),
             "steps": await kept.steps(session, job_id),

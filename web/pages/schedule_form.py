@@ -140,7 +140,7 @@ async def _form(
         others=[message for name, message in wrong.items() if name not in shown | set(_PLACES)],
         parameters=parameters, as_json=as_json, known=known, prefix=FIELD, written=signatures.WRITTEN, mask=MASK,
         secret={one.name for one in parameters if masking().value("-", one.name) == MASK},
-        actors=actors.names(), queues=[(name, name) for name in actors.queues()],
+        actors=actors.written_by_people(), queues=[(name, name) for name in actors.queues()],
         kinds=await schedules.job_types(session),
         zones=sorted(ZONES), preview=await _preview(session, typed, schedule),
     )  # fmt: skip

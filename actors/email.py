@@ -20,6 +20,7 @@ from providers.email.events import BOUNCES_EXPIRE, is_hard_bounce
 from providers.email.rows import row_of
 from providers.http import Progress
 from runtime import Job, current_job
+from runtime.failure import storable
 from runtime.patience import patiently
 from settings import settings
 
@@ -242,7 +243,8 @@ class _Claimed:
         outcome = Outcome(
             self.id, job.id, job.attempt, status, accepted,
             refused or None, self.suppressed or None, receipt.provider if receipt else self.providers[0],
-            receipt.provider_id if receipt else None, None if error is None else str(error),
+            receipt.provider_id if receipt else None,
+            None if error is None else storable(str(error) or type(error).__name__),
         )  # fmt: skip
         written = await ledger(job.database).settle(outcome)
         if suppressed := self._to_suppress(refused):

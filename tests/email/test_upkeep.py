@@ -64,6 +64,7 @@ async def test_a_mail_is_settled_however_long_nobody_looked_after_it(client: Cli
         await connection.execute("update jobs set run_at = now() + interval '1 day' where id = $1", waiting)
     await worker("actors", "--queues", "maintenance")
     cleaned = await ended(client, await enqueue(client, cleanup_emails))
+    assert cleaned.result is not None
     assert cleaned.result["settled"] == 3
     found = [await status(client, mail) for mail in (cancelled, gone, lost, waiting)]
     assert found == ["cancelled", "failed", "unknown", "queued"]

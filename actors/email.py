@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -12,12 +13,15 @@ import orjson
 
 from actors.email_ledger import Outcome, Wanted, ledger
 from db import emails, suppressions
-from errors import Ambiguous, BadArguments, CallboardError, DeliveryError, InDoubt, NotSent, Rejected
-from providers.email import TELLING, Draft, Receipt, asked_for, fail_over, read_draft, route
+from db.database import Database
+from errors import Ambiguous, BadArguments, DeliveryError, InDoubt, NotSent, Rejected
+from providers.email import TELLING, Draft, Receipt, asked_for, check_recipients, fail_over, read_draft, route
 from providers.email.events import BOUNCES_EXPIRE, is_hard_bounce
 from providers.email.rows import row_of
 from providers.http import Progress
 from runtime import Job, current_job
+from runtime.failure import storable
+from runtime.patience import patiently
 from settings import settings
 
 MINUTE = 60_000  # milliseconds, as Dramatiq wants them
@@ -86,8 +90,10 @@ async def send_email(
     draft, message = read_draft(
         settings(), content, subject=subject, template=template, mailing_list=mailing_list, tags=tags or ()
     )
+    providers = asked_for(provider)
+    check_recipients(route(settings(), providers, draft.tags), message)
     row = row_of(
-        draft, message, email_id=job.id, providers=asked_for(provider),
+        draft, message, email_id=job.id, providers=providers,
         policy=policy or settings().email_policy,
     )  # fmt: skip
     async with job.database.connection() as connection:
@@ -187,31 +193,29 @@ class _Claimed:
         return cls(row["id"], draft, row["policy"], providers, list(row["accepted"]), list(row["suppressed"]))
 
     async def send(self, job: Job) -> dict[str, Any]:
-        try:
-            message = self.draft.write(self.id, settings())
-        except BadArguments as error:
-            await self._settle(job, "failed", error=error)
-            raise
-        kept_from = {*self.accepted, *self.suppressed}
-        recipients = [address for address in message.recipients if address.lower() not in kept_from]
-        if not recipients:
-            await self._settle(job, "sent" if self.accepted else "suppressed")
-            return {"status": "sent" if self.accepted else "suppressed", "suppressed": self.suppressed}
         progress = Progress()
         try:
-            receipt = await fail_over(settings(), self.providers, message, recipients, progress)
+            message = self.draft.write(self.id, settings())
+            kept_from = {*self.accepted, *self.suppressed}
+            recipients = [address for address in message.recipients if address.lower() not in kept_from]
+            receipt = None
+            if recipients:
+                receipt = await fail_over(settings(), self.providers, message, recipients, progress)
         except asyncio.CancelledError:
             await self._cut_off(job, progress)
             raise
-        except DeliveryError as error:
-            await self._settle(job, self._status(job, error), error=error)
+        except Exception as error:  # whatever it is, only this run knows whether the mail has left
+            await self._settle(job, self._status(job, error, progress), error=error)
             if isinstance(error, Ambiguous) and self.policy == "at_most_once" and not TELLING & set(self.providers):
                 raise InDoubt(f"{error} {_LEFT_TO_YOU}") from error
             raise
+        if receipt is None:
+            await self._settle(job, "sent" if self.accepted else "suppressed")
+            return {"status": "sent" if self.accepted else "suppressed", "suppressed": self.suppressed}
         receipt = receipt.after([address for address in message.recipients if address.lower() in self.accepted])
         if receipt.refused:
             refusal = receipt.refusal()
-            await self._settle(job, self._status(job, refusal), receipt, refusal)
+            await self._settle(job, self._status(job, refusal, progress), receipt, refusal)
             raise refusal
         await self._settle(job, "sent", receipt)
         return receipt.as_json() | ({"suppressed": self.suppressed} if self.suppressed else {})
@@ -223,28 +227,28 @@ class _Claimed:
         else:
             await self._settle(job, "queued")
 
-    def _status(self, job: Job, error: DeliveryError) -> str:
-        if isinstance(error, Ambiguous):
+    def _status(self, job: Job, error: Exception, progress: Progress) -> str:
+        if isinstance(error, Rejected):
+            return "rejected"
+        if isinstance(error, Ambiguous) or (progress.has_left and not isinstance(error, NotSent)):
             return "unknown"
-        if isinstance(error, NotSent):
-            return "failed" if job.is_last_attempt else "queued"
-        return "rejected"
+        return "failed" if job.is_last_attempt or isinstance(error, BadArguments) else "queued"
 
     async def _settle(
-        self, job: Job, status: str, receipt: Receipt | None = None, error: CallboardError | None = None
+        self, job: Job, status: str, receipt: Receipt | None = None, error: Exception | None = None
     ) -> None:
         """Write down what this run made of the mail, unless a later one has it by now; and who has no mailbox."""
         accepted = [address.lower() for address in receipt.accepted] if receipt else self.accepted
         refused = error.refused if isinstance(error, DeliveryError) else {}
         outcome = Outcome(
-            self.id, job.attempt, status, accepted,
+            self.id, job.id, job.attempt, status, accepted,
             refused or None, self.suppressed or None, receipt.provider if receipt else self.providers[0],
-            receipt.provider_id if receipt else None, None if error is None else str(error),
+            receipt.provider_id if receipt else None,
+            None if error is None else storable(str(error) or type(error).__name__),
         )  # fmt: skip
         written = await ledger(job.database).settle(outcome)
-        if refused:
-            async with job.database.connection() as connection:
-                await connection.execute(suppressions.ADD, orjson.dumps(self._to_suppress(refused)).decode())
+        if suppressed := self._to_suppress(refused):
+            await patiently("suppressing who has no mailbox", partial(_suppress, job.database, suppressed))
         if not written:
             job.log.warning("this run was given up; its mail is in other hands", email=str(self.id), status=status)
 
@@ -254,3 +258,8 @@ class _Claimed:
              "added_by": "smtp", "seconds": BOUNCES_EXPIRE}
             for address, reply in sorted(refused.items()) if is_hard_bounce(reply["text"])
         ]  # fmt: skip
+
+
+async def _suppress(database: Database, rows: list[dict[str, Any]]) -> None:
+    async with database.connection() as connection:
+        await connection.execute(suppressions.ADD, orjson.dumps(rows).decode())

@@ -1,5 +1,6 @@
 """Takes in what providers tell of mails that have left: their events, and what follows from them."""
 
+from datetime import datetime
 from typing import Any
 
 import dramatiq
@@ -18,28 +19,46 @@ from settings import settings
 async def record_email_events(events: list[dict[str, Any]]) -> dict[str, int]:
     """Write down events (providers/email/events.py), move their mails on, and put on the suppression list whoever
     bounced for good, complained or left. Events that were written before change nothing, however often they come."""
-    back = [event["recipient"] for event in events if event["type"] == "subscribed"]
     async with current_job().database.connection() as connection, connection.transaction():
         row = await connection.fetchrow(emails.RECORD_EVENTS, orjson.dumps(events).decode())
-        await connection.execute(suppressions.ADD, orjson.dumps(_to_suppress(events)).decode())
+        recorded = {tuple(key) for key in row["recorded"]}
+        new = [event for event in events if (event["provider"], event["event_id"], event["recipient"]) in recorded]
+        back, suppressed = _last_words(new)
         if back:
-            await connection.execute(suppressions.RESUBSCRIBE, back)
-    return {"recorded": row["recorded"], "mails": row["moved"]}
+            await connection.execute(suppressions.RESUBSCRIBE, *map(list, zip(*back, strict=True)))
+        if suppressed:
+            await connection.execute(suppressions.ADD, orjson.dumps(suppressed).decode())
+    return {"recorded": len(recorded), "mails": row["moved"]}
 
 
-def _to_suppress(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found = {(event["recipient"], event["suppress"]): event for event in events if event["suppress"]}
-    return [
+def _last_words(events: list[dict[str, Any]]) -> tuple[list[tuple[str, str, datetime]], list[dict[str, Any]]]:
+    """Who is back, and who is to be suppressed, by what was said last of them."""
+    back: dict[tuple[str, str], datetime] = {}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for event in sorted(events, key=_occurred_at):
+        recipient = event["recipient"]
+        if event["type"] == "subscribed":
+            back[recipient, event["provider"]] = _occurred_at(event)
+            found.pop((recipient, "unsubscribe"), None)
+        elif event["suppress"]:
+            found[recipient, event["suppress"]] = event
+    suppressed = [
         {
             "address": address,
             "reason": reason,
             "email_id": event["email_id"],
             "note": event["description"],
             "added_by": event["provider"],
+            "since": event["occurred_at"],
             "seconds": BOUNCES_EXPIRE if reason == "hard_bounce" else None,
         }
         for (address, reason), event in sorted(found.items())  # in one order everywhere: no deadlock
     ]
+    return [(*who, at) for who, at in sorted(back.items())], suppressed
+
+
+def _occurred_at(event: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(event["occurred_at"])
 
 
 @dramatiq.actor(

@@ -12,6 +12,7 @@ import structlog
 
 from db import emails
 from db.database import Database
+from runtime.patience import patiently
 from runtime.together import Together, to_the_end
 
 log = structlog.get_logger("callboard")
@@ -31,6 +32,7 @@ class Outcome:
     """What a run made of its mail: an element of what SETTLE takes."""
 
     id: uuid.UUID
+    job_id: uuid.UUID
     run: int
     status: str
     accepted: list[str] = field(default_factory=list)
@@ -42,7 +44,11 @@ class Outcome:
 
 
 class Ledger:
-    """One for each worker process."""
+    """One for each worker process.
+
+    It waits for a database that is away: a run that knows what became of its mail must not end before that is written.
+    Both statements may be carried out twice for the same run, so a lost answer is asked for again.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -65,7 +71,7 @@ class Ledger:
         try:
             row = await claiming
             if row is not None:
-                await self.settle(Outcome(wanted.email, wanted.run, "queued", list(row["accepted"])))
+                await self.settle(Outcome(wanted.email, wanted.job, wanted.run, "queued", list(row["accepted"])))
         except Exception:  # the run is cancelled all the same; if it had claimed, its next one has to wonder
             log.exception("a mail that has not left could not be given back", email=str(wanted.email))
 
@@ -74,16 +80,20 @@ class Ledger:
         return await to_the_end(self._outcomes.ask(outcome)) is not None
 
     async def _claim(self, statement: str, wanted: list[Wanted]) -> list[asyncpg.Record | None]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(statement, *map(list, zip(*wanted, strict=True)))
-        mine = {(row["id"], row["run"]): row for row in rows}
-        return [mine.get((one.email, one.run)) for one in wanted]
+        rows = await patiently("claiming mails", partial(self._fetch, statement, *map(list, zip(*wanted, strict=True))))
+        mine = {(row["id"], row["job_id"], row["run"]): row for row in rows}
+        return [mine.get((one.email, one.job, one.run)) for one in wanted]
 
     async def _settle(self, statement: str, outcomes: list[Outcome]) -> list[uuid.UUID | None]:
         told = orjson.dumps(outcomes, default=str).decode()  # asyncpg has a UUID of its own
+        rows = await patiently("writing down what became of mails", partial(self._fetch, statement, told))
+        written = {(row["id"], row["job_id"], row["run"]) for row in rows}
+        return [one.id if (one.id, one.job_id, one.run) in written else None for one in outcomes]
+
+    async def _fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
         async with self._database.connection() as connection:
-            written = {row["id"] for row in await connection.fetch(statement, told)}
-        return [outcome.id if outcome.id in written else None for outcome in outcomes]
+            rows: list[asyncpg.Record] = await connection.fetch(statement, *values)
+        return rows
 
 
 @cache

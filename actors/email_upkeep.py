@@ -1,5 +1,7 @@
 """Keeps the rows of e-mails true and few: those whose jobs ended without a word, retention, expired suppressions."""
 
+import uuid
+
 import dramatiq
 
 from db import alerts, emails, suppressions
@@ -8,7 +10,7 @@ from settings import settings
 
 BATCH = 2_000  # rows a statement
 DAY = 86_400
-LOOK_BACK = 3_600  # seconds; how long no worker may have been there to look
+LOOK_BACK = 3_600  # seconds; jobs that ended before are found once an hour
 
 
 @dramatiq.actor(
@@ -24,8 +26,10 @@ async def settle_emails() -> int:
     queue_name="maintenance", enqueued_by="operators", periodic=cron("37 * * * *"), max_retries=3, time_limit=3_600_000
 )
 async def cleanup_emails() -> dict[str, int]:
-    """Forget the words of old mails, later the mails themselves with their events, and suppressions that are over."""
+    """Settle the mails that nobody looked after; forget the words of old ones, later the mails themselves with their
+    events, and suppressions that are over."""
     done = {
+        "settled": await _settle_left(),
         "forgotten": await _in_batches(emails.FORGET_CONTENT, settings().email_content_days * DAY),
         "deleted": await _in_batches(emails.DELETE_OLD, settings().email_retention_days * DAY),
     }
@@ -34,6 +38,15 @@ async def cleanup_emails() -> dict[str, int]:
         await connection.execute(alerts.DELETE_OLD, 90 * DAY)
     current_job().log.info("cleaned up e-mails", **done)
     return done
+
+
+async def _settle_left() -> int:
+    total, looked, last = 0, BATCH, uuid.UUID(int=0)
+    while looked == BATCH:
+        async with current_job().database.connection() as connection:
+            looked, last, settled = await connection.fetchrow(emails.SETTLE_LEFT, last, BATCH)
+        total += settled
+    return total
 
 
 async def _in_batches(statement: str, seconds: float) -> int:

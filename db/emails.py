@@ -10,7 +10,8 @@
 
 The claim is committed before the request and the outcome after it, so a run that finds its mail in `sending`, claimed
 by an earlier run, knows that nobody knows: that is `unknown`, and the mail's policy says what follows. A run is named
-by the attempt of its job (`run`); what an earlier one still wants to write changes nothing. Times are the database's.
+by its job and that job's attempt (`run`); what an earlier one still wants to write changes nothing. Times are the
+database's.
 
 Claims and outcomes of many runs are one statement each. It takes the rows that are free (`…_FREE`), so that a row which
 somebody holds for long keeps nobody else waiting; what it left out is asked for alone, and waits.
@@ -35,25 +36,30 @@ BY_IDEMPOTENCY_KEY = "select idempotency_key, id, job_id from emails where idemp
 
 # queued -> sending, or once more after runs that got nowhere; in the same statement, who of their recipients is on the
 # suppression list. Bounces, complaints and addresses put there by hand get nothing; whoever left a list gets nothing of
-# that list, but other mail: ids, jobs, the jobs' attempts, may an `unknown` one be sent again.
+# that list, but other mail: ids, jobs, the jobs' attempts, may an `unknown` one be sent again. A run whose claim got no
+# answer may ask again.
 _CLAIM = """
 with mine as materialized (
     select e.id, a.run from unnest($1::uuid[], $2::uuid[], $3::int[], $4::bool[]) as a(id, job_id, run, again)
     join emails e on e.id = a.id
-    where e.job_id = a.job_id and e.content is not null and coalesce(e.run, 0) < a.run
-      and (e.status in ('queued', 'failed', 'rejected', 'suppressed', 'cancelled') and not e.accepted @> e.addresses
-           or e.status = 'unknown' and a.again)
+    where e.job_id = a.job_id and e.content is not null
+      and (e.status in ('queued', 'failed', 'rejected', 'suppressed', 'cancelled') and coalesce(e.run, 0) < a.run
+               and not e.accepted @> e.addresses
+           or e.status = 'unknown' and coalesce(e.run, 0) < a.run and a.again
+           or e.status = 'sending' and e.run = a.run)
     order by e.id for no key update of e{waiting}
 ), claimed as (
-    update emails e set status = 'sending', run = mine.run, attempts = e.attempts + 1, claimed_at = now(),
-           updated_at = now(), error = null
+    update emails e set status = 'sending', run = mine.run, claimed_at = now(), updated_at = now(), error = null,
+           attempts = e.attempts + (e.run is distinct from mine.run)::int
     from mine where e.id = mine.id
     returning e.*
 )
-select c.id, c.run, c.content::text, c.subject, c.template, c.policy, c.providers, c.mailing_list, c.tags, c.accepted,
+select c.id, c.job_id, c.run, c.content::text, c.subject, c.template, c.policy, c.providers, c.mailing_list, c.tags,
+       c.accepted,
        array(select s.address from suppressions s
              where s.address = any(c.addresses) and (s.expires_at is null or s.expires_at > now())
-               and (s.reason <> 'unsubscribe' or s.mailing_list in ('', c.mailing_list))) as suppressed
+               and (s.reason <> 'unsubscribe'
+                    or c.mailing_list is not null and s.mailing_list in ('', c.mailing_list))) as suppressed
 from claimed c
 """
 CLAIM, CLAIM_FREE = _CLAIM.format(waiting=""), _CLAIM.format(waiting=" skip locked")
@@ -73,50 +79,78 @@ select status, policy, job_id, providers, tags, provider, provider_id, addresses
 from emails where id = $1
 """
 
-# What runs made of their mails, as a JSON array: id, run, status, accepted (whom a provider has it for by now),
+# What runs made of their mails, as a JSON array: id, job, run, status, accepted (whom a provider has it for by now),
 # refused, suppressed, provider, provider_id (its own id of the mail), error. Events may have been faster; they know
 # better. Of those that are not returned a later run has the mail.
 _SETTLE = """
 with told as materialized (
     select * from json_to_recordset($1::json) as t(
-        id uuid, run int, status text, accepted text[], refused json, suppressed text[], provider text,
+        id uuid, job_id uuid, run int, status text, accepted text[], refused json, suppressed text[], provider text,
         provider_id text, error text)
 ), mine as materialized (
-    select e.id from told t join emails e on e.id = t.id
-    where e.run = t.run order by e.id for no key update of e{waiting}
+    select e.id, e.job_id, e.run from told t join emails e on e.id = t.id
+    where e.job_id = t.job_id and e.run = t.run order by e.id for no key update of e{waiting}
 )
 update emails e set
     status = case when e.status in ('sending', 'unknown') then t.status else e.status end,
     accepted = t.accepted, refused = t.refused, suppressed = t.suppressed, provider = t.provider,
     provider_id = coalesce(t.provider_id, e.provider_id), error = t.error,
     sent_at = case when cardinality(t.accepted) > 0 then coalesce(e.sent_at, now()) end, updated_at = now()
-from mine join told t on t.id = mine.id where e.id = mine.id
-returning e.id
+from mine join told t using (id, job_id, run) where e.id = mine.id
+returning e.id, e.job_id, e.run
 """
 SETTLE, SETTLE_FREE = _SETTLE.format(waiting=""), _SETTLE.format(waiting=" skip locked")
+
+_LEFT_BEHIND = """
+    updated_at = now(),
+    status = case when e.status = 'sending' then 'unknown' when j.outcome = 3 then 'cancelled' else 'failed' end,
+    error = coalesce(e.error, j.error->>'message',
+                     case when j.id is null then 'Its job was deleted before its end was seen.' end)
+"""
 
 # Of the mails whose jobs have ended without a word from their actor (cancelled, worker lost at the last attempt): what
 # their status says now. Driven by the jobs that ended within so many seconds: seconds.
 SETTLE_ENDED = """
-update emails e set updated_at = now(),
-       status = case when e.status = 'sending' then 'unknown' when j.outcome = 3 then 'cancelled' else 'failed' end,
-       error = coalesce(e.error, j.error->>'message')
+update emails e set {left}
 from jobs j
 where j.outcome in (2, 3) and j.finished_at > now() - make_interval(secs => $1)
   and e.job_id = j.id and e.status in ('queued', 'sending')
 returning e.id
-"""
+""".replace("{left}", _LEFT_BEHIND)
+
+# The same for jobs that ended when nobody looked, or are gone. Driven by the mails that are not settled, the next after
+# an id: id, most. Returns how many were looked at, the last one's id, and how many of them were settled.
+SETTLE_LEFT = """
+with looked as materialized (
+    select id, job_id from emails where status in ('queued', 'sending') and id > $1 order by id limit $2
+), settled as (
+    update emails e set {left}
+    from looked l left join jobs j on j.id = l.job_id
+    where e.id = l.id and e.job_id = l.job_id and e.status in ('queued', 'sending')
+      and (j.id is null or j.outcome is not null)
+    returning e.id
+)
+select count(*) as looked, (select id from looked order by id desc limit 1) as last,
+       (select count(*) from settled) as settled
+from looked
+""".replace("{left}", _LEFT_BEHIND)
+
+# Whom a provider has it for, without those whom it has refused since: it took the mail for them and dropped it.
+_KEPT = """array(select a from unnest(e.accepted) as a where not exists (
+    select from email_events v where v.email_id = e.id and v.recipient = a and v.type in ('rejected', 'failed')
+                                 and v.recorded_at >= e.claimed_at))"""
 
 # One more job for a mail that did not get to everybody: id, the new job. No row: it makes no sense in its status.
 RESEND = """
-update emails set status = case when status = 'unknown' then 'queued' else status end, job_id = $2, run = null,
-       updated_at = now()
-where id = $1 and content is not null and not accepted @> addresses
+update emails e set status = case when status = 'unknown' then 'queued' else status end, accepted = {kept}, job_id = $2,
+       run = null, updated_at = now()
+where id = $1 and content is not null and not {kept} @> addresses
   and status in ('failed', 'rejected', 'suppressed', 'cancelled', 'unknown')
 returning id
-"""
+""".replace("{kept}", _KEPT)
 
-# Events, as a JSON array; an event that is here already is left out. A mail is found by our own id, which travels with
+# Events, as a JSON array; an event that is here already is left out. Returns those that are new (provider, event_id,
+# recipient), and how many mails they moved. A mail is found by our own id, which travels with
 # it, or by the provider's. What an event says of its mail only ever moves it on (db/models/emails.py: STATUSES).
 RECORD_EVENTS = """
 with said as (
@@ -153,7 +187,8 @@ with said as (
     from gravest g where e.id = g.mail
     returning e.id
 )
-select (select count(*) from recorded) as recorded, (select count(*) from moved) as moved
+select array(select array[provider, event_id, recipient] from recorded) as recorded,
+       (select count(*) from moved) as moved
 """.replace("{order}", _ORDER)
 
 # Retention: the words of mails older than so many seconds; then the mails themselves. `unknown` ones wait until

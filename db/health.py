@@ -7,23 +7,30 @@ select exists (select from leases where name = 'scheduling' and expires_at > now
        current_setting('max_connections')::int as most_connections
 """
 
-# status, reasons, measures. `previous` is set if that changes something; before the first check all was healthy.
+# status, reasons, measures. People are told of `critical` at once, of better when two checks in a row say so: a value
+# about its threshold is no news every minute. `previous` is set if this check changes what they know; before the first
+# one all was healthy.
 RECORD = """
-insert into health_checks (status, reasons, measures, previous)
-select $1::text, $2::json, $3::json,
-       nullif(coalesce((select status from health_checks order by id desc limit 1), 'healthy'), $1::text)
+insert into health_checks (status, reasons, measures, told, previous)
+select $1::text, $2::json, $3::json, n.told, nullif(n.previous, n.told)
+from (
+    select coalesce(l.told, l.status, 'healthy') as previous,
+           case when $1::text in ('critical', coalesce(l.status, 'healthy')) then $1::text
+                else coalesce(l.told, l.status, 'healthy') end as told
+    from (select) as one left join (select status, told from health_checks order by id desc limit 1) l on true
+) n
 returning id, previous
 """
 
 # The checks have stopped coming: seconds without one, holder and term of the leader. Where there never was one,
 # nobody wants them.
 RECORD_SILENCE = """
-insert into health_checks (status, reasons, measures, previous)
+insert into health_checks (status, reasons, measures, told, previous)
 select 'critical', json_build_array('The last health check was made at '
            || to_char(l.checked_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')
            || ' UTC: no worker takes jobs from the queue "maintenance", or no clock (periodiq) runs.'),
-       '{}'::json, nullif(l.status, 'critical')
-from (select status, checked_at from health_checks order by id desc limit 1) l
+       '{}'::json, 'critical', nullif(coalesce(l.told, l.status), 'critical')
+from (select status, told, checked_at from health_checks order by id desc limit 1) l
 where l.checked_at < now() - make_interval(secs => $1)
   and exists (select from leases where name = 'scheduling' and holder = $2 and term = $3 and expires_at > now())
 """

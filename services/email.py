@@ -16,7 +16,7 @@ from actors.email import BULK, deliver_email
 from db import emails
 from db.models import Email, EmailEvent
 from errors import BadArguments, Conflict, NotFound
-from providers.email import Draft, Message, asked_for, read_draft, route
+from providers.email import Draft, Message, asked_for, check_recipients, read_draft, route
 from providers.email.rows import row_of
 from providers.email.templates import templates
 from runtime import payload
@@ -62,10 +62,10 @@ async def send(
 ) -> Enqueued:
     """Write a mail and its job in the caller's transaction; it leaves after the commit. Both have the same id.
 
-    Addresses are `ada@example.com` or `Ada Lovelace <ada@example.com>`, at most 100 in all. They are checked for their
-    form only: no DNS. `sender` is EMAIL_FROM unless given. Words are `text`, `html` or both, or a `template` with its
-    `data`; a missing text is made from the HTML. `attachments` are `{"name", "type", "content"}`, base64,
-    10 MiB in all.
+    Addresses are `ada@example.com` or `Ada Lovelace <ada@example.com>`, at most 100 in all, 50 where SES is among the
+    providers. They are checked for their form only: no DNS. `sender` is EMAIL_FROM unless given. Words are `text`,
+    `html` or both, or a `template` with its `data`; a missing text is made from the HTML. `attachments` are `{"name",
+    "type", "content"}`, base64, 10 MiB in all.
 
     `mailing_list` adds the link to leave that list, and holds the mail back from who has left it. `provider` is one, or
     several in turn ("smtp, sendgrid"); unset, the job's tags decide (EMAIL_ROUTES), then EMAIL_PROVIDER. `policy` is
@@ -86,6 +86,7 @@ async def send(
         settings(), content, subject=subject, template=template, mailing_list=mailing_list, tags=options.tags
     )
     providers = asked_for(provider)
+    check_recipients(route(settings(), providers, options.tags), message)
     row = row_of(
         draft, message, email_id=uuid7(), providers=providers, policy=policy or settings().email_policy,
         idempotency_key=_checked_key(idempotency_key),
@@ -113,8 +114,8 @@ async def send_bulk(
 ) -> list[Enqueued]:
     """One mail, and one job, for each of up to 10,000 recipients, in two statements. What they mean: `send`.
 
-    They have a queue of their own, so that other mail does not wait behind them, and leave no faster than their
-    provider is to get them (SMTP_RATE, SENDGRID_RATE, SES_RATE).
+    They have a queue of their own, so that other mail does not wait behind them, and leave no faster than the first of
+    their providers is to get them (SMTP_RATE, SENDGRID_RATE, SES_RATE). One that stands in for it gets them as fast.
 
     All of them are checked before anything is written. Raises BadArguments: `to[17].address` is that recipient's.
     """

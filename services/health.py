@@ -21,7 +21,7 @@ async def latest(session: AsyncSession) -> HealthCheck | None:
 async def page(
     session: AsyncSession, *, limit: int = 50, before: int | None = None, changes: bool = False
 ) -> Sequence[HealthCheck]:
-    """The newest checks, before the one with that id; only those that found another status than the one before, if
+    """The newest checks, before the one with that id; only those that changed what people were told, if
     `changes`."""
     statement = select(HealthCheck).order_by(HealthCheck.id.desc()).limit(limit)
     if before is not None:

@@ -61,6 +61,7 @@ class Email(Base):
         Index("emails_job", "job_id"),
         Index("emails_provider_id", "provider_id", postgresql_where=text("provider_id is not null")),
         Index("emails_created", "created_at", "id"),
+        Index("emails_open", "id", postgresql_where=text("status in ('queued', 'sending')")),
         Index("emails_content", "created_at", postgresql_where=text("content is not null")),
         Index(
             "emails_status",
@@ -85,7 +86,7 @@ class Email(Base):
     subject: Mapped[str]
     template: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))  # how often it was claimed
-    run: Mapped[int | None]  # the attempt of its job that claimed it last: the fence of what it may write
+    run: Mapped[int | None]  # the attempt of job_id that claimed it last; with it the fence of what may be written
     provider: Mapped[str | None]
     provider_id: Mapped[str | None]  # the provider's own id of the mail
     accepted: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # whom a provider has it for

@@ -116,5 +116,6 @@ class HealthCheck(Base):
     reasons: Mapped[list[str]] = mapped_column(JSON)
     measures: Mapped[dict[str, Any]] = mapped_column(JSON)
     checked_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    previous: Mapped[str | None]  # the status before, if this one is another
+    previous: Mapped[str | None]  # what people were told before, if this check changes it
     alerted_at: Mapped[datetime | None]  # when people were told of the change
+    told: Mapped[str | None]  # the status that people are to know of since this check; null: from before it was kept

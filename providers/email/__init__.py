@@ -4,7 +4,7 @@ from providers.email.base import Provider
 from providers.email.draft import Draft, default_sender, read_draft
 from providers.email.message import Message, read_message
 from providers.email.receipt import Receipt, Reply
-from providers.email.routes import PROVIDERS, TELLING, asked_for, fail_over, provider, route
+from providers.email.routes import PROVIDERS, TELLING, asked_for, check_recipients, fail_over, provider, route
 
 __all__ = [
     "PROVIDERS",
@@ -15,6 +15,7 @@ __all__ = [
     "Receipt",
     "Reply",
     "asked_for",
+    "check_recipients",
     "default_sender",
     "fail_over",
     "provider",

@@ -17,6 +17,7 @@ from settings import Settings
 
 PROVIDERS = ("file", "smtp", "sendgrid", "ses")
 TELLING = frozenset({"sendgrid", "ses"})  # they tell later, by events, what became of a mail
+MOST_OF_SES = 50  # recipients that SES takes in one request
 
 log = structlog.get_logger("callboard")
 
@@ -38,6 +39,16 @@ def route(settings: Settings, asked: Sequence[str] | None, tags: Sequence[str]) 
         return tuple(asked)
     by_tag = dict(_routes(settings))
     return next((by_tag[tag] for tag in tags if tag in by_tag), settings.email_provider)
+
+
+def check_recipients(names: Sequence[str], message: Message) -> None:
+    """Raises BadArguments if one of these providers does not take so many."""
+    if "ses" in names and len(message.recipients) > MOST_OF_SES:
+        raise BadArguments(
+            f"The e-mail has {len(message.recipients)} recipients; SES, by which it may leave, takes {MOST_OF_SES}. "
+            "Send several e-mails, best one to each recipient.",
+            "to",
+        )
 
 
 def _routes(settings: Settings) -> list[tuple[str, tuple[str, ...]]]:

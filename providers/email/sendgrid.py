@@ -33,7 +33,7 @@ from sendgrid.helpers.mail import (
     To,
 )
 
-from errors import Ambiguous, ChannelRefused, ConfigurationError, NotSent, Rejected
+from errors import Ambiguous, BadArguments, ChannelRefused, ConfigurationError, NotSent, Rejected
 from providers import http
 from providers.email.message import Message
 from providers.email.receipt import Receipt, Reply
@@ -70,22 +70,30 @@ class SendGridProvider:
 
     async def send(self, message: Message, recipients: Sequence[str], progress: http.Progress | None = None) -> Receipt:
         async with self._turns:
-            response = await self.client.request(
+            response = await self._post(orjson.dumps(request_of(message, recipients)), progress)
+        if response.is_success:
+            own_id = response.header("X-Message-Id")
+            return Receipt(self.name, message.message_id, tuple(recipients), {}, own_id or "", own_id)
+        raise self._refused(response)
+
+    async def _post(self, body: bytes, progress: http.Progress | None) -> http.Response:
+        try:
+            return await self.client.request(
                 "POST",
                 self.url + PATH,
                 headers={
                     "Authorization": f"Bearer {self.key.get_secret_value()}",
                     "Content-Type": "application/json",
                 },
-                body=orjson.dumps(request_of(message, recipients)),
+                body=body,
                 deadline=DEADLINE,
                 most=MOST_REPLY,
                 progress=progress,
             )
-        if response.is_success:
-            own_id = response.header("X-Message-Id")
-            return Receipt(self.name, message.message_id, tuple(recipients), {}, own_id or "", own_id)
-        raise self._refused(response)
+        except (BadArguments, Rejected) as error:
+            raise ChannelRefused(
+                f"SENDGRID_URL or SENDGRID_API_KEY cannot be used: {error}", code="settings"
+            ) from error
 
     def _refused(self, response: http.Response) -> NotSent | Ambiguous | Rejected:
         reply = Reply.of(response.status, response.text)

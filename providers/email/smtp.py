@@ -21,6 +21,7 @@ from aiosmtplib import (
     SMTPException,
     SMTPRecipientRefused,
     SMTPResponseException,
+    SMTPSenderRefused,
     SMTPServerDisconnected,
 )
 from aiosmtplib.protocol import SMTPProtocol
@@ -33,6 +34,7 @@ from providers.http import Progress
 
 START_INPUT = 354
 CLOSING = 421
+_LOGIN = frozenset({530, 534, 535, 538})  # what is said to MAIL by a server that wants a login, or another (RFC 4954)
 QUIT_TIMEOUT = 1.0  # seconds for a goodbye
 MOST_MAILS = 100  # over one connection; servers do not like to be held for ever
 IDLE = 10.0  # seconds a connection is kept for the next mail
@@ -110,7 +112,10 @@ class SmtpProvider:
                 return line
         line = _Line(self._client())
         try:
-            await line.client.connect()
+            with self._they_mean_us():
+                await line.client.connect()
+                if line.client.is_ehlo_or_helo_needed:
+                    await line.client.ehlo()
             await line.begin(message, size)
         except BaseException:
             line.client.close()
@@ -151,12 +156,28 @@ class SmtpProvider:
         )
 
     @contextmanager
-    def _nobody_got_it(self) -> Iterator[None]:
-        """Before the message is on its way, whatever goes wrong has one meaning."""
+    def _they_mean_us(self) -> Iterator[None]:
+        """Greeting, EHLO, STARTTLS and login: the server has not heard of the mail yet, so what it refuses is us."""
         try:
             yield
         except SMTPAuthenticationError as error:
             raise self._not_let_in(Reply.of(error.code, error.message)) from None
+        except SMTPResponseException as error:
+            reply = Reply.of(error.code, error.message)
+            if reply.is_final:
+                raise ChannelRefused(
+                    f"{self} wants nothing of us: {reply}. Ask its operator, and check SMTP_HOST and SMTP_PORT."
+                ) from None
+            raise self._refused(reply) from None
+
+    @contextmanager
+    def _nobody_got_it(self) -> Iterator[None]:
+        """Before the message is on its way, whatever goes wrong has one meaning."""
+        try:
+            yield
+        except SMTPSenderRefused as error:
+            reply = Reply.of(error.code, error.message)
+            raise (self._not_let_in(reply) if reply.code in _LOGIN else self._refused(reply)) from None
         except SMTPResponseException as error:
             raise self._refused(Reply.of(error.code, error.message)) from None
         except (SMTPException, OSError) as error:
@@ -207,7 +228,7 @@ class _Line:
     timer: asyncio.TimerHandle | None = None
 
     async def begin(self, message: Message, size: int) -> None:
-        """From the greeting to the sender. Whatever is raised, the connection is closed."""
+        """Name the sender. Whatever is raised, the connection is closed."""
         if self.timer is not None:
             self.timer.cancel()
         try:
@@ -225,8 +246,6 @@ class _Line:
 
 
 async def _name_sender(client: SMTP, message: Message, size: int) -> None:
-    if client.is_ehlo_or_helo_needed:
-        await client.ehlo()
     options = [f"SIZE={size}"] if client.supports_extension("size") else []
     if message.needs_smtputf8:
         if not client.supports_extension("smtputf8"):

@@ -53,6 +53,7 @@ async def test_a_check_finds_what_is_wrong_and_that_it_is_right_again(client: Cl
     leader = Leader(client.database, 60.0)
     await leader.run_once()
     assert (await check(client))["status"] == "healthy"
+    assert (await check(client))["status"] == "healthy"
 
     await fetch(
         client,
@@ -65,7 +66,7 @@ async def test_a_check_finds_what_is_wrong_and_that_it_is_right_again(client: Cl
     assert "no worker takes any" in found["reasons"][0]
     rows = await fetch(client, "select status, previous from health_checks order by id")
     assert [tuple(row) for row in rows] == [
-        ("critical", "healthy"), ("healthy", "critical"), ("critical", "healthy"),
+        ("critical", "healthy"), ("healthy", None), ("healthy", "critical"), ("critical", "healthy"),
     ]  # fmt: skip
 
 
@@ -98,10 +99,21 @@ async def test_people_are_told_once_for_each_change(client: Client) -> None:
     await asyncio.gather(told(client), told(client))
     assert await value(client, "select count(*) from alerts") == 1
     assert await told(client) == []
+    assert await record(client, "healthy") is None
     assert await record(client, "healthy") == "critical"
     assert await told(client) == ["Health: healthy, was critical"]
     rows = await fetch(client, "select level from alerts order by sent_at")
     assert [row["level"] for row in rows] == ["critical", "info"]
+
+
+async def test_a_value_about_its_threshold_is_no_news(client: Client) -> None:
+    """Given checks whose findings change each minute, then people are told of what two in a row agree on, and at once
+    of what is critical; and what they were told is what they are told was before."""
+    findings = ["warning", "healthy", "warning", "healthy", "warning", "warning", "critical", "healthy", "critical",
+                "warning", "critical", "healthy", "warning", "healthy", "healthy"]  # fmt: skip
+    changes = [(status, before) for status in findings if (before := await record(client, status))]
+    assert changes == [("warning", "healthy"), ("critical", "warning"), ("healthy", "critical")]
+    assert await told(client) == [f"Health: {status}, was {before}" for status, before in changes]
 
 
 async def test_checks_that_stop_coming_are_noticed_by_the_leader(client: Client) -> None:

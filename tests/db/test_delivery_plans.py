@@ -24,7 +24,7 @@ RECORD: list[Any] = [
     [200] * 50, [None] * 50, [None] * 50, ["[]"] * 50, [""] * 50, [False] * 50, ["127.0.0.1"] * 50, ["{}"] * 50,
     [None] * 50,
 ]  # fmt: skip
-OUTCOME = f'[{{"id": "{SOME_ID}", "run": 1, "status": "sent", "accepted": []}}]'
+OUTCOME = f'[{{"id": "{SOME_ID}", "job_id": "{SOME_ID}", "run": 1, "status": "sent", "accepted": []}}]'
 EVENT = f'[{{"provider": "ses", "event_id": "e", "recipient": "a@b.c", "email_id": "{SOME_ID}", "type": "delivered"}}]'
 
 STATEMENTS: dict[str, tuple[str, list[Any]]] = {
@@ -36,12 +36,13 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "emails.SETTLE": (emails.SETTLE, [OUTCOME]),
     "emails.SETTLE_FREE": (emails.SETTLE_FREE, [OUTCOME]),
     "emails.SETTLE_ENDED": (emails.SETTLE_ENDED, [600.0]),
+    "emails.SETTLE_LEFT": (emails.SETTLE_LEFT, [SOME_ID, 2_000]),
     "emails.RESEND": (emails.RESEND, [SOME_ID, SOME_ID]),
     "emails.RECORD_EVENTS": (emails.RECORD_EVENTS, [EVENT]),
     "emails.FORGET_CONTENT": (emails.FORGET_CONTENT, [30 * 86_400.0, 1_000]),
     "emails.DELETE_OLD": (emails.DELETE_OLD, [400 * 86_400.0, 1_000]),
     "suppressions.REMOVE": (suppressions.REMOVE, ["ada@example.com", None]),
-    "suppressions.RESUBSCRIBE": (suppressions.RESUBSCRIBE, [["ada@example.com"]]),
+    "suppressions.RESUBSCRIBE": (suppressions.RESUBSCRIBE, [["ada@example.com"], ["ses"], [NOW]]),
     "webhooks.MESSAGE_BY_KEY": (webhooks.MESSAGE_BY_KEY, ["key-1"]),
     "webhooks.HOLD": (webhooks.HOLD, [[ENDPOINT]]),
     "webhooks.IDLE": (webhooks.IDLE, [[ENDPOINT]]),

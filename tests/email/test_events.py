@@ -112,7 +112,7 @@ async def record(client: Client, mail: str, kinds: Sequence[str], event_id: str 
         )
         async with client.database.connection() as connection:
             row = await connection.fetchrow(emails.RECORD_EVENTS, orjson.dumps([event.as_json()]).decode())
-        new += row["recorded"]
+        new += len(row["recorded"])
     return new
 
 
@@ -165,4 +165,4 @@ async def test_an_event_of_a_mail_that_is_none_of_ours_is_kept(client: Client) -
     async with client.database.connection() as connection:
         event = Event("ses", "delivered", "e", "ada@example.com", datetime.now(UTC), provider_id="other")
         row = await connection.fetchrow(emails.RECORD_EVENTS, orjson.dumps([event.as_json()]).decode())
-    assert (row["recorded"], row["moved"]) == (1, 0)
+    assert (row["recorded"], row["moved"]) == ([["ses", "e", "ada@example.com"]], 0)

@@ -189,6 +189,30 @@ async def test_a_lost_answer_of_a_mail_to_be_sent_at_most_once_is_left_to_a_pers
     assert (note.who, note.action, note.target) == ("ada", "email.resend", str(job.id))
 
 
+async def test_a_mail_that_the_workers_settings_do_not_let_leave_is_no_doubt(
+    client: Client, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given a worker whose EMAIL_FROM is no address, then each of the job's attempts fails, and the mail has too: it
+    surely has not left. Once that is set right, it is sent."""
+    async with postman() as server:
+        wrong = await worker("actors", EMAIL_FROM="nobody")
+        await scheduler()
+        job = await ended(client, await enqueue(client, ["ada@example.com"]))
+        assert (job.state, job.attempt) == ("failed", 4)
+        mail = await look_at_mail(client, job.id)
+        assert mail.status == "failed"
+        assert mail.error is not None
+        assert mail.error.startswith("EMAIL_FROM")
+        wrong.kill()
+
+        await start_worker(worker, server)
+        async with client.session() as session:
+            again = await email.resend(session, job.id, "ada")
+            await session.commit()
+        assert (await ended(client, again.id)).state == "succeeded"
+    assert len(server.received) == 1
+
+
 async def test_arguments_that_no_service_checked_fail_at_once(client: Client, worker: StartProcess) -> None:
     """Given a mail enqueued by name with a line break in its subject, then nothing is sent, and nothing tried again."""
     async with postman() as server:

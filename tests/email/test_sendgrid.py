@@ -154,6 +154,25 @@ async def test_no_other_provider_is_asked_when_this_one_may_have_sent_it_or_refu
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"sendgrid_api_key": SecretStr("SG.a-key\n")}, {"outgoing_private": ()}, {"sendgrid_url": "ftp://sendgrid"}],
+    ids=["a key with a line break", "a host that may not be called", "no address"],
+)
+async def test_what_is_wrong_with_sendgrids_settings_is_not_the_mails_fault(
+    wrong: dict[str, Any], tmp_path: Path
+) -> None:
+    """Given settings with which no request can be made, then the next provider is asked; without one the error says
+    what to set right, and not the key."""
+    async with receiver() as here:
+        settings, message = settings_for(here, email_folder=tmp_path, **wrong), mail()
+        assert (await fail_over(settings, ("sendgrid", "file"), message, message.recipients)).provider == "file"
+        with pytest.raises(ChannelRefused, match="SENDGRID_API_KEY") as caught:
+            await fail_over(settings, ("sendgrid",), message, message.recipients)
+    assert "SG.a-key" not in str(caught.value)
+    assert here.received == []
+
+
 async def test_a_provider_that_is_not_set_up_is_passed_over(tmp_path: Path) -> None:
     settings, message = Settings(email_folder=tmp_path), mail()
     receipt = await fail_over(settings, ("sendgrid", "ses", "file"), message, message.recipients)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from errors import Ambiguous, ConfigurationError, DeliveryError, NotSent, Rejected
-from providers.email import Message, Receipt, provider, read_message
+from errors import Ambiguous, ChannelRefused, ConfigurationError, DeliveryError, NotSent, Rejected
+from providers.email import Message, Receipt, fail_over, provider, read_message
 from providers.email.smtp import SmtpProvider
 from settings import Settings
 from tests.email.certificates import Authority
@@ -218,6 +218,52 @@ async def test_a_server_that_is_not_there() -> None:
         await send(gone)
 
 
+REFUSES_US = {
+    "the greeting": {"": "554 No SMTP service here"},
+    "EHLO": {"EHLO": "550 Not you"},
+    "STARTTLS": {"STARTTLS": "554 No"},
+    "a sender without a login": {"MAIL": "530 5.7.0 Authentication required"},
+}
+
+
+@pytest.mark.parametrize("answers", REFUSES_US.values(), ids=REFUSES_US)
+async def test_what_is_refused_before_a_recipient_is_named_is_not_the_mail(
+    answers: dict[str, str], tmp_path: Path
+) -> None:
+    """Given a server that refuses us, whatever the mail, then the next provider is asked."""
+    offers = "250-here\r\n250 STARTTLS"
+
+    async def unwilling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"{answers.get('', '220 here')}\r\n".encode())
+        while line := await reader.readline():
+            verb = line.split()[0].decode().upper()
+            writer.write(f"{answers.get(verb, offers)}\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(unwilling, "127.0.0.1", 0) as server:
+        settings = Settings(
+            smtp_host="127.0.0.1", smtp_port=server.sockets[0].getsockname()[1], email_folder=tmp_path,
+            smtp_security="starttls" if "STARTTLS" in answers else "none",
+        )  # fmt: skip
+        message = mail()
+        receipt = await fail_over(settings, ("smtp", "file"), message, message.recipients)
+        assert receipt.provider == "file"
+        with pytest.raises(ChannelRefused, match=next(reversed(answers.values()))):
+            await fail_over(settings, ("smtp",), message, message.recipients)
+
+
+async def test_a_greeting_of_not_now_is_tried_again() -> None:
+    async def busy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"421 4.3.2 Too many connections, try again in 5 minutes\r\n")
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(busy, "127.0.0.1", 0) as server:
+        with pytest.raises(NotSent) as caught:
+            await send(server.sockets[0].getsockname()[1])
+    assert caught.value.retry_after == 300
+
+
 async def test_what_a_server_says_is_made_fit_to_be_stored() -> None:
     """Given a reply with a broken encoding, NUL and endless text, then what is kept is short, printable text."""
 
@@ -227,7 +273,7 @@ async def test_what_a_server_says_is_made_fit_to_be_stored() -> None:
         writer.close()
 
     async with await asyncio.start_server(rude, "127.0.0.1", 0) as server:
-        with pytest.raises(Rejected, match=r"554 .* \[31mnooo") as caught:
+        with pytest.raises(ChannelRefused, match=r"554 .* \[31mnooo") as caught:
             await send(server.sockets[0].getsockname()[1])
     assert str(caught.value).isprintable()
     assert str(caught.value).encode()

@@ -2,10 +2,13 @@
 
 import uuid
 
+from actors.email_upkeep import cleanup_emails
 from db import emails
 from db.models import EmailEvent
 from runtime.client import Client
 from services import email
+from tests.conftest import StartProcess
+from tests.runtime.observing import ended, enqueue
 
 DAY = 86_400
 
@@ -46,6 +49,24 @@ async def test_a_mail_whose_job_ended_without_a_word_says_so(client: Client) -> 
     async with client.database.connection() as connection:
         assert len(await connection.fetch(emails.SETTLE_ENDED, 3600.0)) == 3
     found = [await status(client, mail) for mail in (cancelled, failed, lost, waiting)]
+    assert found == ["cancelled", "failed", "unknown", "queued"]
+
+
+async def test_a_mail_is_settled_however_long_nobody_looked_after_it(client: Client, worker: StartProcess) -> None:
+    """Given a job that was cancelled a day ago, when no worker ran, and jobs that were deleted meanwhile, when e-mails
+    are cleaned up, then their mails say what became of them; one whose job still waits stays as it is."""
+    cancelled, gone, lost = await sent(client), await sent(client), await sent(client, status="sending", run=1)
+    waiting = await sent(client)
+    await end_job(client, cancelled, "cancelled", 3)
+    async with client.database.connection() as connection:
+        await connection.execute("update jobs set finished_at = now() - interval '1 day' where id = $1", cancelled)
+        await connection.execute("delete from jobs where id = any($1::uuid[])", [gone, lost])
+        await connection.execute("update jobs set run_at = now() + interval '1 day' where id = $1", waiting)
+    await worker("actors", "--queues", "maintenance")
+    cleaned = await ended(client, await enqueue(client, cleanup_emails))
+    assert cleaned.result is not None
+    assert cleaned.result["settled"] == 3
+    found = [await status(client, mail) for mail in (cancelled, gone, lost, waiting)]
     assert found == ["cancelled", "failed", "unknown", "queued"]
 
 

@@ -19,7 +19,7 @@ class HealthFilter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    changes: bool = Field(False, description="Only those that found another status than the one before.")
+    changes: bool = Field(False, description="Only those that changed what people were told.")
     limit: int = Field(50, ge=1, le=200)
     before: int | None = Field(None, ge=1, lt=2**63, description="The `next` of the page before.")
 
@@ -34,7 +34,7 @@ class HealthDocument(BaseModel):
     reasons: list[str] = Field(description="What is wrong, the worst first; none where it is healthy.")
     measures: dict[str, Any] = Field(description="Ages and latencies in seconds.")
     checked_at: datetime
-    previous: Status | None = Field(description="The status before, where this one is another.")
+    previous: Status | None = Field(description="What people were told before, where this check changed it.")
     alerted_at: datetime | None = Field(description="When people were told of the change.")
 
 

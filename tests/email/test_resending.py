@@ -1,0 +1,81 @@
+"""A mail that somebody sends again: by a job of its own, whose runs are not those of the first."""
+
+import uuid
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+
+from actors.email_ledger import Ledger, Outcome, Wanted
+from db import emails
+from errors import BadArguments, Conflict
+from providers.email.events import Event
+from runtime.client import Client
+from services import email
+from tests.email.test_job import enqueue, look_at_mail
+
+ADA = "ada@example.com"
+
+
+async def resend(client: Client, mail: uuid.UUID) -> uuid.UUID:
+    """Returns the new job."""
+    async with client.session() as session:
+        again = await email.resend(session, mail, "ada")
+        await session.commit()
+    return again.id
+
+
+async def set_status(client: Client, mail: uuid.UUID, status: str) -> None:
+    async with client.database.connection() as connection:
+        await connection.execute("update emails set status = $2 where id = $1", mail, status)
+
+
+async def test_a_run_of_the_first_job_writes_nothing_into_the_send_of_the_second(client: Client) -> None:
+    """Given a run that froze with its mail in hand, and the first run of the job by which somebody sends the mail
+    again, when the old one wakes, then it neither gets the mail nor says what became of it."""
+    mail = await enqueue(client, [ADA])
+    ledger = Ledger(client.database)
+    assert await ledger.claim(Wanted(mail, mail, 1))
+    await set_status(client, mail, "unknown")
+    job = await resend(client, mail)
+    assert await ledger.claim(Wanted(mail, mail, 1)) is None
+    assert await ledger.claim(Wanted(mail, job, 1))
+
+    assert await ledger.claim(Wanted(mail, mail, 1)) is None
+    assert not await ledger.settle(Outcome(mail, mail, 1, "sent", [ADA]))
+    found = await look_at_mail(client, mail)
+    assert (found.status, found.accepted) == ("sending", [])
+    assert await ledger.settle(Outcome(mail, job, 1, "sent", [ADA]))
+    assert (await look_at_mail(client, mail)).status == "sent"
+
+
+async def test_a_mail_that_its_provider_took_and_then_refused_can_be_sent_again(client: Client) -> None:
+    """Given a mail to two that SES took, and refused for one of them later, when somebody sends it again, then it goes
+    to that one; and once it has been sent to all, it cannot be sent once more."""
+    mail = await enqueue(client, [ADA, "bob@example.com"])
+    ledger = Ledger(client.database)
+    assert await ledger.claim(Wanted(mail, mail, 1))
+    assert await ledger.settle(Outcome(mail, mail, 1, "sent", [ADA, "bob@example.com"], provider="ses"))
+    event = Event("ses", "rejected", "e", ADA, datetime.now(UTC), email_id=str(mail))
+    async with client.database.connection() as connection:
+        await connection.fetchrow(emails.RECORD_EVENTS, orjson.dumps([event.as_json()]).decode())
+    assert (await look_at_mail(client, mail)).status == "rejected"
+
+    job = await resend(client, mail)
+    claimed = await ledger.claim(Wanted(mail, job, 1))
+    assert claimed is not None
+    assert claimed["accepted"] == ["bob@example.com"]
+    await ledger.settle(Outcome(mail, job, 1, "rejected", ["bob@example.com", ADA]))
+    with pytest.raises(Conflict):
+        await resend(client, mail)
+
+
+async def test_ses_takes_fifty_recipients(client: Client) -> None:
+    """Given fifty-one recipients, then a mail that may leave by SES is refused where it is asked for."""
+    readers = [f"reader-{number}@example.com" for number in range(51)]
+    async with client.session() as session:
+        with pytest.raises(BadArguments, match="takes 50") as caught:
+            await email.send(session, to=readers, subject="x", text="y", provider="smtp, ses")
+        assert caught.value.path == "to"
+        await email.send(session, to=readers, subject="x", text="y", provider="smtp")
+        await email.send(session, to=readers[1:], subject="x", text="y", provider="ses")

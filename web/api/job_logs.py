@@ -97,6 +97,8 @@ class Event(BaseModel):
 async def log(job_id: UUID, only: Annotated[LogFilter, Query()], session: Transaction, caller: CurrentCaller) -> Lines:
     """Its last lines."""
     await visible(session, caller, job_id)
+    if only.text is not None:
+        caller.require_search_within()
     which = logs.Filter(level=only.level, attempt=only.attempt, text=only.text)
     return Lines(lines=[LineDocument.of(line) for line in await logs.tail(session, job_id, only.tail, which)])
 

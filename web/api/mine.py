@@ -19,7 +19,7 @@ async def visible(session: AsyncSession, caller: Caller, job_id: UUID) -> Job:
 
 
 def narrowed(only: search.Filter, caller: Caller) -> search.Filter | None:
-    """The filter, for what this caller sees; None if that is nothing."""
+    """The filter, for what this caller sees; None if that is nothing. Raises Forbidden where it asks for more."""
     update: dict[str, object] = {}
     if not caller.sees_all:
         if only.owner not in (None, caller.name):
@@ -29,4 +29,6 @@ def narrowed(only: search.Filter, caller: Caller) -> search.Filter | None:
         if allowed is not None:
             asked = getattr(only, field)
             update[field] = tuple(sorted(allowed if asked is None else allowed.intersection(asked)))
-    return only.model_copy(update=update)
+    seen = only.model_copy(update=update)
+    search.require(seen, caller)
+    return seen

@@ -10,12 +10,15 @@ Times are `2026-11-25`, `2026-11-25T08:00`, or an age (`5m`, `2h`, `3d`): `creat
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from errors import Forbidden
+from services import search
+from services.callers import Caller
 from services.search import Filter, State
 
 NAMES = {
@@ -47,6 +50,15 @@ class Query:
     def without(self, term: Term) -> str:
         """The same query less one term."""
         return " ".join(other.text for other in self.terms if other is not term)
+
+    def for_caller(self, caller: Caller) -> "Query":
+        """The same query less what this caller may not search for, which is another problem."""
+        try:
+            search.require(self.filter, caller)
+        except Forbidden as error:
+            allowed = self.filter.model_copy(update={"arguments": None, "error": None})
+            return replace(self, filter=allowed, problems=(*self.problems, str(error)))
+        return self
 
     def having(self, name: str, value: str) -> str:
         """The same query, asking for another value there; for none where it is empty."""

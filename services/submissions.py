@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors import broker
 from db import submissions
-from db.models import JobMetadata
-from errors import BadArguments, BadRequest, TooLarge, UnknownActor
+from db.models import Job, JobMetadata
+from errors import BadArguments, BadRequest, Conflict, TooLarge, UnknownActor
 from runtime import payload
 from services import jobs
 from services.callers import Caller
@@ -48,7 +49,8 @@ class Receipt:
 async def submit(
     session: AsyncSession, caller: Caller, wanted: Sequence[Submission], *, key: str | None = None, many: bool = False
 ) -> Receipt:
-    """Enqueue all, or none. Raises BadArguments, BadRequest, TooLarge, UnknownActor or Forbidden.
+    """Enqueue all, or none. Raises BadArguments, BadRequest, TooLarge, UnknownActor, Forbidden, or Conflict (another
+    caller's job holds a unique key), after which the transaction has to be rolled back.
 
     Of `many`, errors name the one that is wrong: `jobs[3].kwargs.to`.
     """
@@ -58,6 +60,7 @@ async def submit(
             return Receipt(before, is_replay=True)
     calls = [_located(_call, caller, one, where=_place(number, many)) for number, one in enumerate(wanted)]
     enqueued = await _enqueue(session, wanted, calls)
+    await _require_seen(session, caller, enqueued, many)
     await _keep_metadata(session, wanted, enqueued, many)
     if key is not None:
         answer = orjson.dumps([[str(job.id), job.created] for job in enqueued]).decode()
@@ -114,6 +117,21 @@ async def _enqueue(session: AsyncSession, wanted: Sequence[Submission], calls: S
         ids = await jobs.enqueue_many(session, [calls[number] for number in numbers], options)
         found |= {number: Enqueued(job_id, created=True) for number, job_id in zip(numbers, ids, strict=True)}
     return [found[number] for number in range(len(wanted))]
+
+
+async def _require_seen(session: AsyncSession, caller: Caller, enqueued: Sequence[Enqueued], many: bool) -> None:
+    """Of a job that is not there for this caller it is not told the id either."""
+    found = [job.id for job in enqueued if not job.created]
+    if not found:
+        return
+    rows = await session.execute(select(Job.id, Job.owner, Job.actor, Job.queue).where(Job.id.in_(found)))
+    seen = {row.id for row in rows if caller.sees(owner=row.owner, actor=row.actor, queue=row.queue)}
+    for number, job in enumerate(enqueued):
+        if not job.created and job.id not in seen:
+            raise Conflict(
+                f"{_place(number, many)}{': ' if many else ''}Another caller's job holds this unique_key. "
+                "Use another one, or send it again when that job has ended."
+            )
 
 
 async def _keep_metadata(

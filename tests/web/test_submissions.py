@@ -116,6 +116,44 @@ async def test_an_idempotency_key_is_for_one_request_of_one_caller_for_a_day(
     assert (later.status_code, "idempotency-replayed" in later.headers) == (201, False)
 
 
+async def test_a_request_whose_job_is_gone_is_answered_as_before(program: httpx.AsyncClient, client: Client) -> None:
+    # Given a request that was carried out, and its job has been deleted since
+    first = (await program.post("/api/v1/jobs", json=JOB, headers=KEY)).json()
+    async with client.database.connection() as connection:
+        await connection.execute("delete from jobs")
+
+    # When it is sent again, then it is answered from the receipt, and makes no second job
+    again = await program.post("/api/v1/jobs", json=JOB, headers=KEY)
+    assert (again.status_code, again.json()) == (201, {"id": first["id"], "created": True})
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.headers["location"].endswith(first["id"])
+    assert await count(client) == 0
+
+
+async def test_a_unique_key_that_anothers_job_holds_is_refused_and_its_id_not_told(
+    app: FastAPI, program: httpx.AsyncClient, client: Client
+) -> None:
+    # Given a job with a unique key
+    taken = JOB | {"unique_key": "invoice-7"}
+    held = (await program.post("/api/v1/jobs", json=taken)).json()["id"]
+
+    # When a program that does not see it uses the same one
+    async with caller(app, await key("other", "cb_other_secret", "read", "enqueue")) as another:
+        for address, body in (("", taken), ("/bulk", {"jobs": [JOB, taken]})):
+            for headers in ({}, KEY):
+                # Then it is told so, and neither the id nor a job of its own
+                refused = await another.post(f"/api/v1/jobs{address}", json=body, headers=headers)
+                problem = assert_problem(refused, 409)
+                assert "unique_key" in problem.detail
+                assert ("jobs[1]" in problem.detail) is bool(address)
+                assert held not in refused.text
+    assert await count(client) == 1
+
+    # And whoever sees it gets it
+    again = await program.post("/api/v1/jobs", json=taken)
+    assert (again.status_code, again.json()["id"]) == (200, held)
+
+
 @pytest.mark.parametrize("wrong", [b"", b"x" * 256, b"a b", b"\xfc"])
 async def test_a_wrong_idempotency_key_is_refused(program: httpx.AsyncClient, wrong: bytes) -> None:
     headers = [(b"idempotency-key", wrong)]

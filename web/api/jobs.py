@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from db.models import Job
+from errors import NotFound
 from services import control, jobs, search, submissions
 from services.submissions import Receipt, Submission
 from web.api import cursor
@@ -47,10 +48,11 @@ IdempotencyKey = Annotated[
         description="A word of your own for this request, good for a day: sent again, nothing is enqueued twice.",
     ),
 ]
+Enqueued = EnqueuedDocument | EnqueuedJob
 ACTED = described(404, 409, 412, 415)
 
 
-@router.post("", status_code=201, responses={200: {"model": EnqueuedDocument}, **described(413, 415)})
+@router.post("", status_code=201, responses={200: {"model": Enqueued}, **described(409, 413, 415)})
 async def enqueue(
     new: NewJob,
     session: Transaction,
@@ -58,18 +60,24 @@ async def enqueue(
     request: Request,
     response: Response,
     idempotency_key: IdempotencyKey = None,
-) -> EnqueuedDocument:
-    """Enqueue a job. 200 and `created: false` when a job with this unique key lives already."""
+) -> Enqueued:
+    """Enqueue a job. 200 and `created: false` when a job of yours with this unique key lives already; 409 when it is
+    another's. Sent again with its Idempotency-Key, of a job that was deleted meanwhile there is the id only."""
     receipt = await submissions.submit(session, caller, [_submission(new, caller.name)], key=idempotency_key)
     (enqueued,) = receipt.jobs
-    job = await visible(session, caller, enqueued.id)
     response.status_code = 201 if enqueued.created else 200
-    response.headers["Location"] = request.url_for("one", job_id=str(job.id)).path
+    response.headers["Location"] = request.url_for("one", job_id=str(enqueued.id)).path
     _mark(response, receipt)
+    try:
+        job = await visible(session, caller, enqueued.id)
+    except NotFound:
+        if not receipt.is_replay:
+            raise
+        return EnqueuedJob(id=enqueued.id, created=enqueued.created)
     return EnqueuedDocument(**JobDocument.of(job).model_dump(), created=enqueued.created)
 
 
-@router.post("/bulk", status_code=201, responses=described(413, 415))
+@router.post("/bulk", status_code=201, responses=described(409, 413, 415))
 async def enqueue_many(
     new: NewJobs,
     session: Transaction,

@@ -54,14 +54,16 @@ async def submit(
 
     Of `many`, errors name the one that is wrong: `jobs[3].kwargs.to`.
     """
+    # First what can be wrong with them: an idempotency key is for a request that can be carried out.
+    calls = [_located(_call, caller, one, where=_place(number, many)) for number, one in enumerate(wanted)]
+    kept = [_located(_kept, one, where=_place(number, many)) for number, one in enumerate(wanted)]
     if key is not None:
         before = await _claim(session, caller, key, wanted)
         if before is not None:
             return Receipt(before, is_replay=True)
-    calls = [_located(_call, caller, one, where=_place(number, many)) for number, one in enumerate(wanted)]
     enqueued = await _enqueue(session, wanted, calls)
     await _require_seen(session, caller, enqueued, many)
-    await _keep_metadata(session, wanted, enqueued, many)
+    await _keep_metadata(session, kept, enqueued)
     if key is not None:
         answer = orjson.dumps([[str(job.id), job.created] for job in enqueued]).decode()
         await _execute(session, submissions.ANSWER, caller.name, key, answer)
@@ -134,16 +136,15 @@ async def _require_seen(session: AsyncSession, caller: Caller, enqueued: Sequenc
             )
 
 
-async def _keep_metadata(
-    session: AsyncSession, wanted: Sequence[Submission], enqueued: Sequence[Enqueued], many: bool
-) -> None:
-    kept = {
-        job.id: _located(payload.encode_kept, one.metadata, "metadata", where=_place(number, many))
-        for number, (one, job) in enumerate(zip(wanted, enqueued, strict=True))
-        if one.metadata is not None and job.created
-    }
-    if kept:
-        await _execute(session, submissions.KEEP_METADATA, list(kept), list(kept.values()))
+def _kept(one: Submission) -> str | None:
+    """Its metadata as JSON text."""
+    return None if one.metadata is None else payload.encode_kept(one.metadata, "metadata")
+
+
+async def _keep_metadata(session: AsyncSession, kept: Sequence[str | None], enqueued: Sequence[Enqueued]) -> None:
+    made = {job.id: data for data, job in zip(kept, enqueued, strict=True) if data is not None and job.created}
+    if made:
+        await _execute(session, submissions.KEEP_METADATA, list(made), list(made.values()))
 
 
 def _place(number: int, many: bool) -> str:

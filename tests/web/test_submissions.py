@@ -1,6 +1,7 @@
 """Enqueue many at once, once, with metadata, and within what a key is for."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -152,6 +153,33 @@ async def test_a_unique_key_that_anothers_job_holds_is_refused_and_its_id_not_to
     # And whoever sees it gets it
     again = await program.post("/api/v1/jobs", json=taken)
     assert (again.status_code, again.json()["id"]) == (200, held)
+
+
+NOT_FOR_POSTGRES = {
+    "an integer over 64 bits": ({"args": [2**70]}, "args[0]"),
+    "half a surrogate pair": ({"args": ["\ud800"]}, "args[0]"),
+    "half a surrogate pair in a name": ({"args": [], "kwargs": {"name": {"\ud800": 1}}}, "name"),
+    "nested too deep": ({"args": [json.loads("[" * 300 + "]" * 300)]}, "args[0]"),
+    "metadata over 64 bits": ({"metadata": {"a": 2**70}}, "metadata"),
+    "metadata too deep": ({"metadata": {"a": json.loads("[" * 300 + "]" * 300)}}, "metadata"),
+}
+
+
+@pytest.mark.parametrize(("wrong", "path"), NOT_FOR_POSTGRES.values(), ids=NOT_FOR_POSTGRES.keys())
+async def test_with_an_idempotency_key_bad_arguments_are_refused_as_without(
+    program: httpx.AsyncClient, client: Client, wrong: dict[str, Any], path: str
+) -> None:
+    for address, body, place in (("", JOB | wrong, ""), ("/bulk", {"jobs": [JOB, JOB | wrong]}, "jobs[1].")):
+        response = await program.post(
+            f"/api/v1/jobs{address}",
+            content=json.dumps(body),
+            headers={"Content-Type": "application/json", "Idempotency-Key": "bad"},
+        )
+        problem = assert_problem(response, 422)
+        assert problem.errors[0].path.startswith(place + path), problem
+
+    # And the key is still free
+    assert (await program.post("/api/v1/jobs", json=JOB, headers={"Idempotency-Key": "bad"})).status_code == 201
 
 
 @pytest.mark.parametrize("wrong", [b"", b"x" * 256, b"a b", b"\xfc"])

@@ -37,7 +37,7 @@ async def page(
     job_id: uuid.UUID,
     level: Annotated[logs.Level | None, Query()] = None,
     text: Annotated[str, Query(max_length=200)] = "",
-    attempt: Annotated[int | None, Query(ge=1)] = None,
+    attempt: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
 ) -> Response:
     if text:
         caller.require_search_within()

@@ -88,6 +88,8 @@ def parse(text: str, now: datetime | None = None) -> Query:
                 values["tags"] = (*values.get("tags", ()), term.value)
             else:
                 values[NAMES[term.name]] = _READ.get(term.name, str)(term.value)
+        except OverflowError:
+            problems.append(f"{term.value!r} is too far away.")
         except ValueError as error:
             problems.append(str(error))
     job_id = values.pop("id", None)

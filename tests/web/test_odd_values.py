@@ -145,3 +145,33 @@ async def test_an_enqueue_form_with_an_odd_value_is_refused(program: httpx.Async
     form = {f"{FIELD}name": "Ada", f"{FIELD}password": "x", f"{FIELD}tokens": '["a"]', field: odd}
     response = await program.post("/actors/sign/enqueue", data=form, headers=HTML)
     assert response.status_code == 422, response.text
+
+
+async def test_a_number_too_large_for_json_is_refused_at_its_field(program: httpx.AsyncClient) -> None:
+    form = {FIELD + name: value for name, value in (("size", "small"), ("count", "9" * 30), ("price", "1"))}
+    response = await program.post("/actors/order_from_a_form/enqueue", data=form, headers=HTML)
+    assert response.status_code == 422
+    assert "64-bit" in response.text
+
+
+async def test_a_form_that_comes_too_late_is_shown_again_with_the_reason(
+    program: httpx.AsyncClient, client: Client
+) -> None:
+    # Given a schedule that somebody else has changed meanwhile, then its form says so
+    schedule = await made(client)
+    assert (await program.post(f"/schedules/{schedule}/edit", data=FORM | {"description": "x"})).status_code == 303
+    late = await program.post(f"/schedules/{schedule}/edit", data=FORM | {"version": "1"}, headers=HTML)
+    assert late.status_code == 422
+    assert "is at version 2" in late.text
+
+    # And so does that of a job that has not ended
+    job = (await program.post("/api/v1/jobs", json={"actor": "welcome", "args": ["Ada"]})).json()["id"]
+    form = {"args": '["Bob"]', "kwargs": "{}", "way": "checkpoint", "confirmed": "true"}
+    early = await program.post(f"/jobs/{job}/edit", data=form, headers=HTML)
+    assert early.status_code == 422
+    assert "queued" in early.text
+
+    # And that of a backfill that cannot be
+    span = {"start": "2026-01-01T00:00", "end": "2150-01-01T00:00"}
+    wrong = await program.post(f"/schedules/{schedule}/backfill", data=span, headers=HTML)
+    assert wrong.status_code == 422

@@ -116,6 +116,8 @@ async def _filled_in(request: Request, session: AsyncSession, who: str, schedule
             else:
                 made = await schedules.replace(session, schedule.id, spec, who=who, version=_version(typed, schedule))
     except (BadRequest, Conflict) as error:
+        if schedule is not None:
+            await session.refresh(schedule)  # what was read of it within the savepoint is gone with that
         return await _form(request, session, typed, schedule, _located(error, typed))
     said = "It is made." if schedule is None else f"It is saved as version {made.version}."
     return flash.redirect(f"/schedules/{made.id}", said)

@@ -212,7 +212,8 @@ def act_on_all(
         print_json({"jobs": count.jobs, "is_exact": count.is_exact}) if as_json else typer.echo(f"{said(count)} fit.")
         return
     if not yes:
-        typer.confirm(f"{verb.replace('_', ' ').capitalize()}: {describe(only)}. {said(count)} fit. Go on?", abort=True)
+        question = f"{verb.replace('_', ' ').capitalize()}: {describe(only)}. {said(count)} fit. Go on?"
+        typer.confirm(question, abort=True, err=True)  # the output may be read by a program
 
     async def command(client: Client) -> tuple[UUID, object]:
         async with client.session() as session:

@@ -65,6 +65,14 @@ class Caller:
                 f"{self.name} may not do that: it takes the role {_role_with(scope)} or a key with the scope {scope!r}."
             )
 
+    def require_search_within(self) -> None:
+        """Raises Forbidden for who could spell out what is masked by searching for it, a letter at a time."""
+        if not self.may("operate"):
+            raise Forbidden(
+                f"{self.name} may not search within arguments, errors and logs, where what is masked could be guessed "
+                "a letter at a time: it takes the role operator or a key with the scope 'operate'."
+            )
+
     def require_everything(self) -> None:
         """Raises Forbidden for who sees a part of the jobs only."""
         if not self.sees_all or self.is_limited:

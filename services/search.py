@@ -5,8 +5,15 @@ from typing import cast
 
 from db.models import Job
 from db.search import Count, Filter, Page, Position, State, count, page
+from services.callers import Caller
 
-__all__ = ["Count", "Filter", "Page", "Position", "State", "count", "page", "shown_state"]
+__all__ = ["Count", "Filter", "Page", "Position", "State", "count", "page", "require", "shown_state"]
+
+
+def require(only: Filter, caller: Caller) -> None:
+    """Raises Forbidden for a text within what may be masked for this caller. The arguments of its own jobs it knows."""
+    if only.error is not None or (only.arguments is not None and only.owner != caller.name):
+        caller.require_search_within()
 
 
 def shown_state(job: Job) -> State:

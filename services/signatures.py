@@ -175,6 +175,8 @@ def _value(one: Parameter, hint: Any, text: str) -> Any:
         except ValidationError as error:
             problem = error.errors(include_input=False, include_url=False)[0]
             raise ValueError(f"{problem['msg']}.") from None
+        except orjson.JSONEncodeError as error:  # an integer of more than 64 bits
+            raise ValueError(f"{error}.") from None
     return value
 
 

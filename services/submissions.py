@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors import broker
 from db import submissions
-from db.models import JobMetadata
-from errors import BadArguments, BadRequest, TooLarge, UnknownActor
+from db.models import Job, JobMetadata
+from errors import BadArguments, BadRequest, Conflict, TooLarge, UnknownActor
 from runtime import payload
 from runtime.access import enqueued_by, require_written_by_people
 from services import jobs
@@ -49,17 +50,21 @@ class Receipt:
 async def submit(
     session: AsyncSession, caller: Caller, wanted: Sequence[Submission], *, key: str | None = None, many: bool = False
 ) -> Receipt:
-    """Enqueue all, or none. Raises BadArguments, BadRequest, TooLarge, UnknownActor or Forbidden.
+    """Enqueue all, or none. Raises BadArguments, BadRequest, TooLarge, UnknownActor, Forbidden, or Conflict (another
+    caller's job holds a unique key), after which the transaction has to be rolled back.
 
     Of `many`, errors name the one that is wrong: `jobs[3].kwargs.to`.
     """
+    # First what can be wrong with them: an idempotency key is for a request that can be carried out.
+    calls = [_located(_call, caller, one, where=_place(number, many)) for number, one in enumerate(wanted)]
+    kept = [_located(_kept, one, where=_place(number, many)) for number, one in enumerate(wanted)]
     if key is not None:
         before = await _claim(session, caller, key, wanted)
         if before is not None:
             return Receipt(before, is_replay=True)
-    calls = [_located(_call, caller, one, where=_place(number, many)) for number, one in enumerate(wanted)]
     enqueued = await _enqueue(session, wanted, calls)
-    await _keep_metadata(session, wanted, enqueued, many)
+    await _require_seen(session, caller, enqueued, many)
+    await _keep_metadata(session, kept, enqueued)
     if key is not None:
         answer = orjson.dumps([[str(job.id), job.created] for job in enqueued]).decode()
         await _execute(session, submissions.ANSWER, caller.name, key, answer)
@@ -120,16 +125,30 @@ async def _enqueue(session: AsyncSession, wanted: Sequence[Submission], calls: S
     return [found[number] for number in range(len(wanted))]
 
 
-async def _keep_metadata(
-    session: AsyncSession, wanted: Sequence[Submission], enqueued: Sequence[Enqueued], many: bool
-) -> None:
-    kept = {
-        job.id: _located(payload.encode_kept, one.metadata, "metadata", where=_place(number, many))
-        for number, (one, job) in enumerate(zip(wanted, enqueued, strict=True))
-        if one.metadata is not None and job.created
-    }
-    if kept:
-        await _execute(session, submissions.KEEP_METADATA, list(kept), list(kept.values()))
+async def _require_seen(session: AsyncSession, caller: Caller, enqueued: Sequence[Enqueued], many: bool) -> None:
+    """Of a job that is not there for this caller it is not told the id either."""
+    found = [job.id for job in enqueued if not job.created]
+    if not found:
+        return
+    rows = await session.execute(select(Job.id, Job.owner, Job.actor, Job.queue).where(Job.id.in_(found)))
+    seen = {row.id for row in rows if caller.sees(owner=row.owner, actor=row.actor, queue=row.queue)}
+    for number, job in enumerate(enqueued):
+        if not job.created and job.id not in seen:
+            raise Conflict(
+                f"{_place(number, many)}{': ' if many else ''}Another caller's job holds this unique_key. "
+                "Use another one, or send it again when that job has ended."
+            )
+
+
+def _kept(one: Submission) -> str | None:
+    """Its metadata as JSON text."""
+    return None if one.metadata is None else payload.encode_kept(one.metadata, "metadata")
+
+
+async def _keep_metadata(session: AsyncSession, kept: Sequence[str | None], enqueued: Sequence[Enqueued]) -> None:
+    made = {job.id: data for data, job in zip(kept, enqueued, strict=True) if data is not None and job.created}
+    if made:
+        await _execute(session, submissions.KEEP_METADATA, list(made), list(made.values()))
 
 
 def _place(number: int, many: bool) -> str:

@@ -50,7 +50,7 @@ class Access:
             await self.app(scope, receive, send)
             return
         try:
-            caller = await self._identify(scope)
+            caller = await _identify(scope, self._settings)
             rate = self._rates.take(caller.name)
             rules.check(caller, scope["method"], path)
         except UNAVAILABLE as error:
@@ -65,35 +65,44 @@ class Access:
             scope.setdefault("state", {})["caller"] = caller
             await self.app(scope, receive, _with(rate, send))
 
-    async def _identify(self, scope: Scope) -> Caller:
-        headers = Headers(scope=scope)
-        database: Database = scope["app"].state.client.database
-        shown = headers.getlist("authorization")
-        async with asyncio.timeout(PATIENCE):
-            if shown:
-                found = await callers.by_key(database, key) if (key := _key(shown)) else None
-            else:
-                token = cookie_parser(headers.get("cookie", "")).get(cookies.session_name(scope, self._settings), "")
-                found = await self._of_session(scope, token) if _may_be_one(token) else None
-        if found is None:
-            raise Unauthorized(
-                "Send the header `Authorization: Bearer KEY` with a key that is valid "
-                "(`callboard keys create NAME --scopes read,enqueue`), or sign in at /login."
-            )
-        return found
-
-    async def _of_session(self, scope: Scope, token: str) -> Caller | None:
-        """Of an open page that refreshes itself, as it was looked up a moment ago with the others'."""
-        live: Live = scope["app"].state.live
-        known = live.present.caller(token) if is_refresh(scope) else None
-        database: Database = scope["app"].state.client.database
-        return known or await callers.by_session(database, token, self._settings.session_idle_hours)
-
 
 def path_of(scope: Scope) -> str:
     """The path as the routes see it."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
+
+
+async def again(scope: Scope) -> Caller:
+    """Who stands behind a request that lasts, as it is by now. Raises Unauthorized or Forbidden."""
+    caller = await _identify(scope, scope["app"].state.settings)
+    rules.check(caller, scope["method"], path_of(scope))
+    return caller
+
+
+async def _identify(scope: Scope, settings: Settings) -> Caller:
+    headers = Headers(scope=scope)
+    database: Database = scope["app"].state.client.database
+    shown = headers.getlist("authorization")
+    async with asyncio.timeout(PATIENCE):
+        if shown:
+            found = await callers.by_key(database, key) if (key := _key(shown)) else None
+        else:
+            token = cookie_parser(headers.get("cookie", "")).get(cookies.session_name(scope, settings), "")
+            found = await _of_session(scope, token, settings) if _may_be_one(token) else None
+    if found is None:
+        raise Unauthorized(
+            "Send the header `Authorization: Bearer KEY` with a key that is valid "
+            "(`callboard keys create NAME --scopes read,enqueue`), or sign in at /login."
+        )
+    return found
+
+
+async def _of_session(scope: Scope, token: str, settings: Settings) -> Caller | None:
+    """Of an open page that refreshes itself, as it was looked up a moment ago with the others'."""
+    live: Live = scope["app"].state.live
+    known = live.present.caller(token) if is_refresh(scope) else None
+    database: Database = scope["app"].state.client.database
+    return known or await callers.by_session(database, token, settings.session_idle_hours)
 
 
 def _key(shown: list[str]) -> str | None:

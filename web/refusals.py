@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+import asyncpg
 import structlog
 from fastapi.exceptions import RequestValidationError
 from redis.exceptions import ConnectionError as RedisAway
@@ -15,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from db.database import UNAVAILABLE
+from db.database import UNAVAILABLE, cause
 from errors import BadArguments, BadRequest, CallboardError, ServerUnavailable, TooMany
 from web.problem import FieldError, problem
 
@@ -76,11 +77,25 @@ async def _unavailable(_: Request, error: Exception) -> Response:
     return unavailable(error)
 
 
-async def _database_error(_: Request, error: DBAPIError) -> Response:
-    """SQLAlchemy wraps most of what asyncpg says about a lost connection, under several names."""
-    if error.connection_invalidated or isinstance(getattr(error.orig, "__cause__", None), UNAVAILABLE):
+async def _database_error(request: Request, error: DBAPIError) -> Response:
+    """SQLAlchemy wraps most of what asyncpg says, under several names."""
+    said = cause(error)
+    if error.connection_invalidated or isinstance(said, UNAVAILABLE):
         return unavailable(error)
+    if isinstance(said, asyncpg.DataError):
+        return await _no_value(request, said)
     raise error
+
+
+async def _no_value(request: Request, error: asyncpg.DataError) -> Response:
+    """A value that PostgreSQL cannot have. What it says of it may quote a secret, so only its kind is logged."""
+    log.warning("value_refused", error=type(error).__name__, method=request.method, path=request.url.path)
+    return problem(
+        422,
+        "Something that was sent cannot be stored or looked for: it has a NUL character, or is a number or a time out "
+        "of all range.",
+        _kind(BadRequest),
+    )
 
 
 HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
@@ -88,6 +103,7 @@ HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, An
     RequestValidationError: _invalid,
     HTTPException: _http_error,
     DBAPIError: _database_error,
+    asyncpg.DataError: _no_value,
     **dict.fromkeys((*UNAVAILABLE, PoolExhausted, RedisAway, RedisSlow), _unavailable),
 }
 

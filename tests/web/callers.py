@@ -54,12 +54,14 @@ async def started(settings: Settings) -> AsyncIterator[FastAPI]:
 
 async def make_accounts() -> None:
     """The key of BEARER and the user of LOGIN, in the database of this run."""
-    await _execute(_key("tests", TOKEN, ["admin"], None), *_user("admin", SESSION_TOKEN, "admin"))
+    await _execute(_key("tests", TOKEN, ["admin"]), *_user("admin", SESSION_TOKEN, "admin"))
 
 
-async def key(name: str, token: str, *scopes: str, queues: list[str] | None = None) -> httpx.Headers:
+async def key(
+    name: str, token: str, *scopes: str, queues: list[str] | None = None, actors: list[str] | None = None
+) -> httpx.Headers:
     """A key with these scopes: what to send."""
-    await _execute(_key(name, token, list(scopes), queues))
+    await _execute(_key(name, token, list(scopes), queues, actors))
     return httpx.Headers({"Authorization": f"Bearer {token}"})
 
 
@@ -69,11 +71,13 @@ async def user(name: str, token: str, role: str) -> Browser:
     return Browser(token)
 
 
-def _key(name: str, token: str, scopes: list[str], queues: list[str] | None) -> tuple[object, ...]:
+def _key(
+    name: str, token: str, scopes: list[str], queues: list[str] | None = None, actors: list[str] | None = None
+) -> tuple[object, ...]:
     return (
-        "insert into api_keys (id, name, prefix, key_hash, scopes, queues, created_by)"
-        " values (gen_random_uuid(), $1, $2, $3, $4, $5, 'tests') on conflict do nothing",
-        name, token.split("_")[1], digest(token), scopes, queues,
+        "insert into api_keys (id, name, prefix, key_hash, scopes, queues, actors, created_by)"
+        " values (gen_random_uuid(), $1, $2, $3, $4, $5, $6, 'tests') on conflict do nothing",
+        name, token.split("_")[1], digest(token), scopes, queues, actors,
     )  # fmt: skip
 
 

@@ -14,8 +14,9 @@ from sqlalchemy import event
 
 from runtime.client import Client
 from runtime.transport import CHANGED
+from services.callers import digest
 from tests.support.waiting import wait_for
-from tests.web.callers import Browser, user
+from tests.web.callers import BEARER, Browser, assert_problem, key, user
 from web.cookies import SESSION
 
 PART = {"HX-Request": "true", "HX-Target": "div#rows", "Accept": "text/html"}
@@ -146,3 +147,42 @@ async def test_who_may_not_act_is_not_given_the_answer_of_who_may(address: str, 
         # Then it is its own
         assert [">operator " in answer.text for answer in asked] == [True, False]
         assert [">viewer " in answer.text for answer in asked] == [False, True]
+
+
+@asynccontextmanager
+async def followed(somebody: httpx.AsyncClient, events: str) -> AsyncIterator[AsyncIterator[str]]:
+    """A job's stream, after its first event: the lines that follow."""
+    async with somebody.stream("GET", events) as stream:
+        lines = stream.aiter_lines()
+        assert await anext(lines) == "event: changed"
+        yield lines
+
+
+async def test_a_jobs_stream_ends_with_the_key_or_session_that_reads_it(
+    app: FastAPI, address: str, program: httpx.AsyncClient, client: Client
+) -> None:
+    # Given a job that goes on, and who follows it: a key, a person, and a key that stays good
+    job = (await program.post("/api/v1/jobs", json={"actor": "welcome", "args": ["Ada"], "delay": 3600})).json()["id"]
+    events = f"{address}/api/v1/jobs/{job}/events"
+    headers, browser = await key("some", "cb_some_secret", "operate"), await user("vera", "session-of-vera", "viewer")
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        by_key = await enter(httpx.AsyncClient(headers=headers, timeout=60, trust_env=False))
+        by_session = await enter(httpx.AsyncClient(auth=browser, timeout=60, trust_env=False))
+        good = await enter(httpx.AsyncClient(headers=BEARER, timeout=60, trust_env=False))
+        going, gone, staying = [await enter(followed(one, events)) for one in (by_key, by_session, good)]
+
+        # When the key is revoked and the session ended
+        async with client.database.connection() as connection:
+            await connection.execute("update api_keys set revoked_at = now() where name = 'some'")
+            await connection.execute("delete from user_sessions where token_hash = $1", digest(browser.token))
+
+        # Then their streams break off before the job's end, and who asks again is told why
+        for lines in (going, gone):
+            assert "event: ended" not in [line async for line in lines]
+        assert_problem(await by_key.get(events), 401)
+        assert_problem(await by_session.get(events), 401)
+
+        # And the other one hears the end
+        assert (await program.post(f"/api/v1/jobs/{job}/cancel")).status_code == 200
+        assert "event: ended" in [line async for line in staying]

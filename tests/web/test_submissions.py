@@ -1,6 +1,7 @@
 """Enqueue many at once, once, with metadata, and within what a key is for."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -116,40 +117,69 @@ async def test_an_idempotency_key_is_for_one_request_of_one_caller_for_a_day(
     assert (later.status_code, "idempotency-replayed" in later.headers) == (201, False)
 
 
-async def test_a_request_is_answered_as_before_though_its_job_is_gone(
-    program: httpx.AsyncClient, client: Client
-) -> None:
-    """Given a request whose job was deleted, when it is sent again with its key, then it is answered with the job's
-    id, and nothing is enqueued."""
-    first = await program.post("/api/v1/jobs", json=JOB, headers=KEY)
+async def test_a_request_whose_job_is_gone_is_answered_as_before(program: httpx.AsyncClient, client: Client) -> None:
+    # Given a request that was carried out, and its job has been deleted since
+    first = (await program.post("/api/v1/jobs", json=JOB, headers=KEY)).json()
     async with client.database.connection() as connection:
         await connection.execute("delete from jobs")
+
+    # When it is sent again, then it is answered from the receipt, and makes no second job
     again = await program.post("/api/v1/jobs", json=JOB, headers=KEY)
-    assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
-    assert again.json() == {"id": first.json()["id"], "created": True}
+    assert (again.status_code, again.json()) == (201, {"id": first["id"], "created": True})
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.headers["location"].endswith(first["id"])
     assert await count(client) == 0
 
 
-async def test_another_callers_unique_key_is_a_conflict_that_tells_nothing_of_its_job(
+async def test_a_unique_key_that_anothers_job_holds_is_refused_and_its_id_not_told(
     app: FastAPI, program: httpx.AsyncClient, client: Client
 ) -> None:
-    """Given a job of one caller that holds a unique key, when another who does not see it uses this key, alone or
-    among many, then it is refused without a word of that job, nothing is made, and its Idempotency-Key is not used
-    up; who sees all finds the job."""
-    mine = JOB | {"unique_key": "welcome:ada"}
-    held = (await program.post("/api/v1/jobs", json=mine)).json()["id"]
-    async with caller(app, await key("other", "cb_otherkey45_secret", "read", "enqueue")) as other:
-        for path, body in (("/api/v1/jobs", mine), ("/api/v1/jobs/bulk", {"jobs": [JOB, mine]})):
-            refused = await other.post(path, json=body, headers=KEY)
-            assert "unique key" in assert_problem(refused, 409).detail
-            assert held not in refused.text
-        assert await count(client) == 1
-        assert (await other.post("/api/v1/jobs", json=JOB, headers=KEY)).status_code == 201
-        theirs = [await other.post("/api/v1/jobs", json=JOB | {"unique_key": "welcome:bob"}) for _ in range(2)]
-    assert [(answer.status_code, answer.json()["created"]) for answer in theirs] == [(201, True), (200, False)]
-    async with caller(app, await key("boss", "cb_bosskey456_secret", "operate")) as boss:
-        found = (await boss.post("/api/v1/jobs", json=mine)).json()
-    assert (found["id"], found["created"]) == (held, False)
+    # Given a job with a unique key
+    taken = JOB | {"unique_key": "invoice-7"}
+    held = (await program.post("/api/v1/jobs", json=taken)).json()["id"]
+
+    # When a program that does not see it uses the same one
+    async with caller(app, await key("other", "cb_other_secret", "read", "enqueue")) as another:
+        for address, body in (("", taken), ("/bulk", {"jobs": [JOB, taken]})):
+            for headers in ({}, KEY):
+                # Then it is told so, and neither the id nor a job of its own
+                refused = await another.post(f"/api/v1/jobs{address}", json=body, headers=headers)
+                problem = assert_problem(refused, 409)
+                assert "unique_key" in problem.detail
+                assert ("jobs[1]" in problem.detail) is bool(address)
+                assert held not in refused.text
+    assert await count(client) == 1
+
+    # And whoever sees it gets it
+    again = await program.post("/api/v1/jobs", json=taken)
+    assert (again.status_code, again.json()["id"]) == (200, held)
+
+
+NOT_FOR_POSTGRES = {
+    "an integer over 64 bits": ({"args": [2**70]}, "args[0]"),
+    "half a surrogate pair": ({"args": ["\ud800"]}, "args[0]"),
+    "half a surrogate pair in a name": ({"args": [], "kwargs": {"name": {"\ud800": 1}}}, "name"),
+    "nested too deep": ({"args": [json.loads("[" * 300 + "]" * 300)]}, "args[0]"),
+    "metadata over 64 bits": ({"metadata": {"a": 2**70}}, "metadata"),
+    "metadata too deep": ({"metadata": {"a": json.loads("[" * 300 + "]" * 300)}}, "metadata"),
+}
+
+
+@pytest.mark.parametrize(("wrong", "path"), NOT_FOR_POSTGRES.values(), ids=NOT_FOR_POSTGRES.keys())
+async def test_with_an_idempotency_key_bad_arguments_are_refused_as_without(
+    program: httpx.AsyncClient, client: Client, wrong: dict[str, Any], path: str
+) -> None:
+    for address, body, place in (("", JOB | wrong, ""), ("/bulk", {"jobs": [JOB, JOB | wrong]}, "jobs[1].")):
+        response = await program.post(
+            f"/api/v1/jobs{address}",
+            content=json.dumps(body),
+            headers={"Content-Type": "application/json", "Idempotency-Key": "bad"},
+        )
+        problem = assert_problem(response, 422)
+        assert problem.errors[0].path.startswith(place + path), problem
+
+    # And the key is still free
+    assert (await program.post("/api/v1/jobs", json=JOB, headers={"Idempotency-Key": "bad"})).status_code == 201
 
 
 @pytest.mark.parametrize("wrong", [b"", b"x" * 256, b"a b", b"\xfc"])

@@ -68,6 +68,18 @@ async def test_a_key_for_some_queues_sees_nothing_else(app: FastAPI, program: ht
         assert (await some.get("/api/v1/jobs?among_queues=maintenance")).json()["jobs"] == []
 
 
+async def test_a_key_for_some_actors_gets_no_queue_as_a_whole(app: FastAPI, program: httpx.AsyncClient) -> None:
+    """Given a key for an actor, then of a queue, in which others' jobs are too, it gets neither one nor the list."""
+    await made(program)
+    async with caller(app, await key("some", "cb_some_secret", "operate", actors=["welcome"])) as some:
+        for address in ("/api/v1/queues", "/api/v1/queues/web-tests"):
+            assert "not limited" in assert_problem(await some.get(address), 403).detail
+    async with caller(app, await key("other", "cb_other_secret", "operate", queues=["web-tests"])) as other:
+        assert [queue["name"] for queue in (await other.get("/api/v1/queues")).json()["queues"]] == ["web-tests"]
+        assert (await other.get("/api/v1/queues/web-tests")).status_code == 200
+        assert_problem(await other.get("/api/v1/queues/maintenance"), 404)
+
+
 async def test_a_viewer_sees_and_does_nothing(app: FastAPI, program: httpx.AsyncClient) -> None:
     job = await made(program)
     async with caller(app, httpx.Headers(), await user("vera", "the-session-of-vera", "viewer")) as viewer:

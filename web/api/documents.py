@@ -177,7 +177,9 @@ class EnqueuedDocument(JobDocument):
 
 
 class EnqueuedJob(BaseModel):
-    """A job that was enqueued, by its id alone."""
+    """One of many that were enqueued, or one that was deleted since."""
+
+    model_config = ConfigDict(extra="forbid")
 
     id: UUID
     created: bool = Field(description="False where a job with this unique key lived already.")

@@ -1,6 +1,7 @@
 """/api/v1/jobs/{id}/logs and /events: what a job says while it runs."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
@@ -10,10 +11,11 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from errors import NotFound
+from errors import Forbidden, NotFound, Unauthorized
 from runtime.client import Client
 from services import logs, progress
 from services.masking import masking
+from web import access
 from web.api.documents import JobDocument, Text
 from web.api.mine import visible
 from web.api.route import StrictRoute
@@ -25,6 +27,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=StrictRoute)
 
 SILENCE = 16.0  # seconds after which a stream says that it is still there
 LOOK = 2.0  # seconds after which it looks without being told
+STANDING = 5.0  # seconds after which it is looked up whether the caller may still look
 _streams = asyncio.Semaphore(200)  # open at once
 
 
@@ -97,6 +100,8 @@ class Event(BaseModel):
 async def log(job_id: UUID, only: Annotated[LogFilter, Query()], session: Transaction, caller: CurrentCaller) -> Lines:
     """Its last lines."""
     await visible(session, caller, job_id)
+    if only.text is not None:
+        caller.require_search_within()
     which = logs.Filter(level=only.level, attempt=only.attempt, text=only.text)
     return Lines(lines=[LineDocument.of(line) for line in await logs.tail(session, job_id, only.tail, which)])
 
@@ -123,19 +128,26 @@ async def events(job_id: UUID, request: Request, session: Transaction, caller: C
         raise HTTPException(503, "Too many streams are open here. Ask for the job with `?wait=30` instead.")
     client: Client = request.app.state.client
     return StreamingResponse(
-        _events(client, caller, job_id), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        _events(request, client, caller, job_id), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
     )
 
 
-async def _events(client: Client, caller: CurrentCaller, job_id: UUID) -> AsyncIterator[str]:
-    """Looks when it is told to, and every two seconds; says something only when there is something new."""
+async def _events(request: Request, client: Client, caller: CurrentCaller, job_id: UUID) -> AsyncIterator[str]:
+    """Looks when it is told to, and every two seconds; says something only when there is something new. It breaks off
+    when the caller's key or session has ended: whoever asks again is told why."""
     said, has_ended = await _look(client, caller, job_id)
     yield said
     if has_ended:
         return
-    silent = 0.0
+    silent, known_at = 0.0, time.monotonic()
     async with _streams, client.watcher.watch(job_id) as watch:
         while not has_ended:
+            if time.monotonic() - known_at >= STANDING:
+                try:
+                    caller = await access.again(request.scope)
+                except (Unauthorized, Forbidden):
+                    return
+                known_at = time.monotonic()
             now, has_ended = await _look(client, caller, job_id)
             if now != said:
                 said, silent = now, 0.0

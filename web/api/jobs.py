@@ -32,7 +32,7 @@ from web.api.documents import (
     detail,
 )
 from web.api.etag import IfMatch, etag, require_match
-from web.api.mine import narrowed, require_own, visible
+from web.api.mine import narrowed, visible
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
 from web.problem import described
@@ -49,10 +49,11 @@ IdempotencyKey = Annotated[
         description="A word of your own for this request, good for a day: sent again, nothing is enqueued twice.",
     ),
 ]
+Enqueued = EnqueuedDocument | EnqueuedJob
 ACTED = described(404, 409, 412, 415)
 
 
-@router.post("", status_code=201, responses={200: {"model": EnqueuedDocument}, **described(409, 413, 415)})
+@router.post("", status_code=201, responses={200: {"model": Enqueued}, **described(409, 413, 415)})
 async def enqueue(
     new: NewJob,
     session: Transaction,
@@ -60,13 +61,10 @@ async def enqueue(
     request: Request,
     response: Response,
     idempotency_key: IdempotencyKey = None,
-) -> EnqueuedDocument | EnqueuedJob:
-    """Enqueue a job. 200 and `created: false` when a job of yours with this unique key lives already.
-
-    Sent again with its Idempotency-Key when the job is gone, it is answered with the id alone.
-    """
+) -> Enqueued:
+    """Enqueue a job. 200 and `created: false` when a job of yours with this unique key lives already; 409 when it is
+    another's. Sent again with its Idempotency-Key, of a job that was deleted meanwhile there is the id only."""
     receipt = await submissions.submit(session, caller, [_submission(new, caller.name)], key=idempotency_key)
-    await require_own(session, caller, receipt.jobs)
     (enqueued,) = receipt.jobs
     response.status_code = 201 if enqueued.created else 200
     response.headers["Location"] = request.url_for("one", job_id=str(enqueued.id)).path
@@ -91,7 +89,6 @@ async def enqueue_many(
     """Enqueue many jobs: all, or none."""
     wanted = [_submission(one, caller.name) for one in new.jobs]
     receipt = await submissions.submit(session, caller, wanted, key=idempotency_key, many=True)
-    await require_own(session, caller, receipt.jobs)
     _mark(response, receipt)
     return EnqueuedJobs(jobs=[EnqueuedJob(id=job.id, created=job.created) for job in receipt.jobs])
 

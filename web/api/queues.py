@@ -106,8 +106,7 @@ class Workers(BaseModel):
 @router.get("/queues")
 async def listed(session: Transaction, caller: CurrentCaller) -> Queues:
     """The queues that this caller's key is for."""
-    if not caller.sees_all:
-        caller.require_everything()
+    _require_whole(caller)
     found = [queue for queue in await queues.listed(session) if caller.queues is None or queue.name in caller.queues]
     return Queues(queues=[QueueDocument.model_validate(queue) for queue in found])
 
@@ -176,5 +175,10 @@ async def go_on(worker_id: UUID, session: Transaction, caller: CurrentCaller, wh
 def _require(caller: Caller, queue: str) -> None:
     if caller.queues is not None and queue not in caller.queues:
         raise NotFound(f"There is no queue {queue!r} for {caller.name}.")
+    _require_whole(caller)
+
+
+def _require_whole(caller: Caller) -> None:
+    """It is counted, paused and resumed with other actors' jobs in it. Raises Forbidden."""
     if not caller.sees_all or caller.actors is not None:
         caller.require_everything()

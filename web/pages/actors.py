@@ -193,7 +193,10 @@ def _delay(text: str) -> timedelta:
     found = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?([smhd]?)", text)
     if not found:
         raise ValueError("Write a number and s, m, h or d: 90s, 5m, 2h, 1d.")
-    return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    try:
+        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    except OverflowError:
+        raise ValueError("That is too long.") from None
 
 
 def _moment(text: str) -> datetime:

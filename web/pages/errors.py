@@ -21,11 +21,14 @@ Fingerprint = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 async def page(
     request: Request,
     session: Transaction,
+    caller: CurrentCaller,
     period: Annotated[Period, Query()] = "24h",
     show: Annotated[errors.Show, Query()] = "open",
     actor: Annotated[str, Query(max_length=500)] = "",
     text: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
+    if text:
+        caller.require_search_within()
     found = await errors.groups(session, HOURS[period], actor=actor or None, show=show, text=text or None)
     return render(
         request, "errors.html", groups=found, period=period, periods=list(HOURS), show=show, actor=actor, text=text

@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from errors import BadRequest
-from services import export
+from services import export, search
+from web.caller import CurrentCaller
 from web.pages.query import parse
 from web.transaction import Transaction
 
@@ -14,11 +15,14 @@ router = APIRouter()
 
 
 @router.get("/jobs/export.csv")
-async def jobs(session: Transaction, q: Annotated[str, Query(max_length=1_000)] = "") -> Response:
+async def jobs(
+    session: Transaction, caller: CurrentCaller, q: Annotated[str, Query(max_length=1_000)] = ""
+) -> Response:
     """The newest that fit; the file's name says how many, and whether there are more."""
     query = parse(q.strip())
     if query.problems or query.job_id is not None:
         raise BadRequest(" ".join([*query.problems, "Search for jobs first, then export what is found."]))
+    search.require(query.filter, caller)
     made = await export.jobs(session, query.filter)
     more = "" if made.is_whole else "-and-more"
     name = f"jobs-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{made.rows}{more}.csv"

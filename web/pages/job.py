@@ -34,11 +34,14 @@ _DONE = {
 async def page(
     request: Request,
     session: Transaction,
+    caller: CurrentCaller,
     job_id: uuid.UUID,
     level: Annotated[logs.Level | None, Query()] = None,
     text: Annotated[str, Query(max_length=200)] = "",
-    attempt: Annotated[int | None, Query(ge=1)] = None,
+    attempt: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
 ) -> Response:
+    if text:
+        caller.require_search_within()
     job = await jobs.get(session, job_id)
     attempts = await jobs.attempts(session, job_id)
     values: dict[str, Any] = {

@@ -41,7 +41,7 @@ async def page(
     have: Annotated[str, Query(max_length=33 * SIZES[-1], pattern=r"^[0-9a-f.]*$")] = "",
 ) -> Response:
     """`have` are jobs that the page has already: it was not full when the time for looking was over, and goes on."""
-    query = parse(q.strip())
+    query = parse(q.strip()).for_caller(caller)
     if query.job_id is not None:
         return RedirectResponse(f"/jobs/{query.job_id}", 303)
     kept = [uuid.UUID(one) for one in have.split(".") if len(one) == 32]

@@ -72,7 +72,10 @@ async def entered(request: Request, session: Transaction, token: str, to: str) -
 
 def inside(address: str) -> str:
     """The address if it is a path of ours, else the first page: nobody is sent to another site (CWE-601)."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # half of an IPv6 address
+        return "/"
     # Browsers take `//host`, `///host` and `/\host` for another site.
     elsewhere = parts.scheme or parts.netloc or address.startswith("//") or "\\" in address
     return address if address.startswith("/") and address.isprintable() and not elsewhere else "/"

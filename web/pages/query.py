@@ -10,12 +10,15 @@ Times are `2026-11-25`, `2026-11-25T08:00`, or an age (`5m`, `2h`, `3d`): `creat
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from errors import Forbidden
+from services import search
+from services.callers import Caller
 from services.search import Filter, State
 
 NAMES = {
@@ -48,6 +51,15 @@ class Query:
         """The same query less one term."""
         return " ".join(other.text for other in self.terms if other is not term)
 
+    def for_caller(self, caller: Caller) -> "Query":
+        """The same query less what this caller may not search for, which is another problem."""
+        try:
+            search.require(self.filter, caller)
+        except Forbidden as error:
+            allowed = self.filter.model_copy(update={"arguments": None, "error": None})
+            return replace(self, filter=allowed, problems=(*self.problems, str(error)))
+        return self
+
     def having(self, name: str, value: str) -> str:
         """The same query, asking for another value there; for none where it is empty."""
         kept = [term.text for term in self.terms if term.name != name]
@@ -76,6 +88,8 @@ def parse(text: str, now: datetime | None = None) -> Query:
                 values["tags"] = (*values.get("tags", ()), term.value)
             else:
                 values[NAMES[term.name]] = _READ.get(term.name, str)(term.value)
+        except OverflowError:
+            problems.append(f"{term.value!r} is too far away.")
         except ValueError as error:
             problems.append(str(error))
     job_id = values.pop("id", None)

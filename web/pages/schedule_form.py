@@ -114,9 +114,10 @@ async def _filled_in(request: Request, session: AsyncSession, who: str, schedule
             if schedule is None:
                 made = await schedules.create(session, spec, who=who)
             else:
-                version = int(typed.get("version") or schedule.version)
-                made = await schedules.replace(session, schedule.id, spec, who=who, version=version)
+                made = await schedules.replace(session, schedule.id, spec, who=who, version=_version(typed, schedule))
     except (BadRequest, Conflict) as error:
+        if schedule is not None:
+            await session.refresh(schedule)  # what was read of it within the savepoint is gone with that
         return await _form(request, session, typed, schedule, _located(error, typed))
     said = "It is made." if schedule is None else f"It is saved as version {made.version}."
     return flash.redirect(f"/schedules/{made.id}", said)
@@ -214,6 +215,14 @@ def _readers(typed: Typed, schedule: ScheduledJob | None) -> dict[str, Callable[
         "schedule_config": partial(_config, typed),
         "task_args": partial(_args, typed, schedule),
     }
+
+
+def _version(typed: Typed, schedule: ScheduledJob) -> int:
+    """The one that the form was made from. Raises BadArguments."""
+    try:
+        return int(typed.get("version") or schedule.version)
+    except ValueError:
+        raise BadArguments("This form is damaged: open it again from the schedule's page.", "version") from None
 
 
 def _needed(typed: Typed, name: str, otherwise: str) -> str:

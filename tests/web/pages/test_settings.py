@@ -1,6 +1,8 @@
 """Tests of the pages of settings, without a browser."""
 
+import html
 import re
+from pathlib import Path
 
 import httpx
 import pytest
@@ -8,10 +10,12 @@ from fastapi import FastAPI
 
 from runtime.client import Client
 from services import audit, keys, sessions, users
+from services.callers import SCOPES
 from services.masking import MASK
 from tests.web.callers import BEARER, SESSION_TOKEN, caller, user
 
 PAGES = ("users", "users/admin", "sessions", "keys", "keys/tests", "values", "masking", "audit")
+DOCUMENT = Path(__file__).parents[3] / "docs" / "accounts.md"
 PHRASE = "correct-horse-battery"
 
 
@@ -25,6 +29,13 @@ async def test_they_are_for_administrators(app: FastAPI, role: str) -> None:
             refused = await other.post(f"/settings/{address}", data={"role": "admin", "name": "x"})
             assert refused.status_code == 403, address
         assert 'href="/settings"' not in (await other.get("/")).text
+
+
+async def test_the_form_of_a_key_says_of_scopes_what_the_documentation_says(person: httpx.AsyncClient) -> None:
+    documented = dict(re.findall(r"^\| (\w+) \| ([^|]+) \|$", DOCUMENT.read_text(), re.MULTILINE))
+    page = html.unescape((await person.get("/settings/keys")).text)
+    for scope in SCOPES:
+        assert documented[scope].replace("`", "") in page
 
 
 async def test_administrators_get_them(person: httpx.AsyncClient) -> None:

@@ -18,13 +18,13 @@ from web.transaction import Transaction
 
 router = APIRouter()
 
-# What each scope is for, as the form says it.
+# What each scope is for, in the words of docs/accounts.md.
 MEANINGS = {
-    "read": "look at everything",
-    "enqueue": "make jobs, and see and act on those it made",
-    "operate": "read and enqueue, and act on all jobs, queues and schedules",
-    "admin": "everything, users and keys too",
-    "metrics": "/metrics and /health/scheduler",
+    "read": "looks at the jobs that this key made",
+    "enqueue": "makes jobs; cancels, pauses and retries those that it made",
+    "operate": "both, for everybody's jobs, and queues, schedules, workflows, deliveries",
+    "admin": "everything, accounts too",
+    "metrics": "/metrics and /health/scheduler only",
 }
 GRACES = {"0": "at once", "3600": "after an hour", "86400": "after a day", "604800": "after a week"}
 

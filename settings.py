@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     callboard_home: Path = Field(default_factory=default_home, description="Folder for local servers, mails and keys.")
     database_url: DatabaseUrl | None = Field(None, description="PostgreSQL, the truth: postgresql://user:pw@host/db")
     redis_url: RedisDsn | None = Field(None, description="Redis or Valkey, the delivery: redis://:pw@host:6379/0")
+    database_pooler: bool = Field(
+        False, description="DATABASE_URL is a pooler in transaction mode: no statement stays prepared."
+    )
     database_pool: int = Field(
         6, ge=2, le=100, description="Connections to PostgreSQL per process; a worker has 5 more."
     )

@@ -25,6 +25,16 @@ UNAVAILABLE = (
     sqlalchemy.exc.TimeoutError,
 )
 
+_DIRECTLY: dict[str, Any] = {"server_settings": {"application_name": "callboard", "jit": "off"}}
+# Behind a pooler in transaction mode the next transaction has another connection: what was prepared, or set, is not
+# there. Statements without a name are prepared anew each time, in the transaction that needs them.
+_THROUGH_A_POOLER: dict[str, Any] = {
+    "server_settings": {"application_name": "callboard"},
+    "statement_cache_size": 0,
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": str,
+}
+
 
 class Database:
     """One pool on one event loop. Make it after the fork, on the loop that will use it."""
@@ -43,7 +53,7 @@ class Database:
             connect_args={
                 "timeout": 10,
                 "command_timeout": patience,
-                "server_settings": {"application_name": "callboard", "jit": "off"},
+                **(_THROUGH_A_POOLER if settings.database_pooler else _DIRECTLY),
             },
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)

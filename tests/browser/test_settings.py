@@ -42,7 +42,7 @@ async def test_a_key_is_made_and_revoked(visit: Visit) -> None:
     """Given a new key, then it is shown; revoking it asks first."""
     page = await visit("/settings/keys")
     await page.get_by_label("Name").fill("ci")
-    await page.get_by_label("enqueue make jobs").check()
+    await page.get_by_label("enqueue makes jobs").check()
     await page.get_by_role("button", name="Make the key").click()
     await expect(page.locator("#the-key")).to_contain_text("cb_")
     assert await violations(page) == []

@@ -274,7 +274,7 @@ class Machine(Ground):
     @rule()
     def sweep(self) -> None:
         late = {job for job, row in self.rows.items() if row.is_late and row.state in ("waiting", "queued")}
-        late = {job for job in late if self.rows[job].attempt == 0}
+        late = {job for job in late if not self.rows[job].has_started}
         assert self.ids(jobs.EXPIRE, 100) == late
         for job in late:
             row = self.rows[job]

@@ -38,14 +38,16 @@ class Row:
     saved_by: int | None = None  # the attempt whose checkpoint there is
     blocked_by: str | None = None
     is_late: bool = False  # it was to start by now
+    has_started: bool = False
 
     def takes(self, attempt: int) -> bool:
         """Whether a message of that attempt may start it."""
-        is_late = self.is_late and self.attempt == 0
+        is_late = self.is_late and not self.has_started
         return self.state == "queued" and self.attempt == attempt and self.is_due and not is_late
 
     def start(self, worker: uuid.UUID) -> None:
         self.state, self.worker, self.attempt, self.is_unknown = "running", worker, self.attempt + 1, False
+        self.has_started = True
 
     def block(self, by: str) -> None:
         self.queue(is_due=False)
@@ -90,6 +92,6 @@ select max_attempts, state, attempt, releases, worker, dispatched_at is not null
        coalesce(error->>'type' = 'UnknownActor' and (error->>'since')::timestamptz > coalesce(started_at, '-infinity'),
                 false),
        control, (select attempt from job_checkpoints where job_id = jobs.id),
-       blocked_by, coalesce(expires_at <= now(), false)
+       blocked_by, coalesce(expires_at <= now(), false), started_at is not null
 from jobs where id = $1
 """

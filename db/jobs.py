@@ -323,8 +323,8 @@ returning j.id, j.actor, j.queue, j.args::text, j.kwargs::text, j.options::text,
           (extract(epoch from j.created_at) * 1000)::bigint as created_ms
 """
 
-# Jobs said to be in Redis for some time that no worker has claimed, among the oldest of each priority, which are sent
-# first (behind them a million may wait that are not sent): queue, seconds, most of a priority.
+# Jobs said to be in Redis for some time that no worker has claimed, longest there first: queue, seconds, most of them,
+# how many to look at. These are the oldest of each priority, which are sent first: behind them a million may wait.
 UNCLAIMED = """
 with recursive levels as (
     (select queue, priority from jobs where outcome is null and queue = $1 order by priority limit 1)
@@ -338,9 +338,10 @@ select o.id, l.priority, o.attempt from levels l cross join lateral (
     select j.id, j.attempt, j.dispatched_at from jobs j
     where j.outcome is null and j.queue = l.queue and j.priority = l.priority
       and j.run_at <= now() and j.state = 'queued'
-    order by j.run_at limit $3
+    order by j.run_at limit $4
 ) o
 where o.dispatched_at < now() - make_interval(secs => $2)
+order by o.dispatched_at limit $3
 """
 
 # waiting, queued -> cancelled, because they were to start in time and have not: most, oldest first.

@@ -47,7 +47,7 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with Client.open(settings, patience=_PATIENCE) as client:
         relay = Relay(client.database, client.outbox, settings.dispatch_window)
-        reconciler = Reconciler(client.database, client.redis)
+        reconciler = Reconciler(client.database, client.redis, settings.dispatch_window)
         leader = Leader(client.database, settings.leader_lease)
         rescuer = Rescuer(client.database, client.redis, leader, settings.worker_lease)
         firing = Firing(client, broker, leader, due)

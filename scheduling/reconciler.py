@@ -31,10 +31,10 @@ _AT_ONCE = 5_000  # rows a queue and round: what else there is comes next, and R
 
 class Reconciler:
     def __init__(
-        self, database: Database, redis: redis.asyncio.Redis, clock: Callable[[], float] = time.monotonic
+        self, database: Database, redis: redis.asyncio.Redis, window: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`clock` counts seconds, from whenever."""
-        self._database, self._redis, self._clock = database, redis, clock
+        """`window` is how many messages of a queue are kept in Redis; `clock` counts seconds, from whenever."""
+        self._database, self._redis, self._window, self._clock = database, redis, window, clock
         self._fetched: dict[str, dict[str, float]] = {}  # by queue: messages out of its list, and since when
 
     async def run_once(self) -> float:
@@ -63,7 +63,7 @@ class Reconciler:
     async def _unclaimed(self, queue: str, age: float) -> dict[str, asyncpg.Record]:
         """Queued jobs whose message was sent longer ago, by the message's id in Redis."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(jobs.UNCLAIMED, queue, age, _AT_ONCE)
+            rows = await connection.fetch(jobs.UNCLAIMED, queue, age, _AT_ONCE, 2 * self._window)
         return {redis_id(row["priority"], row["attempt"], row["id"]): row for row in rows}
 
     async def _send_again(self, queue: str, reason: str, rows: list[asyncpg.Record]) -> None:

@@ -56,7 +56,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "UNDISPATCH": (jobs.UNDISPATCH, [[SOME_ID], [0]]),
     "LEVELS": (jobs.LEVELS, []),
     "DISPATCH": (jobs.DISPATCH, ["q1", 0, 100]),
-    "UNCLAIMED": (jobs.UNCLAIMED, ["q1", 5.0, 1_000]),
+    "UNCLAIMED": (jobs.UNCLAIMED, ["q1", 5.0, 1_000, 10_000]),
     "DELETE_ENDED": (jobs.DELETE_ENDED, [1, 7 * 86_400.0, 2_000]),
     "DEBOUNCE": (jobs.DEBOUNCE, ["key-1", "[]", "{}", 30.0, None]),
     "LET_GO": (jobs.LET_GO, ["key-1"]),

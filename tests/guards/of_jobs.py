@@ -96,7 +96,7 @@ CASES = [
         "state = 'queued'": PAUSES,
         "dispatched_at is null": "update jobs set dispatched_at = now();",
     }),
-    Case(jobs, "UNCLAIMED", QUEUED + "update jobs set dispatched_at = now() - interval '1 min';", ["q", 5.0, 10], {
+    Case(jobs, "UNCLAIMED", QUEUED + "update jobs set dispatched_at = now() - interval '1 min';", ["q", 5.0, 10, 10], {
         "queue = $1": "update jobs set queue = 'another';",
         "j.run_at <= now()": LATER,
         "j.state = 'queued'": PAUSES,

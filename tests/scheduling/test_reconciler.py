@@ -33,14 +33,14 @@ async def fetched(client: Client) -> UUID:
 
 async def sent_again(client: Client, reconciler: Reconciler | None = None) -> list[int]:
     """Which jobs a round of the reconciler gives back to the relay."""
-    await (reconciler or Reconciler(client.database, client.redis)).run_once()
+    await (reconciler or Reconciler(client.database, client.redis, 5_000)).run_once()
     rows = await fetch(client, "select (args->>0)::int from jobs where dispatched_at is null order by id")
     return [row[0] for row in rows]
 
 
 async def after_a_first_round(client: Client) -> None:
     """The first round leaves its mark in Redis: from then on an empty Redis can be told from a new one."""
-    await Reconciler(client.database, client.redis).run_once()
+    await Reconciler(client.database, client.redis, 5_000).run_once()
 
 
 async def test_messages_that_are_there_are_left_alone(client: Client) -> None:
@@ -78,7 +78,7 @@ async def test_a_message_may_be_on_its_way_for_a_moment(client: Client) -> None:
 async def test_a_message_that_nobody_will_be_given_is_sent_again(client: Client) -> None:
     """Given a message fetched half a minute ago by a worker that never learned of it, then it is sent again."""
     seconds = iter([0.0, 29.0, 30.0])
-    reconciler = Reconciler(client.database, client.redis, clock=lambda: next(seconds))
+    reconciler = Reconciler(client.database, client.redis, 5_000, clock=lambda: next(seconds))
     await dispatched(client, 2, seconds_ago=60)
     await fetched(client)
     assert [await sent_again(client, reconciler) for _ in range(3)] == [[], [], [0]]
@@ -88,7 +88,7 @@ async def test_an_old_message_whose_turn_has_come_is_left_to_its_worker(client: 
     """Given a queue so long that its messages are hours old, each of which is out of the list only while it is claimed,
     then none of them is taken for stranded."""
     seconds = iter([0.0, 100.0])
-    reconciler = Reconciler(client.database, client.redis, clock=lambda: next(seconds))
+    reconciler = Reconciler(client.database, client.redis, 5_000, clock=lambda: next(seconds))
     await dispatched(client, 2, seconds_ago=7_200)
     first = await fetched(client)
     assert await sent_again(client, reconciler) == []

@@ -18,6 +18,7 @@ from settings import Settings
 UNAVAILABLE = (
     OSError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver lost its place as the connection went
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
@@ -77,7 +78,7 @@ class Database:
             assert bare is not None
             try:
                 yield bare
-            except TimeoutError:
+            except (TimeoutError, asyncpg.InternalClientError):
                 bare.terminate()  # nobody knows what it is doing; the pool replaces it
                 raise
         finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 
 from db.database import UNAVAILABLE, Database
@@ -47,3 +48,16 @@ async def test_a_server_that_goes_away_at_the_very_first_connection_is_away(sett
         async with database.connection() as connection:
             assert await connection.fetchval("select 1") == 1
         await database.close()
+
+
+async def test_a_connection_whose_driver_has_lost_its_place_is_replaced(settings: Settings) -> None:
+    """asyncpg says so when a server goes away between the parts of its answer: that is a server that is away, and the
+    connection is of no use any more."""
+    database = Database(settings, pool=2)
+    with pytest.raises(UNAVAILABLE):
+        async with database.connection() as lost:
+            raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+    async with database.connection() as connection:
+        assert connection is not lost
+        assert await connection.fetchval("select 1") == 1
+    await database.close()

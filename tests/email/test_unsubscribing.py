@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from db import emails
-from providers.email.events import Event
+from providers.email.events import Event, Suppress
 from providers.email.unsubscribe import Leaving
 from runtime.client import Client
 from services import email_events
@@ -27,8 +27,9 @@ def came_back(minute: int, provider: str = "sendgrid") -> Event:
 
 
 def said(kind: str, minute: int, provider: str = "sendgrid") -> Event:
-    suppress = {"unsubscribed": "unsubscribe", "bounced": "hard_bounce"}.get(kind)
-    return Event(provider, kind, f"{kind}-{minute}", ADA, BEGIN + timedelta(minutes=minute), suppress=suppress)  # type: ignore[arg-type]
+    suppresses: dict[str, Suppress] = {"unsubscribed": "unsubscribe", "bounced": "hard_bounce"}
+    at = BEGIN + timedelta(minutes=minute)
+    return Event(provider, kind, f"{kind}-{minute}", ADA, at, suppress=suppresses.get(kind))
 
 
 async def tell(client: Client, *events: Event) -> None:

@@ -1,5 +1,6 @@
 """Messages delivered several times, to several workers, or too late: one run and one effect come of it."""
 
+import uuid
 from typing import Any
 
 from db import jobs
@@ -93,6 +94,17 @@ async def test_the_message_of_a_cancelled_job_is_dropped(
     assert (await row(client, job_id)).attempt == 0
 
 
+async def finds_the_new_arguments(
+    client: Client, worker: StartProcess, scheduler: StartProcess, kind: str, job_id: uuid.UUID
+) -> None:
+    """The message that lies there starts nothing; the one that is sent next does."""
+    await worker("tests.runtime.some_actors")
+    await nothing_left(client, f"stage-{kind}")
+    await scheduler()
+    await ended(client, job_id)
+    assert await effects(client) == ["new"]
+
+
 @BOTH_KINDS
 async def test_a_job_that_runs_again_with_other_arguments_does_not_find_the_old_ones(
     client: Client, stage: None, worker: StartProcess, scheduler: StartProcess, kind: str
@@ -105,11 +117,7 @@ async def test_a_job_that_runs_again_with_other_arguments_does_not_find_the_old_
         await control.cancel(session, job_id, who="ada")
         await control.retry(session, job_id, who="ada", arguments=control.Arguments(["new"], {}))
         await session.commit()
-    await worker("tests.runtime.some_actors")
-    await nothing_left(client, f"stage-{kind}")
-    await scheduler()
-    await ended(client, job_id)
-    assert await effects(client) == ["new"]
+    await finds_the_new_arguments(client, worker, scheduler, kind, job_id)
 
 
 @BOTH_KINDS
@@ -127,11 +135,7 @@ async def test_a_debounced_job_that_was_paused_on_its_way_does_not_find_the_old_
     async with client.session() as session:
         await control.resume(session, job_id, who="ada")
         await session.commit()
-    await worker("tests.runtime.some_actors")
-    await nothing_left(client, f"stage-{kind}")
-    await scheduler()
-    await ended(client, job_id)
-    assert await effects(client) == ["new"]
+    await finds_the_new_arguments(client, worker, scheduler, kind, job_id)
 
 
 @BOTH_KINDS

@@ -271,7 +271,7 @@ async def test_jobs_now_and_then_keep_redis_shallow(settings: Settings) -> None:
                 await enqueue_many(session, [call(echo, 1)] * 400)
                 await session.commit()
             await flushed(client)
-            await asyncio.sleep(0.12)
+            await asyncio.sleep(0.12)  # what is known of the length grows old
 
         for _ in range(5):
             await some()

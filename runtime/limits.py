@@ -4,14 +4,18 @@ Both interrupt by thread id: for a job on the event loop's thread that would kil
 jobs their time limit under the same option, and cancels them at shutdown.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dramatiq
-from dramatiq import Actor
-from dramatiq.middleware import ShutdownNotifications, TimeLimit
+from dramatiq import Actor, Middleware, Worker
+from dramatiq.middleware import TimeLimit
+from dramatiq.middleware.shutdown import Shutdown
 
 from runtime.delivery import Delivery
 from runtime.slots import Kind
+
+if TYPE_CHECKING:
+    from runtime.broker import Broker
 
 
 def _on_thread(message: Any) -> bool:
@@ -51,20 +55,21 @@ class ThreadTimeLimit(TimeLimit):
     after_skip_message = after_process_message
 
 
-class ThreadShutdown(ShutdownNotifications):
-    """Interrupts sync actors that still run when the grace period is over; they go back to the queue."""
+class ThreadShutdown(Middleware):
+    """Interrupts sync actors that still run when the grace period is over; they go back to the queue. An actor or a job
+    with `notify_shutdown=False` is left to end by itself.
 
-    def __init__(self) -> None:
-        super().__init__(notify_shutdown=True)
+    In place of Dramatiq's ShutdownNotifications, which walks over a set that the threads change as their jobs end: when
+    one ends at that moment, the rest are never told.
+    """
 
-    def before_process_message(self, broker: dramatiq.Broker, message: Any) -> None:
-        if _on_thread(message):
-            ShutdownNotifications.before_process_message(self, broker, message)
+    @property
+    def actor_options(self) -> set[str]:
+        return {"notify_shutdown"}
 
-    def after_process_message(
-        self, broker: dramatiq.Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
-    ) -> None:
-        if _on_thread(message):
-            ShutdownNotifications.after_process_message(self, broker, message, result=result, exception=exception)
-
-    after_skip_message = after_process_message
+    def before_worker_shutdown(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
+        threads = broker.executor.threads
+        for delivery in threads.running():
+            options = broker.actors[delivery.actor_name].options | delivery.options
+            if options.get("notify_shutdown", True):
+                threads.interrupt(delivery, Shutdown)

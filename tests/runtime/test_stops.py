@@ -142,6 +142,17 @@ async def test_what_was_fetched_and_not_started_goes_back_too(
     assert await value(client, "select count(*) from jobs where state = 'queued' and worker is null") == 50
 
 
+async def test_every_thread_is_interrupted(client: Client, stage: None, worker: StartProcess) -> None:
+    """Given many jobs on threads, each of which ends as soon as it is interrupted, when the worker stops, then none is
+    passed over because another has just ended."""
+    process = await worker(ACTORS, "--threads", "64", SHUTDOWN_GRACE="0")
+    await enqueue_all(client, [call(hold_sync, "never")] * 64)
+    await noted(client, "never started", times=64)
+    once(process)
+    assert await process.ended(timeout=30) == 0
+    assert await value(client, "select count(*) from jobs where state = 'queued' and releases = 1") == 64
+
+
 async def first_job_left(client: Client) -> uuid.UUID:
     """Enqueue one job after the other until one is not run: Dramatiq looks up once a second."""
     async with asyncio.timeout(60):

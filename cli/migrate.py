@@ -6,16 +6,17 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.database import UNAVAILABLE, Database
-from db.migrate import current_revision, upgrade
+from db.migrate import current_revision, is_newer, upgrade
 from errors import ServerUnavailable
 from services.shown import shown
 from settings import Settings, load
 
 
 def migrate() -> None:
-    """Bring the database to this version's tables."""
+    """Bring the database to this version's tables; those of a later version stay as they are."""
     at = asyncio.run(_migrate(load()))
-    typer.echo(f"The database is at revision {at}.")
+    newer = ", of a later version than this one: nothing is changed" if is_newer(at) else ""
+    typer.echo(f"The database is at revision {at}{newer}.")
 
 
 async def _migrate(settings: Settings) -> str | None:

@@ -37,6 +37,8 @@ test-system: .venv/installed-dev ## The whole suite, on the servers of DATABASE_
 faults: .venv/installed-dev ## Kill, stop and cut off everything while jobs run; ALL=1 takes longer; ARGS='-k redis'
 	@KEEP=1 $(BIN)/pytest tests/faults tests/workflows/test_under_kills.py -p no:randomly -n 2 --dist loadfile \
 	  -m '$(if $(ALL),,not long)' $(ARGS)
+	$(if $(ALL),@$(BIN)/pytest tests -m 'long and not fault' --deselect tests/workflows/test_under_kills.py --deselect tests/faults \
+	  -p no:randomly -n 2 --dist loadfile $(ARGS))
 
 check: .venv/installed-dev ## Style, types, import directions, and that the migrations make the models
 	$(BIN)/ruff check .

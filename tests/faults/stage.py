@@ -62,13 +62,15 @@ class Stage:
     async def scheduler(self, *modules: str, **variables: str) -> Process:
         return await self._ready(self.launch(*SCHEDULER, *modules, **variables))
 
-    async def keep_workers(self, number: int) -> None:
-        """What a platform does: start another worker for each that has ended."""
-        workers: list[Process] = []
+    async def keep(self, number: int, *command: str) -> None:
+        """What a platform does: start another process for each that has ended."""
         while True:
-            workers = [worker for worker in workers if worker.code is None]
-            workers += [self.launch(*WORKER) for _ in range(number - len(workers))]
+            for _ in range(number - len(self.living(*command))):
+                self.launch(*command)
             await asyncio.sleep(0.1)
+
+    def living(self, *command: str) -> list[Process]:
+        return [process for process in self.processes if process.command == command and process.code is None]
 
     def launch(self, *command: str, **variables: str) -> Process:
         """A process that is perhaps not ready yet."""

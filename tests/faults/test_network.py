@@ -1,6 +1,7 @@
 """The network between a worker and its servers breaks, or is slow."""
 
 import asyncio
+import random
 
 import pytest
 
@@ -75,3 +76,18 @@ async def test_silent(stage: Stage, record: Record, server: str) -> None:
         outcome = await stage.outcome(f"network to {server} silent for 30 s")
     record(outcome)
     assert outcome.seconds <= 60
+
+
+@pytest.mark.fault
+@pytest.mark.long
+async def test_replies_of_redis_lost(stage: Stage, record: Record) -> None:
+    """Given a network that loses one reply of Redis in twenty: to fetches, acknowledgements and sends, then each job is
+    done once."""
+    async with Proxy.to(stage.servers.valkey.url) as proxy:
+        dice = random.Random(5)
+        proxy.swallows = lambda request: dice.random() < 0.05
+        await at_work(stage, proxied(stage, "Redis", proxy))
+        stage.strike()
+        outcome = await stage.outcome("replies of Redis lost, one in twenty")
+    record(outcome, **{"replies lost": proxy.swallowed})
+    assert proxy.swallowed > 20

@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults import fault_actors as act
 from tests.faults.conftest import Record
-from tests.faults.stage import Stage
+from tests.faults.stage import WORKER, Stage
 
 
 @pytest.mark.fault
@@ -17,7 +17,7 @@ async def test_an_actor_that_kills_its_process(stage: Stage, record: Record) -> 
     (poison,) = await stage.enqueue(1, act.poison)
     await stage.enqueue(200, act.work_async, 0.2)
     stage.strike()
-    keeper = asyncio.create_task(stage.keep_workers(2))
+    keeper = asyncio.create_task(stage.keep(2, *WORKER))
     await stage.until("select count(*) = 0 from jobs where outcome is null", timeout=150)
     keeper.cancel()
     runs = [start for start in stage.starts() if start.job == poison]

@@ -139,3 +139,21 @@ async def test_it_takes_no_writes(stage: Stage, record: Record) -> None:
     record(outcome)
     assert all_live(stage)
     assert stage.said("a worker died") == 0
+
+
+@pytest.mark.fault
+@pytest.mark.long
+async def test_every_session_is_ended(stage: Stage, record: Record) -> None:
+    """Given somebody who ends all sessions twice a second for 10 s, then each job is done once."""
+    await at_work(stage)
+    for _ in range(20):
+        async with stage.client.database.connection() as connection:
+            await connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where backend_type = 'client backend' and pid <> pg_backend_pid()"
+            )
+        await asyncio.sleep(0.5)  # the fault's own length
+    stage.strike()
+    outcome = await ended(stage, "every session ended, twice a second for 10 s")
+    record(outcome)
+    assert all_live(stage)

@@ -1,5 +1,6 @@
 """Redis loses its memory, or dies: what was accepted is sent again from the rows."""
 
+import os
 import time
 
 import pytest
@@ -101,3 +102,22 @@ async def test_full(stage: Stage, record: Record) -> None:
     record(outcome)
     assert outcome.seconds <= SENT_WITHIN
     assert outcome.more_runs == 0
+
+
+@pytest.mark.fault
+@pytest.mark.long
+async def test_the_end_of_its_file_is_lost(stage: Stage, record: Record) -> None:
+    """Given workers at work, when Redis dies and its append-only file lacks the end, then what it takes for waiting is
+    known to be done, what it has forgotten is sent again, and each job is done once."""
+    await stage.redis.config_set("appendfsync", "everysec")
+    await stage.scheduler()
+    await stage.worker()
+    await stage.enqueue(2_000, act.work_async, 0.5)
+    await stage.started(300)
+    stage.servers.valkey.kill()
+    (file,) = (stage.servers.valkey.server.folder / "aof").rglob("*.incr.aof")
+    os.truncate(file, file.stat().st_size * 3 // 4)
+    await stage.servers.valkey.revive()
+    stage.strike()
+    outcome = await stage.outcome("Redis kill -9, the last quarter of its file lost")
+    record(outcome)

@@ -140,5 +140,15 @@ async def test_the_commands(carriers: Carriers, client: Client, here: Receiver) 
     assert "#1  200" in await said("deliveries", "show", str(delivery.id))
     code, message = await refused("endpoints", "enable", added["id"])
     assert (code, "enabled already" in message) == (4, True)
+    code, message = await refused("replay", str(delivery.id), "--since", "1h")
+    assert (code, "not both" in message) == (1, True)
+    chosen = ("replay", "--outcome", "succeeded")
+    assert await said(*chosen, "--dry-run") == "1 delivery would be sent again.\n"
+    code, message = await refused(*chosen)  # nobody answers
+    assert (code, "Send again 1 delivery, 20 a second?" in message) == (1, True)
+    assert json.loads(await said(*chosen, "--yes", "--json"))["deliveries"] == 1
+    code, message = await refused("endpoints", "remove", added["id"])
+    assert (code, "with the record of its deliveries?" in message) == (1, True)
+    await said("endpoints", "remove", added["id"], "--yes")
     code, message = await refused("send", "http://10.0.0.1/")
     assert (code, "OUTGOING_PRIVATE" in message) == (1, True)

@@ -307,7 +307,8 @@ def _require(url: object, name: str) -> str:
     if url is None:
         raise ConfigurationError(
             f"{name} is not set. Export it, write it to .env or callboard.toml, "
-            "or run `make dev` to start everything on this machine."
+            "or start everything on this machine with `make dev` and say where it is: "
+            'eval "$(.venv/bin/python -m local env)".'
         )
     return str(url)
 

@@ -170,7 +170,7 @@ def document(job: Job) -> dict[str, Any]:
         "attempt": job.attempt, "max_attempts": job.max_attempts, "created_at": job.created_at, "run_at": job.due_at,
         "started_at": job.started_at, "finished_at": job.finished_at, "worker": job.worker, "owner": job.owner,
         "tags": job.tags or [], "unique_key": job.unique_key, "parent_id": job.parent_id,
-        "workflow_id": job.workflow_id,         "blocked_by": job.blocked_by, "error": job.error,
+        "workflow_id": job.workflow_id, "blocked_by": job.blocked_by, "error": job.error,
     }  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def create(
     fields: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """A new schedule: callboard schedules create "Cleanup" --actor clean --cron "0 3 * * *" --zone Europe/Berlin."""
+    """A new schedule: callboard schedules create Cleanup --actor cleanup_expired_tokens --cron "0 3 * * *"."""
     given = {"name": name, **_fields(actor, every, cron, at, job_type, config, zone, args, fields)}
     if "job_type" not in given:
         raise BadArguments("Say when: --every, --cron, --at, or --job-type with --config.", "job_type")

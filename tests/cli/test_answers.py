@@ -1,8 +1,12 @@
 """How commands answer: as JSON for programs, and where a server cannot be used."""
 
 import asyncio
+import os
 import socket
+import sys
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import typer
@@ -63,6 +67,21 @@ async def test_tables_that_are_not_there_are_a_reason(client: Client) -> None:
 async def test_a_number_out_of_range_is_refused(client: Client) -> None:
     done = await callboard("jobs", "logs", "01a21726-b18e-73b9-b3dd-9eb8baa75fdc", "--attempt", str(2**31))
     assert (done.code, "--attempt" in done.err) == (2, True)
+
+
+async def test_whoever_stops_reading_ends_it_quietly(client: Client) -> None:
+    """Given that nobody reads any more what a job has logged, then no server is blamed for it."""
+    job_id = (await callboard("enqueue", "cleanup_completed_jobs", "--in", "1h")).out.strip()
+    await fetch(client, "insert into job_logs values ($1, 1, 1, 20, now(), 'line', null)", uuid.UUID(job_id))
+    read, write = os.pipe()
+    os.close(read)
+    process = await asyncio.create_subprocess_exec(
+        Path(sys.executable).with_name("callboard"), "jobs", "logs", job_id, "--json",
+        stdout=write, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    os.close(write)
+    _, err = await asyncio.wait_for(process.communicate(), 60)
+    assert (process.returncode, err) == (1, b"")
 
 
 @pytest.mark.parametrize(

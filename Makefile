@@ -27,7 +27,7 @@ servers: .venv/installed-local ## Only PostgreSQL and Valkey, for commands of yo
 	@$(BIN)/python -m local servers
 
 test: .venv/installed-dev ## The whole suite, on servers of its own, in PROCESSES=3; ARGS='-k email'
-	@$(BIN)/pytest -n $(PROCESSES) --dist loadfile $(ARGS)
+	@env -u DATABASE_URL -u REDIS_URL $(BIN)/pytest -n $(PROCESSES) --dist loadfile $(ARGS)
 
 test-system: .venv/installed-dev ## The whole suite, on the servers of DATABASE_URL and REDIS_URL
 	@test -n "$(DATABASE_URL)" && test -n "$(REDIS_URL)" || { \

@@ -5,19 +5,21 @@ import asyncio
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from cli.output import AsJson, print_json
+from cli.output import AsJson, say
 from cli.session import reason
 from db.database import UNAVAILABLE, Database
-from db.migrate import current_revision, upgrade
+from db.migrate import current_revision, is_newer, upgrade
 from errors import ServerUnavailable
 from services.shown import shown
 from settings import Settings, load
 
 
 def migrate(as_json: AsJson = False) -> None:
-    """Bring the database to this version's tables."""
+    """Bring the database to this version's tables; those of a later version stay as they are."""
     at = asyncio.run(_migrate(load()))
-    print_json({"revision": at}) if as_json else typer.echo(f"The database is at revision {at}.")
+    newer = ", of a later version than this one: nothing is changed" if is_newer(at) else ""
+    document = {"revision": at, "is_newer": is_newer(at)}
+    say(as_json, document, f"The database is at revision {at}{newer}.")
 
 
 async def _migrate(settings: Settings) -> str | None:

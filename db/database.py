@@ -22,6 +22,7 @@ UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    asyncpg.ReadOnlySQLTransactionError,  # a server that has become a standby: the other one is to be found
     asyncpg.TransactionRollbackError,
     sqlalchemy.exc.TimeoutError,
 )
@@ -78,8 +79,8 @@ class Database:
             assert bare is not None
             try:
                 yield bare
-            except (TimeoutError, asyncpg.InternalClientError):
-                bare.terminate()  # nobody knows what it is doing; the pool replaces it
+            except (TimeoutError, asyncpg.InternalClientError, asyncpg.ReadOnlySQLTransactionError):
+                bare.terminate()  # nobody knows what it is doing, or it is of no use; the pool replaces it
                 raise
         finally:
             await greenlet_spawn(pooled.close)

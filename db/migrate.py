@@ -19,7 +19,10 @@ def _config() -> Config:
 
 
 async def upgrade(settings: Settings) -> None:
-    """Run the migrations that are missing. Several processes may start at once: one runs them, the others wait."""
+    """Run the migrations that are missing. Several processes may start at once: one runs them, the others wait.
+
+    Tables of a later version are left as they are: code that is rolled back works on them.
+    """
     database = Database(settings)
     try:
         async with database.engine.begin() as connection:
@@ -30,6 +33,8 @@ async def upgrade(settings: Settings) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
+    if is_newer(MigrationContext.configure(connection).get_current_revision()):
+        return
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

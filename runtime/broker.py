@@ -14,9 +14,10 @@ from redis.retry import Retry
 from runtime.access import Access
 from runtime.companion import Companion
 from runtime.consumer import JobConsumer
+from runtime.declared import check_numbers
 from runtime.executor import Executor
 from runtime.limited import Limits
-from runtime.limits import ThreadShutdown, ThreadTimeLimit
+from runtime.limits import ThreadTimeLimit
 from runtime.periodic import Periodic
 from runtime.retries import Retries
 from runtime.tracking import Tracking
@@ -60,7 +61,6 @@ class Broker(RedisBroker):
             CurrentMessage(),
             AgeLimit(),
             self.time_limit,
-            ThreadShutdown(),
             Callbacks(),
             Pipelines(),
             Periodic(),
@@ -71,7 +71,8 @@ class Broker(RedisBroker):
         ]
 
     def declare_actor(self, actor: Actor[Any, Any]) -> None:
-        self.limits.declare(actor)  # not in a hook, whose errors Dramatiq would log and pass over
+        check_numbers(actor)  # neither in a hook, whose errors Dramatiq would log and pass over
+        self.limits.declare(actor)
         super().declare_actor(actor)
 
     def add_middleware(self, middleware: Middleware, **place: type[Middleware] | None) -> None:

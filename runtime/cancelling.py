@@ -6,19 +6,25 @@ one or two go on. Whoever needs a task to end must be ready to say it again.
 """
 
 import asyncio
+import time
 from collections.abc import Collection
 from typing import Any
 
 _AGAIN = 1.0  # seconds
 
 
-async def cancel_and_wait(tasks: Collection[asyncio.Task[Any]], why: str | None = None) -> None:
-    """Returns when all of them have ended; the one who waits has their errors, if he wants them."""
+async def cancel_and_wait(
+    tasks: Collection[asyncio.Task[Any]], why: str | None = None, within: float = float("inf")
+) -> set[asyncio.Task[Any]]:
+    """Returns when all of them have ended, or after so many seconds those that have not; the one who waits has their
+    errors, if he wants them."""
     pending = set(tasks)
-    while pending:
+    until = time.monotonic() + within
+    while pending and (left := until - time.monotonic()) > 0:
         for task in pending:
             task.cancel(why)
-        _, pending = await asyncio.wait(pending, timeout=_AGAIN)
+        _, pending = await asyncio.wait(pending, timeout=min(_AGAIN, left))
+    return pending
 
 
 def is_cancelled() -> bool:

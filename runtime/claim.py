@@ -103,18 +103,18 @@ class Claim:
         return claimed
 
     async def _claim(self, deliveries: list[Delivery]) -> dict[uuid.UUID, asyncpg.Record]:
-        """The rows of those that are ours now. A claim whose answer was lost is read again."""
-        statement = jobs.CLAIM
+        """The rows of those that are ours now. A claim whose answer was lost is made again, and only then read: what of
+        the lost one may still be under way in PostgreSQL, the second waits for."""
+        is_again = False
         ids, attempts = [d.job_id for d in deliveries], [d.attempt for d in deliveries]
 
         async def attempt() -> dict[uuid.UUID, asyncpg.Record]:
-            nonlocal statement
+            nonlocal is_again
+            reads, is_again = is_again, True
             async with self._database.connection() as connection:
-                won = []
-                if statement is jobs.CLAIMED:
-                    won = await connection.fetch(jobs.CLAIMED, ids, attempts, self._lease.worker)
-                statement = jobs.CLAIMED
-                won += await connection.fetch(jobs.CLAIM, ids, attempts, self._lease.worker)
+                won = await connection.fetch(jobs.CLAIM, ids, attempts, self._lease.worker)
+                if reads:
+                    won += await connection.fetch(jobs.CLAIMED, ids, attempts, self._lease.worker)
                 return {row["id"]: row for row in won}
 
         return await patiently("claiming jobs", attempt) if ids else {}

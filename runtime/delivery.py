@@ -76,6 +76,10 @@ class Delivery(MessageProxy):
             self.slots = None
 
     @property
+    def is_claimed(self) -> bool:
+        return self.claimed_at < float("inf")
+
+    @property
     def failures(self) -> int:
         """How many runs before this one failed; those that a stopping worker gave back did not."""
         return self.attempt - 1 - self.releases

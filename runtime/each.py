@@ -1,6 +1,5 @@
 """`job.each(items)`: a loop that goes on where it stopped, after a crash, a retry, a deploy or a pause."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -120,7 +119,7 @@ class Each(Generic[T]):
         self._saved, self._saved_at = self.done, time.monotonic()
 
     def _wait(self, coroutine: Any) -> None:
-        asyncio.run_coroutine_threadsafe(coroutine, self._executor.loop).result()
+        self._executor.wait(coroutine)
 
 
 def item_name(loop: str, key: Any) -> str:

@@ -25,7 +25,24 @@ if TYPE_CHECKING:
     from runtime.broker import Broker
     from runtime.client import Client
 
-_SIGNATURES: dict[str, inspect.Signature] = {}
+class _Signature(NamedTuple):
+    """What an actor takes; so many positional arguments alone fit it without a closer look."""
+
+    whole: inspect.Signature
+    least: int
+    most: int
+
+    @classmethod
+    def of(cls, actor: Actor[Any, Any]) -> "_Signature":
+        whole = inspect.signature(actor.fn)
+        needed = [one for one in whole.parameters.values() if one.default is one.empty]
+        named = any(one.kind is one.KEYWORD_ONLY for one in needed)
+        positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        most = -1 if named else sum(one.kind in positional for one in whole.parameters.values())
+        return cls(whole, sum(one.kind in positional for one in needed), most)
+
+
+_SIGNATURES: dict[str, _Signature] = {}
 
 
 @dataclass(frozen=True)
@@ -84,12 +101,14 @@ def bind(actor: Actor[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     """An actor with its arguments. Raises BadArguments if they do not fit its signature."""
     signature = _SIGNATURES.get(actor.actor_name)
     if signature is None:
-        signature = _SIGNATURES[actor.actor_name] = inspect.signature(actor.fn)
+        signature = _SIGNATURES[actor.actor_name] = _Signature.of(actor)
+    if not kwargs and signature.least <= len(args) <= signature.most:
+        return Call(actor, args, kwargs)
     try:
-        signature.bind(*args, **kwargs)
+        signature.whole.bind(*args, **kwargs)
     except TypeError as error:
         raise BadArguments(
-            f"{actor.actor_name}{signature} cannot be called so: {error}.", "kwargs" if kwargs else "args"
+            f"{actor.actor_name}{signature.whole} cannot be called so: {error}.", "kwargs" if kwargs else "args"
         ) from None
     return Call(actor, args, kwargs)
 

@@ -6,9 +6,9 @@ import inspect
 import os
 import signal
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import redis.asyncio
 import structlog
@@ -17,6 +17,7 @@ from dramatiq.asyncio import async_to_sync
 from dramatiq.common import iter_queue
 from dramatiq.errors import Retry
 from dramatiq.middleware import SkipMessage
+from dramatiq.middleware.shutdown import Shutdown
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
 from db import jobs
@@ -29,8 +30,9 @@ from runtime.control import Control
 from runtime.delivery import Delivery, Ending
 from runtime.failure import Failure
 from runtime.grants import Grants
-from runtime.interrupts import Cancelled, Interruption, SoftTimeLimitExceeded
+from runtime.interrupts import Cancelled, GivenUp, Interruption, SoftTimeLimitExceeded
 from runtime.lease import WorkerLease, process_name
+from runtime.loop_thread import LoopThread
 from runtime.outbox import Outbox
 from runtime.patience import Seldom, patiently
 from runtime.pauses import Pauses
@@ -46,12 +48,15 @@ if TYPE_CHECKING:
     from runtime.broker import Broker
 
 log = structlog.get_logger("callboard")
+R = TypeVar("R")
 
 _ENGINE_POOL = 4  # connections
 _LAST_CLAIMS = 2.0  # seconds that claims on their way get when the worker stops
+_LAST_RUNS = 3.0  # seconds that cancelled runs get to clean up when the worker stops, or was given up
 _PATIENCE = 30.0  # seconds that a statement of the engine may take
 _DRAIN = 10.0  # seconds that writing the last endings may take; what is left then is rescued
 _UNSTARTED = 0.25  # seconds that a claimed job may wait for its start
+_PUT_OFF = 30.0  # seconds until a job is tried again whose claim has failed for a reason that nobody foresaw
 _CLEAN_UP = 5.0  # seconds that a cancelled run may take before it is cancelled again
 _TIME_LIMIT_PRECISION = 0.05  # seconds
 _OUT_OF_TIME = "its time limit is over"  # why a job's task is cancelled
@@ -84,8 +89,8 @@ def _end_if_failed(task: asyncio.Task[None]) -> None:
 class Executor:
     """A worker process's half of the engine that lives on its event loop, from the claim to the run's end."""
 
-    def __init__(self, broker: "Broker", settings: Settings, worker: Worker) -> None:
-        self.broker, self.settings, self._dramatiq = broker, settings, worker
+    def __init__(self, broker: "Broker", settings: Settings, worker: Worker, thread: LoopThread) -> None:
+        self.broker, self.settings, self._dramatiq, self._thread = broker, settings, worker, thread
         self.slots = Slots(settings.async_concurrency, worker.worker_threads)
         self.stopping = False  # nothing new is started
         self.cannot_fetch = Seldom()  # every queue has a thread that would say so
@@ -113,7 +118,10 @@ class Executor:
         self.redis = redis.asyncio.Redis.from_url(self.settings.redis, socket_timeout=5, socket_connect_timeout=5)
         self.outbox = Outbox(self.database, self.redis, self.settings.dispatch_window)
         self._lease = WorkerLease(
-            self._engine, self.settings, sorted(self.broker.queues), self._dramatiq.worker_threads
+            self._engine,
+            self.settings,
+            sorted(self._dramatiq.consumer_whitelist or self.broker.queues),
+            self._dramatiq.worker_threads,
         )
         self.checkpoints = Checkpoints(self._engine, self._lease)
         self.pauses = Pauses(self._engine, process_name(os.getpid()))
@@ -156,6 +164,11 @@ class Executor:
         self._registration = self.loop.create_task(
             patiently("registering the actors", partial(catalogue.register, self._engine, self.broker))
         )
+
+    def wait(self, coroutine: Coroutine[Any, Any, R]) -> R:
+        """Run a coroutine on the event loop and wait for it in a job's thread. What interrupts the job meanwhile
+        cancels it, and is raised once it has ended."""
+        return self._thread.run_coroutine(coroutine)
 
     async def close(self) -> None:
         """Write what has ended, then let go of the pools."""
@@ -211,16 +224,26 @@ class Executor:
             self._for_threads.clear()
 
     async def stop(self) -> None:
-        """Cancel the async jobs that still run, which go back to the queue, and claims that get no answer."""
+        """Interrupt the jobs that still run, which go back to the queue, and claims that get no answer."""
         if self._claims:
             await asyncio.wait(self._claims, timeout=_LAST_CLAIMS)
         for claim in self._claims:
             self._has_unknown_claims = True
             claim.cancel()
+        for delivery in self.threads.running():
+            if self._hears_of_stops(delivery):
+                self.threads.interrupt(delivery, Shutdown)
         await self._cancel_runs(_STOP)
+
+    def _hears_of_stops(self, delivery: Delivery) -> bool:
+        """Not, if its actor or its message says `notify_shutdown=False`: then it is left to end by itself."""
+        options = self.broker.actors[delivery.actor_name].options | delivery.options
+        return bool(options.get("notify_shutdown", True))
 
     async def _drop_runs(self) -> None:
         """This worker was given up: its jobs may run elsewhere already."""
+        for delivery in self.threads.running():
+            self.threads.interrupt(delivery, GivenUp)
         while self._waiting:
             delivery = self._waiting.popleft()
             delivery.ending = Ending.LOST
@@ -232,7 +255,9 @@ class Executor:
         mine = list(self._runs)
         for delivery in self._runs.values():
             delivery.interrupted = reason
-        await cancel_and_wait(mine, reason)
+        if deaf := await cancel_and_wait(mine, reason, within=_LAST_RUNS):
+            names = sorted(str(self._runs[task]) for task in deaf if task in self._runs)
+            log.error("jobs go on though they are cancelled; nobody waits for them any longer", jobs=names)
 
     def kind(self, actor_name: str) -> Kind:
         """What a job of this actor takes."""
@@ -250,11 +275,14 @@ class Executor:
                 begun += claimed
                 for_threads += self._start_claimed(claimed)
         except Exception:
-            # The other rows still say that somebody has their messages. The reconciler sends them again.
-            log.exception("a batch of messages could not be claimed", count=len(deliveries) - len(begun))
-            for delivery in deliveries:
-                if delivery not in begun:
-                    delivery.free_slot()
+            lost = [delivery for delivery in deliveries if delivery not in begun]
+            log.exception("a batch of messages could not be claimed", count=len(lost))
+            for delivery in lost:
+                delivery.free_slot()
+                if delivery.is_claimed:  # its row says that it runs here
+                    delivery.ending, delivery.retry_in = Ending.RELEASED, _PUT_OFF
+                    self.settlement.settle(delivery)
+                # The others' rows still say that somebody has their messages. The reconciler sends them again.
         finally:
             self._claims.discard(claiming)
         return for_threads

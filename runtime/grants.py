@@ -34,7 +34,8 @@ class Grants:
 
     async def claim(self, deliveries: Sequence[Delivery], worker: uuid.UUID) -> dict[uuid.UUID, asyncpg.Record]:
         """Claim limited jobs, as many as their limits allow. Returns the rows of those that are ours now; of the others
-        those wait that can. A claim whose answer was lost is read again."""
+        those wait that can. A claim whose answer was lost is made again, and read once the keys are ours: then nothing
+        of the lost one is still under way."""
         ids, attempts = [d.job_id for d in deliveries], [d.attempt for d in deliveries]
         defined = sorted({d.limit for d in deliveries if d.limit}, key=lambda limit: limit.key)
         keys = [d.limit.key for d in deliveries if d.limit]
@@ -43,13 +44,12 @@ class Grants:
 
         async def attempt() -> tuple[list[asyncpg.Record], list[asyncpg.Record]]:
             nonlocal is_again
-            async with self._turn, self._database.connection() as connection:
-                mine = await connection.fetch(jobs.CLAIMED, ids, attempts, worker) if is_again else []
-                is_again = True
-                async with connection.transaction():
-                    await connection.execute(limits.DEFINE, *columns)
-                    await connection.execute(limits.TIDY, columns[0])
-                    return mine, await connection.fetch(limits.GRANT, columns[0], ids, attempts, keys, worker)
+            reads, is_again = is_again, True
+            async with self._turn, self._database.connection() as connection, connection.transaction():
+                await connection.execute(limits.DEFINE, *columns)
+                await connection.execute(limits.TIDY, columns[0])
+                mine = await connection.fetch(jobs.CLAIMED, ids, attempts, worker) if reads else []
+                return mine, await connection.fetch(limits.GRANT, columns[0], ids, attempts, keys, worker)
 
         mine, rows = await patiently("claiming limited jobs", attempt)
         await self._pass_on(rows)

@@ -1,6 +1,5 @@
 """`current_job()`: the job that the calling code runs in."""
 
-import asyncio
 import functools
 import inspect
 import time
@@ -266,4 +265,4 @@ class Job:
         """To be awaited in an async actor; done on the worker's loop, and waited for, in a sync one."""
         if self._delivery.kind is Kind.TASK:
             return coroutine
-        return Done(asyncio.run_coroutine_threadsafe(coroutine, self._executor.loop).result())
+        return Done(self._executor.wait(coroutine))

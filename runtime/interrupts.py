@@ -36,6 +36,13 @@ class Paused(Interruption):
         delivery.ending = Ending.RELEASED
 
 
+class GivenUp(Interruption):
+    """This run counts no more: its worker was thought dead, and the job may run elsewhere already."""
+
+    def settle(self, delivery: Delivery) -> None:
+        delivery.ending = Ending.LOST
+
+
 class Snooze(Interruption):
     """Run the job again later, without using up an attempt: `raise job.Snooze(30)`, in seconds or a timedelta."""
 

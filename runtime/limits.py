@@ -1,21 +1,17 @@
-"""Dramatiq's time limit and shutdown notification, for jobs on threads only.
+"""Dramatiq's time limit, for jobs on threads only.
 
-Both interrupt by thread id: for a job on the event loop's thread that would kill the loop. The executor gives async
-jobs their time limit under the same option, and cancels them at shutdown.
+It interrupts by thread id: for a job on the event loop's thread that would kill the loop. The executor gives async jobs
+their time limit under the same option.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dramatiq
-from dramatiq import Actor, Middleware, Worker
+from dramatiq import Actor
 from dramatiq.middleware import TimeLimit
-from dramatiq.middleware.shutdown import Shutdown
 
 from runtime.delivery import Delivery
 from runtime.slots import Kind
-
-if TYPE_CHECKING:
-    from runtime.broker import Broker
 
 
 def _on_thread(message: Any) -> bool:
@@ -53,23 +49,3 @@ class ThreadTimeLimit(TimeLimit):
             TimeLimit.after_process_message(self, broker, message, result=result, exception=exception)
 
     after_skip_message = after_process_message
-
-
-class ThreadShutdown(Middleware):
-    """Interrupts sync actors that still run when the grace period is over; they go back to the queue. An actor or a job
-    with `notify_shutdown=False` is left to end by itself.
-
-    In place of Dramatiq's ShutdownNotifications, which walks over a set that the threads change as their jobs end: when
-    one ends at that moment, the rest are never told.
-    """
-
-    @property
-    def actor_options(self) -> set[str]:
-        return {"notify_shutdown"}
-
-    def before_worker_shutdown(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
-        threads = broker.executor.threads
-        for delivery in threads.running():
-            options = broker.actors[delivery.actor_name].options | delivery.options
-            if options.get("notify_shutdown", True):
-                threads.interrupt(delivery, Shutdown)

@@ -1,6 +1,5 @@
 """`job.step(...)`: done once in a job's life, over all its attempts."""
 
-import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -51,7 +50,7 @@ class Steps:
 
     def call_blocking(self, name: str, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         self._note(name)
-        kept = asyncio.run_coroutine_threadsafe(self.kept(), self._executor.loop).result()
+        kept = self._executor.wait(self.kept())
         if name not in kept:
             transaction = self._transaction(name)
             with transaction as session:

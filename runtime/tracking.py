@@ -38,13 +38,17 @@ class Tracking(Middleware):
         self._executor: Executor | None = None
         self._stop: Stop | None = None
 
+    @property
+    def actor_options(self) -> set[str]:
+        return {"notify_shutdown"}
+
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
         self._stop = Stop(self._take_nothing_new)
 
     def before_worker_boot(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
         sys.setswitchinterval(_SWITCH_INTERVAL)
-        executor = Executor(broker, self._settings, worker)
         self._thread = LoopThread()
+        executor = Executor(broker, self._settings, worker, self._thread)
         self._thread.start(timeout=10)
         set_event_loop_thread(self._thread)
         self._thread.run_coroutine(executor.open())
@@ -53,7 +57,8 @@ class Tracking(Middleware):
         self._capture.install()
 
     def before_worker_shutdown(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
-        """Take nothing new; give what runs its grace. What is left then, ThreadShutdown and `stop` interrupt."""
+        """Take nothing new; give what runs its grace. What is left then, `stop` interrupts: Dramatiq's own
+        ShutdownNotifications walks over a set that the threads change as their jobs end, and misses some."""
         executor = broker.executor
         executor.stopping = True
         executor.loop.call_soon_threadsafe(executor.give_back)

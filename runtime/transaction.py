@@ -68,7 +68,7 @@ class JobTransaction:
 
     def _wait(self, coroutine: Coroutine[Any, Any, R]) -> R:
         """Run a coroutine on the worker's event loop and wait for it in this thread."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._executor.loop).result()
+        return self._executor.wait(coroutine)
 
 
 class SuccessTransaction(JobTransaction):

@@ -20,6 +20,7 @@ from runtime import logs
 from runtime.cancelling import cancel_and_wait
 from runtime.client import Client
 from runtime.grants import Grants
+from runtime.patience import AWAY
 from runtime.transport import SCHEDULES, WAKE
 from scheduling.firing import Firing
 from scheduling.health import HealthAlerts
@@ -77,7 +78,8 @@ async def run(settings: Settings) -> None:
         await stopped.wait()
         log.info("scheduling stops")
         await cancel_and_wait(tasks)
-        await leader.resign()
+        with contextlib.suppress(*AWAY):  # then its lease ends by itself
+            await leader.resign()
 
 
 async def listen(connection: redis.asyncio.Redis, wakes: dict[str, list[asyncio.Event]]) -> None:

@@ -103,3 +103,39 @@ async def test_its_machine_vanishes(stage: Stage, record: Record) -> None:
         outcome = await ended(stage, "PostgreSQL's machine vanishes, another answers at its address")
     record(outcome)
     assert all_live(stage)
+
+
+@pytest.mark.fault
+async def test_the_table_is_locked(stage: Stage, record: Record) -> None:
+    """Given somebody who locks the table for longer than a statement's patience, as a migration by hand may, then each
+    job is done once, though what was given up on our side goes on in PostgreSQL once the lock is gone."""
+    await stage.scheduler()
+    for _ in range(2):
+        await stage.worker()
+    await stage.enqueue(4_000, act.work_async, 0)  # so that claims are under way at any moment
+    await stage.started(200)
+    async with stage.client.database.connection() as connection, connection.transaction():
+        await connection.execute("lock table jobs in access exclusive mode")
+        await asyncio.sleep(33)  # the fault's own length
+    stage.strike()
+    outcome = await stage.outcome("the table locked by somebody for 33 s")
+    record(outcome)
+    assert all_live(stage)
+    assert stage.said("a worker died") == 0
+
+
+@pytest.mark.fault
+async def test_it_takes_no_writes(stage: Stage, record: Record) -> None:
+    """Given a server that takes no writes for a while, as one does that has become a standby, then nobody ends, and
+    what had ended meanwhile is written as soon as it does."""
+    await at_work(stage)
+    for setting in ("on", "off"):
+        async with stage.client.database.connection() as connection:
+            await connection.execute(f"alter system set default_transaction_read_only = {setting}")
+            await connection.execute("select pg_reload_conf()")
+        await asyncio.sleep(8 if setting == "on" else 0)  # the fault's own length, half a worker's lease
+    stage.strike()
+    outcome = await ended(stage, "PostgreSQL takes no writes for 8 s")
+    record(outcome)
+    assert all_live(stage)
+    assert stage.said("a worker died") == 0

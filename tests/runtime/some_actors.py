@@ -5,6 +5,7 @@ What they merely tried is a line in the Redis list `stage:notes`: it may be ther
 """
 
 import asyncio
+import contextlib
 import functools
 import sys
 import threading
@@ -230,6 +231,34 @@ def hold_sync(key: str) -> str:
     with current_job().transaction() as session:
         session.execute(effect(key))
     return "held"
+
+
+@declare_async(max_retries=1)
+async def deaf_async(key: str) -> None:
+    """Goes on whatever anybody says, as a loop around `except BaseException` does."""
+    note(f"{key} started")
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(600)
+
+
+@declare_sync(max_retries=1)
+def lock_sync(key: str) -> None:
+    """Waits for somebody else's row."""
+    with current_job().transaction() as session:
+        note(f"{key} started")
+        session.execute(text("select from alembic_version for update"))
+
+
+@declare_sync(max_retries=1)
+def blind_sync(key: str) -> None:
+    """Never asks its handle anything."""
+    note(f"{key} started")
+    try:
+        for _ in range(60_000):
+            time.sleep(0.01)
+    finally:
+        note(f"{key} interrupted")
 
 
 @declare_async(max_retries=1, time_limit=300)

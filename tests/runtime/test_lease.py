@@ -14,8 +14,9 @@ from runtime.client import Client
 from runtime.companion import is_alive
 from runtime.lease import WorkerLease, process_name
 from settings import Settings
-from tests.runtime.observing import enqueue, fetch, value
-from tests.runtime.some_actors import job_of
+from tests.conftest import StartProcess
+from tests.runtime.observing import enqueue, fetch, noted, value
+from tests.runtime.some_actors import blind_sync, job_of
 from tests.support.waiting import wait_for
 
 
@@ -110,3 +111,21 @@ async def test_an_ended_process_does_not_count_as_alive(other: subprocess.Popen[
 def test_a_name_is_one_process_s_only(other: subprocess.Popen[bytes]) -> None:
     assert process_name(os.getpid()) == process_name(os.getpid())
     assert process_name(os.getpid()) != process_name(other.pid)
+
+
+async def test_a_worker_says_which_queues_it_serves(client: Client, worker: StartProcess) -> None:
+    """Given a worker that was told its queues, then its row names these and no others."""
+    await worker("tests.runtime.some_actors", "--queues", "default", "maintenance")
+    queues = await wait_for(lambda: value(client, "select queues from workers"), what="its row")
+    assert queues == ["default", "maintenance"]
+
+
+async def test_a_sync_job_of_a_worker_that_was_given_up_is_interrupted(client: Client, worker: StartProcess) -> None:
+    """Given a job on a thread that asks its handle nothing, when its worker is given up, then it hears of it, and what
+    it was to write is not written."""
+    await worker("tests.runtime.some_actors", WORKER_LEASE="3")
+    job = await enqueue(client, blind_sync, "blind")
+    await noted(client, "blind started")
+    await fetch(client, "delete from workers")
+    await noted(client, "blind interrupted")
+    assert await value(client, "select state from jobs where id = $1", job) == "running", "somebody else's to say"

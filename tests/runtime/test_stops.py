@@ -13,7 +13,15 @@ from services.jobs import call
 from tests.conftest import StartProcess
 from tests.runtime.kinds import BOTH_KINDS
 from tests.runtime.observing import attempts, effects, ended, enqueue, enqueue_all, fetch, go, noted, row, value
-from tests.runtime.some_actors import WAYS_TO_WAIT, hold_async, hold_sync, job_of, wait_in_its_way
+from tests.runtime.some_actors import (
+    WAYS_TO_WAIT,
+    deaf_async,
+    hold_async,
+    hold_sync,
+    job_of,
+    lock_sync,
+    wait_in_its_way,
+)
 from tests.support.process import Process
 from tests.support.waiting import wait_for
 
@@ -151,6 +159,34 @@ async def test_every_thread_is_interrupted(client: Client, stage: None, worker: 
     once(process)
     assert await process.ended(timeout=30) == 0
     assert await value(client, "select count(*) from jobs where state = 'queued' and releases = 1") == 64
+
+
+async def test_a_job_that_is_deaf_does_not_hold_the_others(client: Client, stage: None, worker: StartProcess) -> None:
+    """Given an async job that catches its cancellation and goes on, when the worker stops, then it ends all the same,
+    its other jobs are queued again, and the deaf one is left to be rescued."""
+    process = await worker(ACTORS, SHUTDOWN_GRACE="0")
+    deaf = await enqueue(client, deaf_async, "deaf")
+    others = [await enqueue(client, hold_async, "asynchronous"), await enqueue(client, hold_sync, "synchronous")]
+    for key in ("deaf", "asynchronous", "synchronous"):
+        await noted(client, f"{key} started")
+    once(process)
+    assert await process.ended(timeout=60) == 0
+    assert [(await row(client, job_id)).state for job_id in others] == ["queued", "queued"]
+    assert (await row(client, deaf)).state == "running"
+    assert await value(client, "select count(*) from workers") == 1, "its row stays until it is found dead"
+
+
+async def test_a_job_that_waits_in_its_transaction_goes_back(client: Client, stage: None, worker: StartProcess) -> None:
+    """Given a sync job that waits for somebody else's row, when the worker stops, then the job is interrupted there."""
+    process = await worker(ACTORS, SHUTDOWN_GRACE="0")
+    async with client.database.connection() as connection, connection.transaction():
+        await connection.execute("select from alembic_version for update")
+        waiting = await enqueue(client, lock_sync, "waiting")
+        await noted(client, "waiting started")
+        once(process)
+        assert await process.ended(timeout=30) == 0
+        job = await row(client, waiting)
+    assert (job.state, job.releases, await attempts(client, waiting)) == ("queued", 1, [])
 
 
 async def first_job_left(client: Client) -> uuid.UUID:

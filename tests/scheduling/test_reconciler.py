@@ -52,7 +52,7 @@ async def test_messages_that_are_there_are_left_alone(client: Client) -> None:
 async def test_after_a_flush_all_is_sent_again_at_once(client: Client) -> None:
     await after_a_first_round(client)
     await dispatched(client, 3, seconds_ago=1)
-    await client.redis.flushall()
+    await client.redis.flushdb()
     assert await sent_again(client) == [0, 1, 2]
 
 
@@ -112,11 +112,11 @@ async def test_running_jobs_are_none_of_its_business(client: Client) -> None:
 async def test_a_flushed_redis_loses_no_job(
     client: Client, stage: None, worker: StartProcess, scheduler: StartProcess
 ) -> None:
-    """Given 400 jobs in Redis, when FLUSHALL empties it before anybody looked, then all run, once each."""
+    """Given 400 jobs in Redis, when it is emptied before anybody looked, then all run, once each."""
     calls = [call(job_of(kind, "act"), f"{kind} {number}") for number in range(200) for kind in ("async", "sync")]
     await enqueue_all(client, calls)
     await client.outbox.drain()
-    await client.redis.flushall()
+    await client.redis.flushdb()
     await scheduler()
     await worker("tests.runtime.some_actors")
     await all_ended(client, 400)
@@ -127,11 +127,11 @@ async def test_a_flushed_redis_loses_no_job(
 async def test_a_redis_flushed_under_a_working_system_loses_no_job(
     client: Client, stage: None, worker: StartProcess, scheduler: StartProcess
 ) -> None:
-    """Given a system that works off a backlog, when FLUSHALL empties Redis again and again, then all jobs run once."""
+    """Given a system that works off a backlog, when Redis is emptied again and again, then all jobs run once."""
     await scheduler()
     await worker("tests.runtime.some_actors")
     for part in range(5):
         await enqueue_all(client, [call(job_of("async", "act"), f"{part} {number}") for number in range(200)])
-        await client.redis.flushall()
+        await client.redis.flushdb()
     await all_ended(client, 1_000)
     assert await value(client, "select count(*) = 1000 and count(distinct note) = 1000 from stage.effects")

@@ -1,14 +1,17 @@
 """What cannot be done as asked is refused at once, with advice, and nothing is written or sent."""
 
-from collections.abc import AsyncIterator
+import inspect
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import dramatiq
 import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from actors import broker
 from errors import BadArguments, BadRequest, CallboardError, TooLarge, UnknownActor
 from runtime.client import Client
 from services.jobs import Options, call, enqueue, enqueue_by_name, enqueue_many, enqueue_with
@@ -163,3 +166,26 @@ async def test_what_is_json_arrives_as_it_was(client: Client, good: Any) -> None
         enqueued = await enqueue(session, anything, good)
         await session.commit()
     assert (await row(client, enqueued.id)).args == [good]
+
+
+def none() -> None: ...
+def one_of_two(a: int, b: int = 0) -> None: ...
+def only_by_place(a: int, b: int, /) -> None: ...
+def any_number(a: int, *more: int) -> None: ...
+def needs_a_name(a: int = 0, *, name: str) -> None: ...
+def may_have_a_name(a: int, *, name: str = "", **more: int) -> None: ...
+
+
+@pytest.mark.parametrize("function", [none, one_of_two, only_by_place, any_number, needs_a_name, may_have_a_name])
+@pytest.mark.parametrize("count", range(5))
+def test_arguments_fit_as_python_says(function: Callable[..., None], count: int) -> None:
+    """Given any signature and so many arguments by their place, then they are refused if, and only if, a call with them
+    would be."""
+    actor = dramatiq.actor(actor_name=f"bad_input_{function.__name__}_{count}", broker=broker)(function)
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        with pytest.raises(BadArguments):
+            call(actor, *range(count))
+    else:
+        assert call(actor, *range(count)).args == tuple(range(count))

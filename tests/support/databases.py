@@ -31,13 +31,24 @@ async def drop_database(url: str) -> None:
 
 
 async def empty_redis(url: str) -> str:
-    """The URL of a database number of that server in which there is nothing."""
-    for number in range(15, 0, -1):
+    """The URL of a database number of that server in which there is nothing. The processes of one run begin at numbers
+    of their own: one stays empty until its first test."""
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    for number in range(15 - process, 0, -processes):
         candidate = _with_path(url, str(number))
         async with redis.asyncio.Redis.from_url(candidate, socket_timeout=10) as client:
             if await client.dbsize() == 0:
                 return candidate
-    raise AssertionError("The Redis of REDIS_URL has no empty database among 1 to 15: empty one for the tests.")
+    raise AssertionError(
+        f"The Redis of REDIS_URL has too few empty databases among 1 to 15: empty {processes} for the tests."
+    )
+
+
+async def leave_empty(url: str) -> None:
+    """As it was found."""
+    async with redis.asyncio.Redis.from_url(url, socket_timeout=10) as client:
+        await client.flushdb()
 
 
 async def clean(database_url: str, redis_url: str) -> None:
@@ -47,8 +58,7 @@ async def clean(database_url: str, redis_url: str) -> None:
         await _empty(connection)
     finally:
         await connection.close()
-    async with redis.asyncio.Redis.from_url(redis_url, socket_timeout=10) as client:
-        await client.flushdb()
+    await leave_empty(redis_url)
 
 
 async def _empty(connection: asyncpg.Connection) -> None:

@@ -12,7 +12,7 @@ import pytest
 from local.home import prepare
 from local.servers import running
 from settings import Settings
-from tests.support.databases import create_database, drop_database, empty_redis
+from tests.support.databases import create_database, drop_database, empty_redis, leave_empty
 from tests.support.process import ROOT
 
 # Of every process of the run: `actors` reads its settings once, when it is imported.
@@ -53,7 +53,9 @@ class Run:
         database_url = asyncio.run(create_database(urls["DATABASE_URL"]))
         self._end.callback(lambda: asyncio.run(drop_database(database_url)))
         patch.setenv("DATABASE_URL", database_url)
-        patch.setenv("REDIS_URL", asyncio.run(empty_redis(urls["REDIS_URL"])))
+        redis_url = asyncio.run(empty_redis(urls["REDIS_URL"]))
+        self._end.callback(lambda: asyncio.run(leave_empty(redis_url)))
+        patch.setenv("REDIS_URL", redis_url)
 
     def stop(self) -> None:
         self._end.close()

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.output import AsJson, say

@@ -2,6 +2,7 @@
 
 CallboardError
 ├── ConfigurationError      a setting is missing or wrong
+│   └── OtherKey            what is kept was sealed with another SECRET_KEY
 ├── BadRequest              what was asked for cannot be done as asked
 │   ├── UnknownActor        no actor of that name is declared
 │   ├── BadArguments        the arguments do not fit the actor, or are not JSON
@@ -40,6 +41,10 @@ class CallboardError(Exception):
 
 class ConfigurationError(CallboardError):
     """A setting is missing or wrong; the message names it and says what to do."""
+
+
+class OtherKey(ConfigurationError):
+    """What is kept cannot be opened: it was sealed with another SECRET_KEY."""
 
 
 class BadRequest(CallboardError):

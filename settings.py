@@ -16,6 +16,7 @@ from pydantic import (
     SecretStr,
     UrlConstraints,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_settings import (
@@ -182,40 +183,14 @@ class Settings(BaseSettings):
     job_log_lines: int = Field(10_000, ge=1, le=1_000_000, description="Lines kept of what a job logs.")
     job_log_kib: int = Field(1024, ge=1, le=102_400, description="KiB kept of what a job logs.")
 
-    @field_validator(
-        "database_url",
-        "redis_url",
-        "public_url",
-        "oidc_issuer",
-        "oidc_client_id",
-        "oidc_client_secret",
-        "smtp_username",
-        "smtp_password",
-        "worker_max_jobs",
-        "worker_max_memory",
-        "email_templates",
-        "smtp_rate",
-        "sendgrid_rate",
-        "ses_rate",
-        "sendgrid_api_key",
-        "sendgrid_webhook_key",
-        "ses_region",
-        "ses_url",
-        "ses_configuration_set",
-        "secret_key",
-        "outgoing_proxy",
-        "outgoing_ca_file",
-        "ldap_url",
-        "ldap_ca_file",
-        "ldap_bind_dn",
-        "ldap_password",
-        "ldap_base_dn",
-        mode="before",
-    )
+    @field_validator("*", mode="before")
     @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
+    def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:
         """`DATABASE_URL=` in an environment file means: not set."""
-        return None if value == "" else value
+        field = cls.model_fields[info.field_name or ""]
+        if value == "" and (field.default is None or field.default_factory is not None):
+            return field.get_default(call_default_factory=True, validated_data={})
+        return value
 
     @field_validator("callboard_home", "email_folder", "email_templates", "outgoing_ca_file", "ldap_ca_file")
     @classmethod
@@ -332,7 +307,8 @@ def _require(url: object, name: str) -> str:
     if url is None:
         raise ConfigurationError(
             f"{name} is not set. Export it, write it to .env or callboard.toml, "
-            "or run `make dev` to start everything on this machine."
+            "or start everything on this machine with `make dev` and say where it is: "
+            'eval "$(.venv/bin/python -m local env)".'
         )
     return str(url)
 

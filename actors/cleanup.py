@@ -19,13 +19,14 @@ DAY = 86_400
 async def cleanup_completed_jobs(retention_days: float | None = None) -> dict[str, int]:
     """Delete jobs that ended longer ago than their retention, failed ones kept longest, and workflows likewise. Returns
     how many of each. `retention_days` is of those that succeeded; RETENTION_SUCCEEDED_DAYS (7) if not given."""
+    given = None if retention_days is None else _seconds(retention_days, DAY, "retention_days")
     keep = {
-        Outcome.SUCCEEDED: settings().retention_succeeded_days if retention_days is None else retention_days,
-        Outcome.CANCELLED: settings().retention_cancelled_days,
-        Outcome.FAILED: settings().retention_failed_days,
+        Outcome.SUCCEEDED: settings().retention_succeeded_days * DAY if given is None else given,
+        Outcome.CANCELLED: settings().retention_cancelled_days * DAY,
+        Outcome.FAILED: settings().retention_failed_days * DAY,
     }
-    deleted = {outcome.name.lower(): await _delete(outcome, days * DAY) for outcome, days in keep.items()}
-    deleted["workflows"] = await _delete_workflows(*(days * DAY for days in keep.values()))
+    deleted = {outcome.name.lower(): await _delete(outcome, seconds) for outcome, seconds in keep.items()}
+    deleted["workflows"] = await _delete_workflows(*keep.values())
     current_job().log.info("deleted ended jobs", **deleted)
     return deleted
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.output import AsJson, print_json
+from cli.output import AsJson, print_json, say
 from cli.session import run
 from cli.who import who
 from runtime.client import Client
@@ -44,7 +44,7 @@ def list_(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def pause(name: Name, reason: Reason) -> None:
+def pause(name: Name, reason: Reason, as_json: AsJson = False) -> None:
     """Start none of its jobs, on any worker; what runs goes on."""
 
     async def command(client: Client) -> None:
@@ -53,11 +53,11 @@ def pause(name: Name, reason: Reason) -> None:
             await session.commit()
 
     run(command)
-    typer.echo(f"The actor {name} is paused. What runs goes on.")
+    say(as_json, {"name": name, "is_paused": True}, f"The actor {name} is paused. What runs goes on.")
 
 
 @app.command()
-def resume(name: Name, reason: Note = None) -> None:
+def resume(name: Name, reason: Note = None, as_json: AsJson = False) -> None:
     """Start its jobs again."""
 
     async def command(client: Client) -> None:
@@ -66,4 +66,4 @@ def resume(name: Name, reason: Note = None) -> None:
             await session.commit()
 
     run(command)
-    typer.echo(f"The actor {name} goes on.")
+    say(as_json, {"name": name, "is_paused": False}, f"The actor {name} goes on.")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import jobs, verbs
+from cli.confirm import Yes
 from cli.filters import filtered
 from cli.output import AsJson
 from services.search import Filter
@@ -32,7 +33,7 @@ def retry(
     from_start: verbs.FromStart = False,
     reason: verbs.Reason = None,
     dry_run: verbs.DryRun = False,
-    yes: verbs.Yes = False,
+    yes: Yes = False,
     wait: verbs.Wait = False,
     as_json: AsJson = False,
 ) -> None:

@@ -1,10 +1,8 @@
 """`callboard emails …`: what became of mails, and what a template makes."""
 
 import uuid
-from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -12,9 +10,9 @@ from rich.table import Column, Table
 
 from cli.output import AsJson, print_json
 from cli.session import run
+from cli.values import json_object
 from cli.who import who
 from db.models import Email, EmailEvent
-from errors import BadArguments
 from runtime.client import Client
 from services import email
 from services.jobs import Enqueued
@@ -113,7 +111,7 @@ def preview(
     as_json: AsJson = False,
 ) -> None:
     """What a template makes of some data. Nothing is sent."""
-    message = email.preview(template, _data(data))
+    message = email.preview(template, json_object(data, "data"))
     if as_json:
         print_json({"subject": message.subject, "text": message.text, "html": message.html})
     elif eml:
@@ -122,18 +120,6 @@ def preview(
         typer.echo(message.html or "")
     else:
         typer.echo(f"Subject: {message.subject}\n\n{message.text}")
-
-
-def _data(text: str) -> dict[str, Any]:
-    try:
-        found = orjson.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
-    except OSError as error:
-        raise BadArguments(f"--data: {text[1:]} cannot be read: {error.strerror}.", "data") from None
-    except ValueError as error:
-        raise BadArguments(f"--data is not JSON: {error}.", "data") from None
-    if not isinstance(found, dict):
-        raise BadArguments('--data is not an object: {"name": "Ada"}.', "data")
-    return found
 
 
 def _document(mail: Email) -> dict[str, Any]:

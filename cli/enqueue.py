@@ -1,14 +1,13 @@
 """`callboard enqueue`."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 
 from cli.output import AsJson, print_json
 from cli.session import run
 from cli.times import duration, moment
+from cli.values import json_object, json_or_text
 from cli.who import who
 from errors import BadArguments
 from runtime.client import Client
@@ -79,33 +78,5 @@ def _arguments(pairs: list[str], kwargs: str | None) -> dict[str, Any]:
             raise BadArguments(f"--arg {pair!r} is not NAME=VALUE.", "arg")
         if name in arguments:
             raise BadArguments(f"The argument {name!r} is given twice.", name)
-        arguments[name] = _value(text)
+        arguments[name] = json_or_text(text)
     return arguments
-
-
-def json_object(text: str, option: str) -> dict[str, Any]:
-    """Raises BadArguments, naming the option."""
-    try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise BadArguments(f"--{option} is not JSON: {error}.", option) from None
-    if not isinstance(found, dict):
-        raise BadArguments(f'--{option} is not a JSON object. Write it like {{"name": "Ada"}}.', option)
-    return found
-
-
-def json_value(text: str, option: str) -> Any:
-    """JSON, or @FILE that holds it. Raises BadArguments, naming the option."""
-    try:
-        return orjson.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
-    except OSError as error:
-        raise BadArguments(f"--{option}: {text[1:]} cannot be read: {error.strerror}.", option) from None
-    except ValueError as error:
-        raise BadArguments(f"--{option} is not JSON: {error}.", option) from None
-
-
-def _value(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text

@@ -22,6 +22,8 @@ def _option(help_: str) -> Any:
     return Annotated[str | None, typer.Option(help=help_, show_default=False, rich_help_panel="Which jobs")]
 
 
+# Fields whose option has another name.
+_NAMED = {"tags": "tag", "parent_id": "parent", "workflow_id": "workflow", "schedule_id": "schedule"}
 OPTIONS: dict[str, Any] = {
     "state": _option(
         "waiting, queued, running, paused, succeeded, failed, cancelled; or scheduled, retrying, cancelling, pausing,"
@@ -79,7 +81,8 @@ def read(values: dict[str, Any]) -> Filter:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        raise BadArguments(f"--{name.replace('_', '-')} {values.get(name)!r}: {first['msg']}.", name) from None
+        option = _NAMED.get(name, name.replace("_", "-"))
+        raise BadArguments(f"--{option} {values.get(name)!r}: {first['msg']}.", name) from None
 
 
 def describe(only: Filter) -> str:

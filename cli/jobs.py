@@ -108,7 +108,7 @@ def _print_count(count: Count, as_json: bool) -> None:
     if as_json:
         print_json({"jobs": count.jobs, "is_exact": count.is_exact})
     else:
-        typer.echo(verbs.said(count))
+        typer.echo(str(count))
 
 
 def _print_page(found: Page, only: Filter, as_json: bool) -> None:
@@ -170,7 +170,7 @@ def document(job: Job) -> dict[str, Any]:
         "attempt": job.attempt, "max_attempts": job.max_attempts, "created_at": job.created_at, "run_at": job.due_at,
         "started_at": job.started_at, "finished_at": job.finished_at, "worker": job.worker, "owner": job.owner,
         "tags": job.tags or [], "unique_key": job.unique_key, "parent_id": job.parent_id,
-        "blocked_by": job.blocked_by, "error": job.error,
+        "workflow_id": job.workflow_id, "blocked_by": job.blocked_by, "error": job.error,
     }  # fmt: skip
 
 
@@ -191,7 +191,7 @@ def _print_job(job: Job, attempts: list[JobAttempt], come: Progress | None) -> N
             shown = f"[{COLOURS.get(state, 'default')}]{state}[/]" if name == "state" else escape(_text(value))
             table.add_row(f"[bold]{name}[/]", shown)
     for name, value in (("args", job.args), ("kwargs", job.kwargs), ("result", job.result)):
-        if value:
+        if value not in (None, [], {}):
             table.add_row(f"[bold]{name}[/]", escape(_text(value)))
     if come is not None:
         table.add_row("[bold]progress[/]", escape(live.said(come)))
@@ -203,4 +203,4 @@ def _print_job(job: Job, attempts: list[JobAttempt], come: Progress | None) -> N
 
 
 def _text(value: Any) -> str:
-    return orjson.dumps(value).decode() if isinstance(value, dict | list) else str(value)
+    return orjson.dumps(value).decode() if isinstance(value, dict | list | bool) else str(value)

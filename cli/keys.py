@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.output import AsJson, print_json
+from cli.confirm import Yes, confirm
+from cli.output import AsJson, print_json, say
 from cli.session import run
 from cli.times import duration
 from cli.who import who
@@ -89,16 +90,22 @@ def rotate(
 
 
 @app.command()
-def revoke(name: Name) -> None:
+def revoke(name: Name, yes: Yes = False, as_json: AsJson = False) -> None:
     """End a key for good, from the next request on."""
 
-    async def command(client: Client) -> None:
+    async def found(client: Client) -> ApiKey:
         async with client.session() as session:
-            await keys.revoke(session, who(), name)
-            await session.commit()
+            return await keys.get(session, name)
 
-    run(command)
-    typer.echo(f"The key {name} opens nothing any more.")
+    async def command(client: Client) -> ApiKey:
+        async with client.session() as session:
+            revoked = await keys.revoke(session, who(), name)
+            await session.commit()
+            return revoked
+
+    run(found)  # what is not there needs no answer
+    confirm(f"Revoke the key {name}, for good?", yes)
+    say(as_json, _document(run(command)), f"The key {name} opens nothing any more.")
 
 
 def _show(made: NewKey, as_json: bool) -> None:

@@ -38,7 +38,9 @@ def show_logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="And those that come, until it has ended.")] = False,
     tail: Annotated[int, typer.Option(min=1, max=logs.MOST, help="How many of the last lines.")] = 100,
     level: Annotated[Level | None, typer.Option(help="Of this level or graver.", show_default=False)] = None,
-    attempt: Annotated[int | None, typer.Option(help="Of this attempt only.", show_default=False)] = None,
+    attempt: Annotated[
+        int | None, typer.Option(min=1, max=2**31 - 1, help="Of this attempt only.", show_default=False)
+    ] = None,
     text: Annotated[str | None, typer.Option(help="With this text in them.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Each line as JSON, for programs.")] = False,
 ) -> None:
@@ -109,7 +111,7 @@ def watch(
 async def _look(client: Client, job_ids: list[UUID] | None) -> tuple[list[Job], dict[UUID, Progress]]:
     async with client.session() as session:
         if job_ids:
-            found = [await jobs.get(session, job_id) for job_id in job_ids[:_MOST]]
+            found = [await jobs.get(session, job_id) for job_id in job_ids]
         else:
             found = (await search.page(session, Filter(state="running"), limit=_MOST, seconds=2)).jobs
         return found, await progress.of_jobs(session, [job.id for job in found])

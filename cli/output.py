@@ -14,6 +14,14 @@ def print_json(value: Any) -> None:
     typer.echo(orjson.dumps(value, _plain, orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
 
 
+def say(as_json: bool, document: Any, text: str) -> None:
+    """The document for programs, a sentence for people."""
+    if as_json:
+        print_json(document)
+    else:
+        typer.echo(text)
+
+
 def _plain(value: Any) -> str:
     """asyncpg's ids are of a class of their own."""
     if isinstance(value, UUID):

@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.output import AsJson, print_json
+from cli.output import AsJson, print_json, say
 from cli.session import run
+from cli.times import span
 from cli.who import who
 from runtime.client import Client
 from services import queues
@@ -36,15 +37,16 @@ def list_(as_json: AsJson = False) -> None:
     table = Table("queue", "due", "oldest", "running", "later", "held", "state", box=None)
     for queue in found:
         more = "+" if queue.is_capped else ""
+        oldest = "" if queue.oldest is None else span(queue.oldest)
         table.add_row(
-            escape(queue.name), f"{queue.due}{more}", _age(queue.oldest), str(queue.running), f"{queue.later}{more}",
+            escape(queue.name), f"{queue.due}{more}", oldest, str(queue.running), f"{queue.later}{more}",
             f"{queue.held}{more}", escape(f"paused by {queue.paused_by}: {queue.reason}" if queue.is_paused else ""),
         )  # fmt: skip
     Console().print(table)
 
 
 @app.command()
-def pause(name: Name, reason: Reason) -> None:
+def pause(name: Name, reason: Reason, as_json: AsJson = False) -> None:
     """Start nothing from it, on any worker; what runs goes on."""
 
     async def command(client: Client) -> None:
@@ -53,11 +55,11 @@ def pause(name: Name, reason: Reason) -> None:
             await session.commit()
 
     run(command)
-    typer.echo(f"The queue {name} is paused. What runs goes on.")
+    say(as_json, {"name": name, "is_paused": True}, f"The queue {name} is paused. What runs goes on.")
 
 
 @app.command()
-def resume(name: Name, reason: Note = None) -> None:
+def resume(name: Name, reason: Note = None, as_json: AsJson = False) -> None:
     """Start its jobs again."""
 
     async def command(client: Client) -> None:
@@ -66,13 +68,4 @@ def resume(name: Name, reason: Note = None) -> None:
             await session.commit()
 
     run(command)
-    typer.echo(f"The queue {name} goes on.")
-
-
-def _age(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    say(as_json, {"name": name, "is_paused": False}, f"The queue {name} goes on.")

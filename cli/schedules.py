@@ -14,8 +14,10 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from cli import times
-from cli.output import AsJson, print_json
+from cli.confirm import Yes, confirm
+from cli.output import AsJson, print_json, say
 from cli.session import run
+from cli.values import json_or_text, json_value
 from cli.who import who
 from db.models import ScheduledJob
 from errors import BadArguments
@@ -39,7 +41,7 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Any other field, as JSON or plain text: --set overlap=queue_one --set repeat=3."),
 ]
-Page = Annotated[int, typer.Option(min=1, help="Of many.")]
+Page = Annotated[int, typer.Option(min=1, max=1_000_000, help="Of many.")]
 PerPage = Annotated[int, typer.Option(min=1, max=1000, help="On a page.")]
 UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
@@ -106,7 +108,7 @@ def create(
     fields: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """A new schedule: callboard schedules create "Cleanup" --actor clean --cron "0 3 * * *" --zone Europe/Berlin."""
+    """A new schedule: callboard schedules create Cleanup --actor cleanup_expired_tokens --cron "0 3 * * *"."""
     given = {"name": name, **_fields(actor, every, cron, at, job_type, config, zone, args, fields)}
     if "job_type" not in given:
         raise BadArguments("Say when: --every, --cron, --at, or --job-type with --config.", "job_type")
@@ -136,6 +138,8 @@ def edit(
 ) -> None:
     """Change what is given; all else stays. A running scheduler knows within a second."""
     changes = _fields(actor, every, cron, at, job_type, config, zone, args, fields)
+    if not changes:
+        raise BadArguments("Say what is to change: --every, --cron, --actor, --args, --set FIELD=VALUE, …", "name")
 
     async def command(client: Client) -> ScheduledJob:
         async with client.session() as session:
@@ -148,15 +152,15 @@ def edit(
 
 
 @app.command()
-def enable(name: Named) -> None:
+def enable(name: Named, as_json: AsJson = False) -> None:
     """Let it run again, from its next time on."""
-    _say(_set_enabled(name, enabled=True), "is enabled")
+    _say(_set_enabled(name, enabled=True), "is enabled", as_json)
 
 
 @app.command()
-def disable(name: Named) -> None:
+def disable(name: Named, as_json: AsJson = False) -> None:
     """Let it make no run until it is enabled again."""
-    _say(_set_enabled(name, enabled=False), "is disabled")
+    _say(_set_enabled(name, enabled=False), "is disabled", as_json)
 
 
 def _set_enabled(name: str, *, enabled: bool) -> ScheduledJob:
@@ -171,17 +175,23 @@ def _set_enabled(name: str, *, enabled: bool) -> ScheduledJob:
 
 
 @app.command()
-def delete(name: Named) -> None:
+def delete(name: Named, yes: Yes = False, as_json: AsJson = False) -> None:
     """Remove it. Its history and versions stay."""
 
-    async def command(client: Client) -> str:
+    async def found(client: Client) -> ScheduledJob:
         async with client.session() as session:
-            schedule = await schedules.find(session, name)
+            return await schedules.find(session, name)
+
+    async def command(client: Client) -> None:
+        async with client.session() as session:
             await schedules.delete(session, schedule.id, who=who())
             await session.commit()
-            return schedule.name
 
-    typer.echo(f"{run(command)} is deleted. Its history stays: callboard schedules history")
+    schedule = run(found)
+    confirm(f"Delete the schedule {schedule.name}?", yes)
+    run(command)
+    text = f"{schedule.name} is deleted. Its history stays: callboard schedules history"
+    say(as_json, {"id": schedule.id, "name": schedule.name}, text)
 
 
 @app.command("run")
@@ -274,13 +284,16 @@ def preview(
 ) -> None:
     """When it will run next, with what clock changes do to that."""
     given = _fields(None, every, cron, at, job_type, config, zone, None, None)
+    if name is not None and given:
+        raise BadArguments("Name a schedule, or say when by options: not both.", "name")
+    if name is None and "job_type" not in given:
+        raise BadArguments("Name a schedule, or say when: --every, --cron, --at, or --job-type with --config.", "name")
 
     async def command(client: Client) -> list[PlannedRun]:
         async with client.session() as session:
             if name is None:
                 return await schedules.preview(
-                    session, given.get("job_type", ""), given.get("schedule_config", {}),
-                    given.get("time_zone", "UTC"), number,
+                    session, given["job_type"], given["schedule_config"], given.get("time_zone", "UTC"), number
                 )  # fmt: skip
             found = await schedules.find(session, name)
             return await schedules.preview(
@@ -373,6 +386,8 @@ def _fields(
     given: dict[str, Any] = {}
     when = {"every": every, "cron": cron, "at": at, "job-type": job_type}
     named = [option for option, value in when.items() if value is not None]
+    if config is not None and job_type is None:
+        raise BadArguments("--config is for --job-type, which is not given.", "config")
     if len(named) > 1:
         raise BadArguments(f"--{named[0]} and --{named[1]} are both given. Choose one.", named[1])
     if every is not None:
@@ -382,16 +397,16 @@ def _fields(
     elif at is not None:
         given |= {"job_type": "date", "schedule_config": {"run_at": at}}
     elif job_type is not None:
-        given |= {"job_type": job_type, "schedule_config": _json(config or "{}", "config")}
+        given |= {"job_type": job_type, "schedule_config": json_value(config or "{}", "config")}
     plain = {"task_function": actor, "time_zone": zone}
     given |= {name: value for name, value in plain.items() if value is not None}
     if args is not None:
-        given["task_args"] = _json(args, "args")
+        given["task_args"] = json_value(args, "args")
     for field in fields or ():
         name, equals, text = field.partition("=")
         if not equals:
             raise BadArguments(f"--set {field!r} is not FIELD=VALUE.", "set")
-        given[name] = _json_or_text(text)
+        given[name] = json_or_text(text)
     return given
 
 
@@ -401,25 +416,11 @@ def _interval(text: str) -> dict[str, int]:
     return {UNITS[unit]: int(number) for number, unit in re.findall(r"(\d+)([wdhms])", text)}
 
 
-def _json(text: str, option: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise BadArguments(f"--{option} is not JSON: {error}.", option) from None
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
 def _time(moment: datetime | None) -> str:
     return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _say(schedule: ScheduledJob, done: str, as_json: bool = False) -> None:
+def _say(schedule: ScheduledJob, done: str, as_json: bool) -> None:
     if as_json:
         print_json(document(schedule))
     else:

@@ -2,14 +2,16 @@
 
 import secrets
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from cli.output import AsJson, print_json
+from cli.output import AsJson, print_json, say
 from cli.session import run
 from cli.who import who
 from db.models import User
@@ -31,17 +33,12 @@ def create(
     without: Annotated[
         bool, typer.Option("--no-password", help="Signs in through the identity provider only.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """A new user; the password is asked for, read from standard input, or made."""
     password = None if without else _password(generate)
-
-    async def command(client: Client) -> None:
-        async with client.session() as session:
-            await users.create(session, who(), name, role, password)
-            await session.commit()
-
-    run(command)
-    _say(f"The user {name} exists, as {role}.", password if generate else None)
+    made = _change(name, lambda session: users.create(session, who(), name, role, password))
+    _say(as_json, made, f"The user {name} exists, as {role}.", password if generate else None)
 
 
 @app.command("list")
@@ -67,60 +64,41 @@ def list_(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def disable(name: Name) -> None:
+def disable(name: Name, as_json: AsJson = False) -> None:
     """Shut a user out, now, signed in or not."""
-
-    async def command(client: Client) -> None:
-        async with client.session() as session:
-            await users.disable(session, who(), name)
-            await session.commit()
-
-    run(command)
-    typer.echo(f"{name} is shut out. `callboard users enable {name}` lets them in again.")
+    changed = _change(name, lambda session: users.disable(session, who(), name))
+    say(as_json, changed, f"{name} is shut out. `callboard users enable {name}` lets them in again.")
 
 
 @app.command()
-def enable(name: Name) -> None:
+def enable(name: Name, as_json: AsJson = False) -> None:
     """Let a user in again."""
-
-    async def command(client: Client) -> None:
-        async with client.session() as session:
-            await users.enable(session, who(), name)
-            await session.commit()
-
-    run(command)
-    typer.echo(f"{name} may sign in again.")
+    changed = _change(name, lambda session: users.enable(session, who(), name))
+    say(as_json, changed, f"{name} may sign in again.")
 
 
 @app.command("set-role")
-def set_role(name: Name, role: Annotated[str, typer.Argument(help="viewer, operator or admin.")]) -> None:
+def set_role(
+    name: Name,
+    role: Annotated[str, typer.Argument(help="viewer, operator or admin.")],
+    as_json: AsJson = False,
+) -> None:
     """Change what a user may do, from the next request on."""
-
-    async def command(client: Client) -> None:
-        async with client.session() as session:
-            await users.set_role(session, who(), name, role)
-            await session.commit()
-
-    run(command)
-    typer.echo(f"{name} is {role} now.")
+    changed = _change(name, lambda session: users.set_role(session, who(), name, role))
+    say(as_json, changed, f"{name} is {role} now.")
 
 
 @app.command("set-password")
-def set_password(name: Name, generate: Generate = False) -> None:
+def set_password(name: Name, generate: Generate = False, as_json: AsJson = False) -> None:
     """Set a user's password, and sign the user out everywhere."""
     password = _password(generate)
-
-    async def command(client: Client) -> None:
-        async with client.session() as session:
-            await users.set_password(session, who(), name, password)
-            await session.commit()
-
-    run(command)
-    _say(f"{name} has a new password and is signed out everywhere.", password if generate else None)
+    changed = _change(name, lambda session: users.set_password(session, who(), name, password))
+    sentence = f"{name} has a new password and is signed out everywhere."
+    _say(as_json, changed, sentence, password if generate else None)
 
 
 @app.command("sign-out")
-def sign_out(name: Name) -> None:
+def sign_out(name: Name, as_json: AsJson = False) -> None:
     """End all sessions of a user."""
 
     async def command(client: Client) -> int:
@@ -129,7 +107,20 @@ def sign_out(name: Name) -> None:
             await session.commit()
             return ended
 
-    typer.echo(f"{run(command)} sessions of {name} are over.")
+    ended = run(command)
+    say(as_json, {"name": name, "sessions": ended}, f"{ended} sessions of {name} are over.")
+
+
+def _change(name: str, act: Callable[[AsyncSession], Awaitable[object]]) -> dict[str, Any]:
+    """Do it. Returns the user as it is then."""
+
+    async def command(client: Client) -> dict[str, Any]:
+        async with client.session() as session:
+            await act(session)
+            await session.commit()
+            return _document(await users.get(session, name))
+
+    return run(command)
 
 
 def _password(generate: bool) -> str:
@@ -142,11 +133,15 @@ def _password(generate: bool) -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def _say(sentence: str, password: str | None) -> None:
+def _say(as_json: bool, user: dict[str, Any], sentence: str, made: str | None) -> None:
     """A made password alone on standard output, for scripts."""
-    typer.echo(sentence, err=password is not None)
-    if password is not None:
-        typer.echo(password)
+    if made is None:
+        say(as_json, user, sentence)
+    elif as_json:
+        print_json({**user, "password": made})
+    else:
+        typer.echo(sentence, err=True)
+        typer.echo(made)
 
 
 def _document(user: User) -> dict[str, Any]:

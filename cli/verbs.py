@@ -8,10 +8,11 @@ import orjson
 import typer
 from rich.console import Console
 
-from cli.enqueue import json_object
+from cli.confirm import Yes, confirm
 from cli.filters import describe, filtered
 from cli.output import AsJson, print_json
 from cli.session import run
+from cli.values import json_object
 from cli.who import who
 from errors import BadArguments, BadRequest, CallboardError
 from runtime.client import Client
@@ -27,7 +28,6 @@ JobIds = Annotated[
 Reason = Annotated[str | None, typer.Option(help="Why; it is kept in the audit.", show_default=False)]
 FromStart = Annotated[bool, typer.Option("--from-start", help="Forget its checkpoint and its steps' results.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count those that fit.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Until all that fit have been gone through.")]
 
 _HELP = {
@@ -65,7 +65,7 @@ def _command(verb: Verb) -> Callable[..., None]:
         wait: Wait = False,
         as_json: AsJson = False,
     ) -> None:
-        if _is_bulk(job_ids, only):
+        if _is_bulk(job_ids, only, dry_run, wait):
             act_on_all(verb, only, reason, dry_run=dry_run, yes=yes, wait=wait, as_json=as_json)
         else:
             _act_on_each(verb, job_ids or [], reason, as_json)
@@ -103,7 +103,7 @@ def retry_these(
     wait: bool,
     as_json: bool,
 ) -> None:
-    if _is_bulk(job_ids, only):
+    if _is_bulk(job_ids, only, dry_run, wait):
         if kwargs is not None:
             raise BadRequest("--kwargs is for one job: name it by its id.")
         act_on_all(
@@ -144,11 +144,15 @@ def copy(
     print_json({"id": made.id}) if as_json else typer.echo(made.id)
 
 
-def _is_bulk(job_ids: list[UUID] | None, only: Filter) -> bool:
+def _is_bulk(job_ids: list[UUID] | None, only: Filter, dry_run: bool, wait: bool) -> bool:
     if job_ids and describe(only):
         raise BadRequest("Name jobs by their ids, or say which by options: not both.")
     if not job_ids and not describe(only):
         raise BadArguments("Which jobs? Name their ids, or say by options: --state failed --actor send_email.", "job")
+    if job_ids and dry_run:
+        raise BadRequest("--dry-run counts the jobs that options choose. See one by its id: callboard jobs show ID.")
+    if job_ids and wait:
+        raise BadRequest("--wait is for the jobs that options choose. Wait for one by its id: callboard jobs wait ID.")
     return not job_ids
 
 
@@ -209,11 +213,9 @@ def act_on_all(
     """Count, ask, start the job that does it."""
     count = run(lambda client: _preview(client, only))
     if dry_run:
-        print_json({"jobs": count.jobs, "is_exact": count.is_exact}) if as_json else typer.echo(f"{said(count)} fit.")
+        print_json({"jobs": count.jobs, "is_exact": count.is_exact}) if as_json else typer.echo(f"{count} fit.")
         return
-    if not yes:
-        question = f"{verb.replace('_', ' ').capitalize()}: {describe(only)}. {said(count)} fit. Go on?"
-        typer.confirm(question, abort=True, err=True)  # the output may be read by a program
+    confirm(f"{verb.replace('_', ' ').capitalize()}: {describe(only)}. {count} fit. Go on?", yes)
 
     async def command(client: Client) -> tuple[UUID, object]:
         async with client.session() as session:
@@ -230,12 +232,6 @@ def act_on_all(
         typer.echo(orjson.dumps(result))
     else:
         typer.echo(f"Job {job_id} does it. Watch it: callboard jobs watch {job_id}")
-
-
-def said(count: Count) -> str:
-    """`5 jobs`, `at least 1,000,000 jobs`."""
-    jobs_ = "1 job" if count.jobs == 1 else f"{count.jobs:,} jobs"
-    return jobs_ if count.is_exact else f"at least {jobs_}"
 
 
 async def _preview(client: Client, only: Filter) -> Count:

@@ -9,15 +9,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from cli.enqueue import json_value
-from cli.output import AsJson, print_json
+from cli.confirm import Yes, confirm
+from cli.output import AsJson, print_json, say
 from cli.session import run
 from cli.times import past
+from cli.values import json_value
 from cli.who import who
 from db.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from errors import BadArguments
 from runtime.client import Client
-from services import webhook
+from services import webhook, webhook_views
 
 app = typer.Typer(help="Webhooks: endpoints, deliveries, replay, recover, send.", no_args_is_help=True)
 endpoints = typer.Typer(help="Who is told of events.", no_args_is_help=True)
@@ -115,16 +116,21 @@ def show_endpoint(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
 
 
 @endpoints.command("remove")
-def remove_endpoint(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
+def remove_endpoint(endpoint_id: EndpointId, yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete an endpoint with the record of its deliveries."""
+
+    async def found(client: Client) -> WebhookEndpoint:
+        async with client.session() as session:
+            return await webhook.endpoint(session, endpoint_id)
 
     async def command(client: Client) -> None:
         async with client.session() as session:
             await webhook.delete_endpoint(session, who(), endpoint_id)
             await session.commit()
 
+    confirm(f"Delete the endpoint {run(found).url} with the record of its deliveries?", yes)
     run(command)
-    _say(as_json, {"id": endpoint_id}, "It is deleted.")
+    say(as_json, {"id": endpoint_id}, "It is deleted.")
 
 
 @endpoints.command()
@@ -137,7 +143,7 @@ def enable(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
             await session.commit()
             return found
 
-    _say(as_json, _endpoint(run(command)), f"It is enabled. callboard webhooks recover {endpoint_id} --since ...")
+    say(as_json, _endpoint(run(command)), f"It is enabled. callboard webhooks recover {endpoint_id} --since ...")
 
 
 @endpoints.command()
@@ -154,7 +160,7 @@ def disable(
             await session.commit()
             return found
 
-    _say(as_json, _endpoint(run(command)), "It is disabled.")
+    say(as_json, _endpoint(run(command)), "It is disabled.")
 
 
 @endpoints.command()
@@ -175,7 +181,7 @@ def rotate(
             return secret
 
     secret = run(command)
-    _say(as_json, {"secret": secret}, f"{secret}\nIt is not shown again.")
+    say(as_json, {"secret": secret}, f"{secret}\nIt is not shown again.")
 
 
 @endpoints.command("test")
@@ -255,30 +261,62 @@ def replay(
     since: Since = None,
     event_type: Type = None,
     rate: Rate = 20.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count those that match.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Send again: one delivery, or by a job all that match."""
-    if delivery is None and not (endpoint or outcome or since or event_type):
-        raise BadArguments("Name a delivery, or say which: --endpoint, --outcome, --since, --type.")
+    has_filter = bool(endpoint or outcome or since or event_type)
+    if delivery is not None:
+        if has_filter or dry_run:
+            raise BadArguments("Name a delivery, or say which by options: not both.", "delivery")
+        _replay_one(delivery, as_json)
+        return
+    if not has_filter:
+        raise BadArguments("Name a delivery, or say which: --endpoint, --outcome, --since, --type.", "delivery")
     only = webhook.Filter(
         endpoint_id=endpoint,
         outcomes=outcome or None,
         since=None if since is None else past(since, "since"),
         event_types=event_type or None,
     )
+    _replay_matching(only, rate, dry_run=dry_run, yes=yes, as_json=as_json)
 
+
+def _replay_one(delivery: uuid.UUID, as_json: bool) -> None:
     async def command(client: Client) -> uuid.UUID:
         async with client.session() as session:
-            if delivery is not None:
-                made = await webhook.replay(session, who(), delivery)
-            else:
-                made = await webhook.replay_matching(session, who(), only, rate=rate)
+            made = await webhook.replay(session, who(), delivery)
             await session.commit()
             return made
 
     made = run(command)
-    name = "job_id" if delivery is None else "delivery_id"
-    _say(as_json, {name: made}, f"It is sent again: {name} {made}.")
+    say(as_json, {"delivery_id": made}, f"It is sent again: delivery_id {made}.")
+
+
+def _replay_matching(only: webhook.Filter, rate: float, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Count, ask, start the job that does it."""
+
+    async def matching(client: Client) -> int:
+        async with client.session() as session:
+            return await webhook_views.to_replay(session, only)
+
+    async def command(client: Client) -> uuid.UUID:
+        async with client.session() as session:
+            job = await webhook.replay_matching(session, who(), only, rate=rate)
+            await session.commit()
+            return job
+
+    count = run(matching)
+    is_exact = count < webhook_views.CAP
+    deliveries = f"{'' if is_exact else 'at least '}{count:,} {'delivery' if count == 1 else 'deliveries'}"
+    if dry_run:
+        say(as_json, {"deliveries": count, "is_exact": is_exact}, f"{deliveries} would be sent again.")
+        return
+    confirm(f"Send again {deliveries}, {rate:g} a second?", yes)
+    job = run(command)
+    document = {"job_id": job, "deliveries": count, "is_exact": is_exact}
+    say(as_json, document, f"They are sent again: job_id {job}.")
 
 
 @app.command()
@@ -298,7 +336,7 @@ def recover(
             return job
 
     job = run(command)
-    _say(as_json, {"job_id": job}, f"It is sent again by job {job}.")
+    say(as_json, {"job_id": job}, f"It is sent again by job {job}.")
 
 
 @app.command()
@@ -344,14 +382,7 @@ def publish(
 def _sent(sent: webhook.Published, as_json: bool) -> None:
     document = {"message_id": sent.message_id, "created": sent.created, "deliveries": sent.deliveries}
     text = f"Message {sent.message_id}: {sent.deliveries} deliveries."
-    _say(as_json, document, text if sent.created else f"Message {sent.message_id} was there already.")
-
-
-def _say(as_json: bool, document: dict[str, Any], text: str) -> None:
-    if as_json:
-        print_json(document)
-    else:
-        typer.echo(text)
+    say(as_json, document, text if sent.created else f"Message {sent.message_id} was there already.")
 
 
 def _print(document: dict[str, Any], as_json: bool) -> None:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.output import AsJson, print_json
+from cli.output import AsJson, print_json, say
 from cli.session import run
 from cli.times import distance
 from cli.who import who
@@ -51,7 +51,7 @@ def list_(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def drain(worker: Worker, reason: Reason) -> None:
+def drain(worker: Worker, reason: Reason, as_json: AsJson = False) -> None:
     """Let it take no more jobs; it ends those that it runs."""
 
     async def command(client: Client) -> LivingWorker:
@@ -61,11 +61,11 @@ def drain(worker: Worker, reason: Reason) -> None:
         return found
 
     found = run(command)
-    typer.echo(f"{found.host} {found.pid} takes no more jobs. It runs {found.running} still.")
+    say(as_json, found, f"{found.host} {found.pid} takes no more jobs. It runs {found.running} still.")
 
 
 @app.command()
-def resume(worker: Worker, reason: Note = None) -> None:
+def resume(worker: Worker, reason: Note = None, as_json: AsJson = False) -> None:
     """Let it take jobs again."""
 
     async def command(client: Client) -> LivingWorker:
@@ -75,4 +75,4 @@ def resume(worker: Worker, reason: Note = None) -> None:
         return found
 
     found = run(command)
-    typer.echo(f"{found.host} {found.pid} takes jobs again.")
+    say(as_json, found, f"{found.host} {found.pid} takes jobs again.")

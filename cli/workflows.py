@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from cli.enqueue import json_value
-from cli.output import AsJson, print_json
+from cli.output import AsJson, print_json, say
 from cli.session import run
+from cli.values import json_value
 from cli.who import who
 from db.models import Workflow
 from runtime.client import Client
@@ -104,33 +104,34 @@ def cancel(
     workflow: Id,
     reason: Reason = "",
     compensate: Annotated[bool, typer.Option("--compensate", help="Undo what was done.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Begin nothing more, cancel what runs."""
-    _act(workflow, "is being cancelled", workflows.cancel, reason=reason, compensate=compensate)
+    _act(as_json, workflow, "is being cancelled", workflows.cancel, reason=reason, compensate=compensate)
 
 
 @app.command()
-def pause(workflow: Id, reason: Reason = "") -> None:
+def pause(workflow: Id, reason: Reason = "", as_json: AsJson = False) -> None:
     """Begin nothing more until it is resumed."""
-    _act(workflow, "is paused", workflows.pause, reason=reason)
+    _act(as_json, workflow, "is paused", workflows.pause, reason=reason)
 
 
 @app.command()
-def resume(workflow: Id, reason: Reason = "") -> None:
+def resume(workflow: Id, reason: Reason = "", as_json: AsJson = False) -> None:
     """Go on where it was paused."""
-    _act(workflow, "goes on", workflows.resume, reason=reason)
+    _act(as_json, workflow, "goes on", workflows.resume, reason=reason)
 
 
 @app.command()
-def retry(workflow: Id, reason: Reason = "") -> None:
+def retry(workflow: Id, reason: Reason = "", as_json: AsJson = False) -> None:
     """Go on from what failed or was cancelled."""
-    _act(workflow, "goes on from what failed", workflows.retry, reason=reason)
+    _act(as_json, workflow, "goes on from what failed", workflows.retry, reason=reason)
 
 
 @app.command()
-def rerun(workflow: Id, step: StepName, reason: Reason = "") -> None:
+def rerun(workflow: Id, step: StepName, reason: Reason = "", as_json: AsJson = False) -> None:
     """Do a step again, and all that comes after it."""
-    _act(workflow, f"does {step} again", workflows.rerun, step, reason=reason)
+    _act(as_json, workflow, f"does {step} again", workflows.rerun, step, reason=reason)
 
 
 @app.command()
@@ -139,10 +140,11 @@ def skip(
     step: StepName,
     result: Annotated[str, typer.Option(help="What its successors are given: JSON, or @FILE.")] = "null",
     reason: Reason = "",
+    as_json: AsJson = False,
 ) -> None:
     """Count a step as done, with this result."""
     given = json_value(result, "result")
-    _act(workflow, f"does without {step}", workflows.skip, step, reason=reason, result=given)
+    _act(as_json, workflow, f"does without {step}", workflows.skip, step, reason=reason, result=given)
 
 
 @app.command()
@@ -150,19 +152,23 @@ def event(
     workflow: Id,
     name: Annotated[str, typer.Argument(help="The event.", show_default=False)],
     payload: Annotated[str, typer.Option(help="What comes after the wait is given: JSON, or @FILE.")] = "null",
+    as_json: AsJson = False,
 ) -> None:
     """Tell it that something has happened which it waits for."""
-    _act(workflow, f"was told of {name}", workflows.signal, name, json_value(payload, "payload"))
+    _act(as_json, workflow, f"was told of {name}", workflows.signal, name, json_value(payload, "payload"))
 
 
-def _act(workflow: UUID, done: str, verb: Callable[..., Awaitable[None]], *args: Any, **options: Any) -> None:
-    async def command(client: Client) -> None:
+def _act(
+    as_json: bool, workflow: UUID, done: str, verb: Callable[..., Awaitable[None]], *args: Any, **options: Any
+) -> None:
+    async def command(client: Client) -> str:
         async with client.session() as session:
             await verb(session, workflow, *args, who=who(), **options)
             await session.commit()
+            return (await views.get(session, workflow)).state
 
-    run(command)
-    typer.echo(f"Workflow {workflow} {done}.")
+    state = run(command)
+    say(as_json, {"id": workflow, "state": state}, f"Workflow {workflow} {done}.")
 
 
 async def _read(client: Client, workflow: UUID) -> tuple[dict[str, Any], list[views.Place]]:

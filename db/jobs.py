@@ -1,6 +1,6 @@
 """The SQL of jobs: every change of a job's state is one guarded statement with a name.
 
-              dependencies met               claim                      ┌──▶ succeeded
+                 let through                 claim                      ┌──▶ succeeded
    waiting ────────────────────▶ queued ───────────────▶ running ───────┼──▶ failed      (dead letter)
       │                          ▲ ▲ ▲ │                   │ │ │        ├──▶ cancelled
       │        resume            │ │ │ │ cancel            │ │ │        └──▶ paused
@@ -8,7 +8,7 @@
       └─▶ cancelled                │ └── retry, release ───┘ │ │
                                    └──── rescue ─────────────┴─┘
 
-    waiting     not yet: it depends on other jobs
+    waiting     not yet: its limit is full or its actor paused, as `blocked_by` says
     queued      to be run once `run_at` has come; `dispatched_at` says whether its message is in Redis
     running     claimed by `worker`, as run number `attempt`
     paused      stopped half-way, to be queued again from its checkpoint

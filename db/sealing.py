@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from errors import ConfigurationError
+from errors import ConfigurationError, OtherKey
 from settings import Settings
 
 _NONCE = 12  # bytes
@@ -36,12 +36,12 @@ class Sealer:
         return base64.b64encode(nonce + self._cipher.encrypt(nonce, text.encode(), belongs_to.encode())).decode()
 
     def open(self, sealed: str, belongs_to: str) -> str:
-        """Raises ConfigurationError if it was sealed with another key."""
+        """Raises OtherKey if it was sealed with another."""
         try:
             data = base64.b64decode(sealed, validate=True)
             return self._cipher.decrypt(data[:_NONCE], data[_NONCE:], belongs_to.encode()).decode()
         except (InvalidTag, binascii.Error, ValueError):
-            raise ConfigurationError(
+            raise OtherKey(
                 "A stored secret cannot be opened: it was sealed with another SECRET_KEY. "
                 "Give every process the key it was sealed with, or set the secret anew."
             ) from None

@@ -15,7 +15,7 @@ from db.models import Job
 from errors import DemoFailed
 from local.catcher import Catcher
 from local.lives import Lives
-from local.login import first_admin
+from local.login import COMMANDS, first_admin
 from local.machine import Machine
 from local.stack import Stack
 from local.steps import Steps
@@ -112,7 +112,8 @@ def show_addresses(console: Console, machine: Machine, login: str) -> None:
         f"\n  The console      {machine.url}"
         f"\n  Sign in          {login}"
         f"\n  The API          {machine.url}/api/v1/openapi.json"
-        f"\n  Logs             {machine.home}/logs\n",
+        f"\n  Logs             {machine.home}/logs"
+        f"\n  Commands         {COMMANDS}\n",
         highlight=False,
         soft_wrap=True,
     )

@@ -1,18 +1,23 @@
 """`make dev`: the stack, its output in one terminal, started again when a file changes."""
 
 import asyncio
+import subprocess
+import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 from watchfiles import PythonFilter, watch
 
 from db.migrate import upgrade
-from local.login import first_admin
+from local.login import COMMANDS, first_admin
 from local.machine import Machine
-from local.stack import ROOT, Stack
+from local.stack import ROOT, Stack, complete
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 LOOK_EVERY = 250  # milliseconds
+MIGRATIONS = f"{ROOT}/db/migrations/"
+WATCHED = PythonFilter(extra_extensions=(".html", ".css", ".js"))
 
 
 class Development:
@@ -27,15 +32,15 @@ class Development:
         with self._stack.held():
             self._stack.start()
             self._console.print(
-                f"{self._machine.url}, {login}. Ctrl-C stops it.",
+                f"{self._machine.url}, {login}. Ctrl-C stops it.\nCommands, in another terminal: {COMMANDS}",
                 highlight=False,
                 soft_wrap=True,
             )
-            for changes in watch(ROOT, watch_filter=PythonFilter(), rust_timeout=LOOK_EVERY, yield_on_timeout=True):
+            for changes in watch(ROOT, watch_filter=WATCHED, rust_timeout=LOOK_EVERY, yield_on_timeout=True):
                 if changes:
                     names = ", ".join(sorted({path.removeprefix(f"{ROOT}/") for _, path in changes}))
                     self._console.print(f"Changed: {names}. Starting again.", style="bold", markup=False)
-                    self._restart()
+                    self._restart(migrate=any(path.startswith(MIGRATIONS) for _, path in changes))
                 self._show_new_lines()
                 self._report_the_ended()
 
@@ -43,11 +48,21 @@ class Development:
         await upgrade(self._machine.settings)
         return await first_admin(self._machine)
 
-    def _restart(self) -> None:
+    def _restart(self, *, migrate: bool) -> None:
         self._stack.stop()
         self._show_new_lines()
         self._reported.clear()
+        if migrate:
+            self._migrate()
         self._stack.start()
+
+    def _migrate(self) -> None:
+        """By the code as it is now, in a process of its own: a mistake in it is shown, and can be mended."""
+        done = subprocess.run(  # noqa: S603 (our own command)
+            [Path(sys.executable).with_name("callboard"), "migrate"],
+            cwd=ROOT, env=complete(self._machine.environment), capture_output=True, text=True,
+        )  # fmt: skip
+        self._console.print(done.stdout or done.stderr, end="", markup=False, highlight=False, soft_wrap=True)
 
     def _show_new_lines(self) -> None:
         for number, part in enumerate(self._stack.parts):

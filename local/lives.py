@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from db.models import Job
+from services.search import shown_state
 
 STYLES = {"queued": "cyan", "running": "yellow", "retrying": "magenta", "succeeded": "green", "failed": "red"}
 
@@ -33,21 +34,16 @@ class Lives:
             self._live.update(_table(jobs), refresh=True)
             return
         for job in jobs:
-            if self._shown.get(job.id) != (state(job), job.attempt):
-                self._shown[job.id] = (state(job), job.attempt)
+            if self._shown.get(job.id) != (shown_state(job), job.attempt):
+                self._shown[job.id] = (shown_state(job), job.attempt)
                 line = "{}  {:<20} {:<10} {}  {:<9}  {}".format(*_cells(job)).rstrip()
                 self._console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def state(job: Job) -> str:
-    """What people call it: queued again after a failed attempt is `retrying`."""
-    return "retrying" if job.state == "queued" and job.attempt else job.state
 
 
 def _table(jobs: Sequence[Job]) -> Table:
     table = Table("job", "to", "state", "attempt", "next run", "last error", expand=True)
     for job in jobs:
-        table.add_row(*map(escape, _cells(job)), style=STYLES.get(state(job), ""))
+        table.add_row(*map(escape, _cells(job)), style=STYLES.get(shown_state(job), ""))
     return table
 
 
@@ -56,7 +52,7 @@ def _cells(job: Job) -> tuple[str, ...]:
     to = (
         job.tags[0] if job.tags else ""
     )  # whom a mail goes to stands in its own row; the demo's jobs are tagged with it
-    return str(job.id)[-12:], to, state(job), f"attempt {job.attempt}", _next_run(job), error
+    return str(job.id)[-12:], to, shown_state(job), f"attempt {job.attempt}", _next_run(job), error
 
 
 def _next_run(job: Job) -> str:

@@ -6,6 +6,8 @@ from runtime.client import Client
 from services import users
 
 NAME = "admin"
+# In another terminal.
+COMMANDS = 'eval "$(.venv/bin/python -m local env)"; .venv/bin/callboard --help'
 
 
 async def first_admin(machine: Machine) -> str:
@@ -19,4 +21,4 @@ async def first_admin(machine: Machine) -> str:
         for user in everybody:
             if user.name == NAME and await users.matches(password, user.password_hash):
                 return f"as {NAME} with the password {password}"
-    return f"with your own account (`callboard users set-password {NAME}` sets a password)"
+    return f"with your own account (`.venv/bin/callboard users set-password {NAME}` sets a password)"

@@ -144,10 +144,14 @@ class Server(ABC):
             time.sleep(0.1)
         return None
 
+    def free_port(self) -> int:
+        """The one to try next."""
+        return free_port()
+
     def _launch(self, deadline: float) -> str:
         log = self.folder / "log"
         for _ in range(5):  # somebody else may take the free port before the server does
-            port = free_port()
+            port = self.free_port()
             self.process = self.spawn(self.command(port), log)
             while self.process.poll() is None and time.monotonic() < deadline:
                 if self.is_ready(port):
@@ -170,6 +174,7 @@ def tail(file: Path, lines: int = 15) -> str:
 
 
 def free_port() -> int:
+    """One that nobody has at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

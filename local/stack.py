@@ -16,9 +16,10 @@ from errors import ConfigurationError, ProcessEnded
 from local import child, procfile
 from local.lock import Lock
 from local.server import tail
+from settings import load
 
 ROOT = Path(__file__).resolve().parent.parent
-STOP_TIMEOUT = 40.0  # more than SHUTDOWN_GRACE, which running jobs get
+BESIDES = 15.0  # seconds for stopping, besides SHUTDOWN_GRACE, which running jobs get
 
 
 class Part:
@@ -73,6 +74,7 @@ class Stack:
         self._environment = complete(environment)
         self._lock = Lock(home / "stack.lock")
         self._home = home
+        self._stop_timeout = load().shutdown_grace + BESIDES
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -92,7 +94,7 @@ class Stack:
         """All at once, and then wait for each."""
         for part in self.parts:
             part.ask_to_stop()
-        deadline = time.monotonic() + STOP_TIMEOUT
+        deadline = time.monotonic() + self._stop_timeout
         for part in self.parts:
             part.wait(max(0, deadline - time.monotonic()))
 
@@ -106,7 +108,7 @@ class Stack:
             raise ProcessEnded(report(part))
 
     def _acquire(self) -> None:
-        deadline = time.monotonic() + STOP_TIMEOUT
+        deadline = time.monotonic() + self._stop_timeout
         while not self._lock.try_acquire():
             # Ours to wait for when its parent is gone: its processes are stopping.
             if time.monotonic() > deadline or self._has_parent():

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runtime.broker import Broker
     from runtime.client import Client
 
+
 class _Signature(NamedTuple):
     """What an actor takes; so many positional arguments alone fit it without a closer look."""
 

@@ -14,7 +14,6 @@ out. It is a row and not a session's advisory lock because behind a pooler a ses
 processes were seen to hold the same advisory lock.
 """
 
-import asyncio
 import time
 import uuid
 
@@ -39,7 +38,6 @@ class Leader:
         self.holder: uuid.UUID = uuid7()
         self.term = 0
         self._trusted_until = float("-inf")  # on this process's stopwatch
-        self.elected = asyncio.Event()
 
     @property
     def leads(self) -> bool:
@@ -58,12 +56,10 @@ class Leader:
             if self.leads:
                 log.warning("leadership was lost", term=self.term)
             self._trusted_until = float("-inf")
-            self.elected.clear()
             return _STANDBY
         if term != self.term:
             log.info("this process leads", term=term)
         self.term, self._trusted_until = term, asked + self._lease - _MARGIN
-        self.elected.set()
         return self._lease / 2
 
     async def resign(self) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import defer
 from actors.email import BULK, deliver_email
 from db import emails
 from db.models import Email, EmailEvent
+from db.models.emails import STATUSES
 from errors import BadArguments, Conflict, NotFound
 from providers.email import Draft, Message, asked_for, check_recipients, read_draft, route
 from providers.email.rows import row_of
@@ -194,7 +195,10 @@ async def recent(
     """The newest mails, without their words. `before` is `created_at` and `id` of the last one of the page before.
 
     No index knows tags and templates: they are looked for among the newest MOST_SEARCHED mails, those before `before`.
+    Raises BadArguments for a status that there is not.
     """
+    if status is not None and status not in STATUSES:
+        raise BadArguments(f"No e-mail is {status!r}. They are {', '.join(STATUSES)}.", "status")
     statement = (
         select(Email)
         .options(defer(Email.content, raiseload=True))

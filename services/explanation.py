@@ -46,12 +46,8 @@ def _queued(row: Any) -> list[Cause]:
     return causes
 
 
-def _blocked(by: str | None) -> Cause:
-    kind, _, name = (by or "").partition(":")
-    if kind == "limit":
-        return Cause(f"As many jobs as the limit {name!r} allows run already, or have run lately.")
+def _blocked(by: str) -> Cause:
+    kind, _, name = by.partition(":")
     if kind == "actor":
         return Cause(f"The actor {name} is paused.", f"/actors/{name}")
-    if kind == "queue":
-        return Cause(f"The queue {name} is paused.", f"/queues/{name}")
-    return Cause("It waits for other jobs that must end first.")
+    return Cause(f"As many jobs as the limit {name!r} allows run already, or have run lately.")

@@ -33,8 +33,8 @@ async def add(
 async def remove(session: AsyncSession, address: str, who: str, *, reason: str | None = None) -> list[str]:
     """Mail is sent to it again: the entries of that reason, or all of them, are removed. Returns their reasons.
     Raises NotFound."""
-    if reason is not None and reason not in REASONS:
-        raise BadArguments(f"There is no reason {reason!r}; there are: {', '.join(REASONS)}.", "reason")
+    if reason is not None:
+        _check_reason(reason)
     connection = await session.connection()
     removed = await connection.exec_driver_sql(suppressions.REMOVE, (address, reason))
     reasons = [row[0] for row in removed]
@@ -60,10 +60,17 @@ async def leave(session: AsyncSession, leaving: Leaving) -> None:
 async def listed(
     session: AsyncSession, limit: int = 100, *, address: str | None = None, reason: str | None = None
 ) -> list[Suppression]:
-    """The newest entries first."""
+    """The newest entries first. Raises BadArguments for a reason that there is not."""
+    if reason is not None:
+        _check_reason(reason)
     statement = select(Suppression).order_by(Suppression.created_at.desc(), Suppression.address.desc()).limit(limit)
     if address is not None:
         statement = statement.where(Suppression.address == address.lower())
     if reason is not None:
         statement = statement.where(Suppression.reason == reason)
     return list(await session.scalars(statement))
+
+
+def _check_reason(reason: str) -> None:
+    if reason not in REASONS:
+        raise BadArguments(f"There is no reason {reason!r}; there are: {', '.join(REASONS)}.", "reason")

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,7 +12,12 @@ from sqlalchemy.orm import defer
 
 from db import workflow_steps, workflows
 from db.models import Job, Workflow, WorkflowEdge, WorkflowStep
-from errors import NotFound
+from errors import BadArguments, NotFound
+
+State = Literal[
+    "running", "paused", "failing", "cancelling", "compensating", "succeeded", "failed", "cancelled", "compensated",
+]  # fmt: skip
+STATES: tuple[State, ...] = get_args(State)
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,12 @@ async def recent(
     name: str | None = None,
     owner: str | None = None,
 ) -> list[Workflow]:
-    """The newest workflows; `before` is `created_at` and `id` of the last one of the page before."""
+    """The newest workflows; `before` is `created_at` and `id` of the last one of the page before.
+
+    Raises BadArguments for a state that there is not.
+    """
+    if state is not None and state not in STATES:
+        raise BadArguments(f"No workflow is {state!r}. They are {', '.join(STATES)}.", "state")
     statement = select(Workflow).order_by(Workflow.created_at.desc(), Workflow.id.desc()).limit(limit)
     if before is not None:
         statement = statement.where(tuple_(Workflow.created_at, Workflow.id) < before)

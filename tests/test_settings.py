@@ -20,3 +20,14 @@ def test_a_path_may_begin_with_a_tilde(name: str, monkeypatch: pytest.MonkeyPatc
 def test_a_home_that_nobody_has_is_refused_by_name() -> None:
     with pytest.raises(ValidationError, match=r"callboard_home\n.*~nobody-at-all/x begins with a home that nobody has"):
         Settings.model_validate({"callboard_home": "~nobody-at-all/x"})
+
+
+OPTIONAL = [name for name, field in Settings.model_fields.items() if field.default is None or field.default_factory]
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_what_is_optional_is_unset_by_an_empty_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder named by nothing would be the one that the process runs in."""
+    monkeypatch.setenv(name.upper(), "")
+    default = Settings.model_fields[name].get_default(call_default_factory=True, validated_data={})
+    assert getattr(Settings(), name) == default

@@ -81,8 +81,8 @@ def _parse(text: str) -> list[Any]:
     if not isinstance(document, dict) or set(document) != {"schedules"} or not isinstance(document["schedules"], list):
         raise BadArguments("The file must have one key, `schedules`, with a list of schedules.", "schedules")
     listed: list[Any] = document["schedules"]
-    names = [fields.get("name") for fields in listed if isinstance(fields, dict)]
+    names = [fields.get("name") if isinstance(fields, dict) else None for fields in listed]
     for index, name in enumerate(names):
-        if name in names[:index]:
+        if name is not None and name in names[:index]:  # one without a name is refused as such
             raise BadArguments(f"schedules[{index}].name {name!r} is there twice.", f"schedules[{index}].name")
     return listed

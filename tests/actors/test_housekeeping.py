@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from actors.cleanup import (
+    cleanup_completed_jobs,
     cleanup_expired_tokens,
     cleanup_stale_deployment_jobs,
     cleanup_stale_desktop_sessions,
@@ -105,13 +106,14 @@ async def test_a_session_that_says_something_meanwhile_stays(client: Client) -> 
         assert await cleaner.execute(housekeeping.END_SESSIONS, 120.0, 100) == "UPDATE 0"
 
 
+@pytest.mark.parametrize("actor", [cleanup_expired_tokens, cleanup_completed_jobs], ids=lambda actor: actor.actor_name)
 @pytest.mark.parametrize("days", [0.0, -1.0])
 async def test_a_time_that_would_take_what_is_in_use_is_refused(
-    client: Client, worker: StartProcess, days: float
+    client: Client, worker: StartProcess, actor: Any, days: float
 ) -> None:
     await token(client, "just expired", expired=MINUTE)
     await worker("actors")
-    job = await enqueue(client, cleanup_expired_tokens, retention_days=days)
+    job = await enqueue(client, actor, retention_days=days)
 
     async def refused() -> Any:
         return await value(client, "select error->>'message' from jobs where id = $1", job)

@@ -38,11 +38,12 @@ async def callboard(*arguments: object, given: str = "") -> Finished:
     return Finished(result.exit_code, result.stdout, result.stderr)
 
 
-async def callboard_process(*arguments: object) -> Finished:
+async def callboard_process(*arguments: object, **variables: str) -> Finished:
     """Run it as a process."""
     process = await asyncio.create_subprocess_exec(
         Path(sys.executable).with_name("callboard"), *map(str, arguments),
-        env={**os.environ, "COLUMNS": "250"}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "250", **variables},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, err = await asyncio.wait_for(process.communicate(), 60)
     return Finished(process.returncode or 0, out.decode(), err.decode())

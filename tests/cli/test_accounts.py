@@ -65,7 +65,9 @@ async def test_a_key_is_printed_alone_works_and_ends(settings: Settings) -> None
         assert await callers.by_key(database, third)
 
         # When it is revoked, then it opens nothing, and cannot come back
-        await done("keys", "revoke", "ci")
+        assert "Revoke the key ci, for good?" in (await callboard("keys", "revoke", "ci", given="n\n")).err
+        assert await callers.by_key(database, third)
+        assert json.loads(await done("keys", "revoke", "ci", "--yes", "--json"))["revoked_at"]
         assert await callers.by_key(database, third) is None
         assert (await callboard("keys", "rotate", "ci")).code == 4
 
@@ -91,9 +93,9 @@ async def test_users_are_made_changed_and_shut_out(settings: Settings) -> None:
     await done("users", "create", "Ada", "--role", "admin", typed=f"{PASSWORD}\n")
     made = await done("users", "create", "grace", "--generate")
     assert len(made.strip()) == 22
-    await done("users", "set-role", "grace", "operator")
+    assert json.loads(await done("users", "set-role", "grace", "operator", "--json"))["role"] == "operator"
     await done("users", "set-password", "grace", typed="another long password\n")
-    await done("users", "disable", "grace")
+    assert json.loads(await done("users", "disable", "grace", "--json"))["disabled_at"]
 
     # Then
     listed = {user["name"]: user for user in json.loads(await done("users", "list", "--json"))}

@@ -21,7 +21,7 @@ async def test_a_queue_is_paused_and_goes_on(client: Client) -> None:
     assert again.code == 4
     assert "is paused already" in again.err
     # And it can go on
-    assert (await callboard("queues", "resume", "email")).code == 0
+    assert (await callboard("queues", "resume", "email", "--json")).json == {"name": "email", "is_paused": False}
     assert [row["action"] for row in await fetch(client, "select action from audit order by id")] == [
         "queue.pause",
         "queue.resume",

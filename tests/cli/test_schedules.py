@@ -36,13 +36,15 @@ async def test_a_schedule_is_made_changed_run_and_deleted() -> None:
     assert (changed["schedule_config"], changed["overlap"], changed["repeat"]) == (
         {"hours": 1, "minutes": 30}, "queue_one", 3,
     )  # fmt: skip
-    assert await said("disable", made["id"])
+    assert (await schedules("disable", made["id"]))["enabled"] is False
     assert (await schedules("show", "Tidy"))["enabled"] is False
     assert (await said("enable", "Tidy")).startswith("Tidy is enabled: next run ")
     assert (await schedules("run", "Tidy"))["status"] == "queued"
     assert [run["triggered_by"][:3] for run in await schedules("history", "Tidy")] == ["cli"]
     assert "Tidy" in await said("list")
-    assert await said("delete", "Tidy")
+    declined = await callboard("schedules", "delete", "Tidy", given="n\n")
+    assert (declined.code, "Delete the schedule Tidy?" in declined.err) == (1, True)
+    assert (await schedules("delete", "Tidy", "--yes"))["name"] == "Tidy"
     assert await schedules("list") == []
 
 
@@ -83,4 +85,8 @@ async def test_what_is_wrong_is_said_in_a_line() -> None:
     assert "FIELD=VALUE" in await refused("create", "x", "--actor", ACTOR, "--every", "1h", "--set", "overlap")
     assert "status 'great' is none of" in await refused("history", "--status", "great")
     assert "No schedule is named 'x'" in await refused("show", "x")
+    assert "--config is for --job-type" in await refused("preview", "--every", "1h", "--config", "{}")
+    assert "Name a schedule, or say when" in await refused("preview")
+    assert "not both" in await refused("preview", "x", "--cron", "* * * * *")
+    assert "Say what is to change" in await refused("edit", "x")
     assert "cannot be read" in await refused("import", "nowhere.yaml")

@@ -32,7 +32,8 @@ async def test_look_and_act(client: Client) -> None:
     assert any("after many, b" in line or "after b, many" in line for line in drawn)
 
     # And people act on it
-    assert (await callboard("workflows", "cancel", workflow, "--reason", "enough")).code == 0
+    cancelled = await callboard("workflows", "cancel", workflow, "--reason", "enough", "--json")
+    assert cancelled.json["id"] == workflow
     assert (await callboard("workflows", "retry", workflow)).code == 0
     assert (await callboard("workflows", "event", workflow, "approved")).code == 3
     noted = await fetch(client, "select action, reason from audit order by id")

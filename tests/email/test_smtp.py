@@ -349,7 +349,7 @@ async def test_a_cancelled_send_leaves_no_connection() -> None:
         started = time.monotonic()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 30  # half of what it waits for the server
 
 
 async def test_connections_are_limited() -> None:

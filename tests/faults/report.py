@@ -3,8 +3,10 @@
 import json
 import os
 import platform
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
@@ -31,6 +33,7 @@ class Outcome:
     seconds: float  # from the fault until the last job had ended
     restarted: float | None = None  # from the fault until the last interrupted job had been started again
     figures: dict[str, float] = field(default_factory=dict)
+    measured: str = ""  # on which machine, and when
 
 
 def table(outcomes: Sequence[Outcome]) -> Table:
@@ -49,8 +52,9 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     return shown
 
 
-def machine() -> str:
-    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {platform.system()}"
+def measured() -> str:
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {platform.system()}"
+    return f"on {machine}, {datetime.now(UTC):%Y-%m-%d}"
 
 
 def show(outcomes: Sequence[Outcome]) -> None:
@@ -59,21 +63,27 @@ def show(outcomes: Sequence[Outcome]) -> None:
 
 def keep(outcomes: Sequence[Outcome]) -> None:
     """Write these to the file and to the page; faults that were not run this time keep what was found before."""
-    before = json.loads(FILE.read_text())["faults"] if FILE.exists() else []
-    rows = {row["fault"]: row for row in before} | {outcome.fault: asdict(outcome) for outcome in outcomes}
+    file = json.loads(FILE.read_text()) if FILE.exists() else {"faults": []}
+    before = [{"measured": f"on {file.get('machine')}"} | row for row in file["faults"]]  # once it stood above them all
+    found = [asdict(replace(outcome, measured=measured())) for outcome in outcomes]
+    rows = {row["fault"]: row for row in [*before, *found]}
     kept = sorted(rows.values(), key=lambda row: str(row["fault"]))
-    FILE.write_text(json.dumps({"machine": machine(), "faults": kept}, indent=1) + "\n")
+    FILE.write_text(json.dumps({"faults": kept}, indent=1) + "\n")
     before_it, _, rest = PAGE.read_text().partition(BEGIN)
     PAGE.write_text(f"{before_it}{BEGIN}\n\n{page([Outcome(**row) for row in kept])}\n{END}{rest.partition(END)[2]}")
 
 
 def page(outcomes: Sequence[Outcome]) -> str:
-    """The same table as Markdown: Callboard's rows, then those of stock Dramatiq under the same faults."""
+    """The same table as Markdown: Callboard's rows, then those of stock Dramatiq under the same faults. Above it stands
+    when and where most rows were measured; those of another day or machine say so themselves."""
+    usual = Counter(outcome.measured for outcome in outcomes).most_common(1)[0][0]
     headings = ("fault", "jobs", "lost", "doubled", "runs beyond one", "ended after", "also")
-    lines = [f"Measured on {machine()}.", "", f"| {' | '.join(headings)} |", "| --- " + "| ---: " * 5 + "| --- |"]
+    lines = [f"Measured {usual}.", "", f"| {' | '.join(headings)} |", "| --- " + "| ---: " * 5 + "| --- |"]
     for outcome in sorted(outcomes, key=lambda outcome: outcome.fault.startswith(STOCK)):
         restarted = [] if outcome.restarted is None else [f"restarted within {outcome.restarted:.1f} s"]
-        also = ", ".join(restarted + [f"{value:g} {name}" for name, value in outcome.figures.items()])
+        figures = [f"{value:g} {name}" for name, value in outcome.figures.items()]
+        elsewhere = [] if outcome.measured == usual else [f"measured {outcome.measured}"]
+        also = ", ".join(restarted + figures + elsewhere)
         counts = f"{outcome.jobs:,} | {outcome.lost} | {outcome.doubled} | {outcome.more_runs}"
         lines.append(f"| {outcome.fault} | {counts} | {outcome.seconds:.1f} s | {also} |")
     return "\n".join(lines) + "\n"

@@ -39,5 +39,18 @@ async def test_the_stack_starts_again_when_a_file_changes(
     # Then all is well again
     await dev.says("Worker process is ready for action", times=2)
     await dev.says("Uvicorn running on", times=2)
+
+    # When a page is changed, and a migration comes
+    template = copy / "web" / "templates" / "overview.html"
+    template.write_text(template.read_text() + "\n")
+    await dev.says("Changed: web/templates/overview.html. Starting again.")
+    versions = copy / "db" / "migrations" / "versions"
+    head = max(path.name[:4] for path in versions.glob("0*.py"))
+    text = f'"""Nothing."""\n\nrevision, down_revision = "9999", "{head}"\n\n\ndef upgrade() -> None:\n    pass\n'
+    (versions / "9999_nothing.py").write_text(text)
+
+    # Then it is applied before all starts again
+    await dev.says("The database is at revision 9999.")
+    await dev.says("Uvicorn running on", times=3)
     assert dev.stop() == 0
     assert "Stopped." in dev.output

@@ -15,6 +15,7 @@ import redis.asyncio
 from errors import ConfigurationError, ServerUnavailable
 from local import home as homes
 from local.servers import embedded, found_running, running
+from local.valkey import Valkey
 from settings import Settings
 from tests.support.process import ROOT
 from tests.support.waiting import wait_for
@@ -164,20 +165,27 @@ def test_a_home_behind_a_closed_folder_is_refused_with_what_to_do(own_home: Path
         homes.prepare(own_home / "inner")
 
 
-async def test_a_taken_port_is_no_obstacle(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_taken_port_is_no_obstacle(own_home: Path) -> None:
     # Given that the first port the server is told to use is taken by somebody else
-    given = {"DATABASE_URL": "postgresql://given.example/x"}
-    with running(own_home, given) as urls:
-        taken = int(urls["REDIS_URL"].rsplit(":", 1)[1].split("/")[0])
-    listener = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", taken)
-    ports = iter([taken, taken + 1, taken + 2])
-    monkeypatch.setattr("local.server.free_port", lambda: next(ports))
+    listener = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    taken = listener.sockets[0].getsockname()[1]
+
+    class Unlucky(Valkey):
+        tries = 0
+
+        def free_port(self) -> int:
+            self.tries += 1
+            return taken if self.tries == 1 else super().free_port()
 
     # When
-    with running(own_home, given) as again:
+    server = Unlucky(homes.prepare(own_home) / "valkey")
+    try:
+        url = server.start()
         # Then the next one is used
-        assert f":{taken}/" not in again["REDIS_URL"]
-    listener.close()
+        assert (server.tries, f":{taken}/" in url) == (2, False)
+    finally:
+        server.stop()
+        listener.close()
 
 
 def test_a_stopped_server_says_so(own_home: Path) -> None:

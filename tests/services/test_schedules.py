@@ -237,6 +237,8 @@ async def test_an_import_changes_what_differs_and_leaves_what_it_does_not_name(c
         ("schedules: [{name: a, name: b}]", "file"),
         ("schedules: [{name: a}]", "schedules[0].task_function"),
         ("schedules: [{name: a}, {name: a}]", "schedules[1].name"),
+        ("schedules: [5, {name: a}, {name: a}]", "schedules[2].name"),
+        ("schedules: [{}, {}]", "schedules[0].name"),
         ("!!python/object/apply:os.system [ls]", "file"),
         ("&a [*a]", "schedules"),
     ],

@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from statistics import median
 
 import pytest
 
@@ -50,14 +51,16 @@ async def test_many_wait_and_each_gets_its_own(client: Client, engine: Engine) -
 
 async def test_who_waits_is_told(client: Client, engine: Engine) -> None:
     """Given ten jobs that are let go one after the other, then the ends are known sooner than by a look a second."""
-    started = time.monotonic()
+    waited = []
     for number in range(10):
         job_id = await enqueue(client, job_of("async", "hold"), f"k{number}")
         waiting = asyncio.create_task(jobs.wait(client, job_id, LIMIT))
         await noted(client, f"k{number} started")
+        started = time.monotonic()
         await go(client, f"k{number}")
         assert await waiting == "held"
-    assert time.monotonic() - started < 8
+        waited.append(time.monotonic() - started)
+    assert median(waited) < 0.8, waited
 
 
 async def test_a_job_that_returns_nothing_is_known_to_be_over_at_once(client: Client, engine: Engine) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
+from pydantic import SecretStr
 
+from db.sealing import Sealer
 from runtime.client import Client
 from settings import Settings
 from tests.http.hostile import Receiver
 from tests.test_cli import callboard
-from tests.web.callers import BEARER, assert_problem, caller, started
+from tests.web.callers import BEARER, LOGIN, assert_problem, caller, started
 from tests.webhooks.conftest import Carriers
 from tests.webhooks.sending import ended
 
@@ -50,6 +52,30 @@ async def test_an_endpoint_by_the_api_shows_its_secret_once(program: httpx.Async
     assert (await program.get(f"{API}/endpoints")).json()["endpoints"][0]["id"] == endpoint["id"]
     assert (await program.delete(place)).status_code == 204
     assert_problem(await program.get(place), 404)
+
+
+async def test_headers_of_another_key_are_said_to_be_so(settings: Settings, client: Client) -> None:
+    """Given an endpoint whose headers were sealed with another SECRET_KEY, then the console, the API and the command
+    line show it, and new headers set it right."""
+    async with started(settings) as app, caller(app, BEARER) as program, caller(app, httpx.Headers(), LOGIN) as browser:
+        endpoint = await made(program, headers={"Authorization": "Bearer t0ken"})
+        other = Sealer(settings.model_copy(update={"secret_key": SecretStr("k" * 40)}), "webhooks")
+        async with client.database.connection() as connection:
+            await connection.execute(
+                "update webhook_endpoints set headers = $1", other.seal('{"Authorization": "x"}', endpoint["id"])
+            )
+        place = f"{API}/endpoints/{endpoint['id']}"
+        for shown in (
+            (await program.get(place)).json(),
+            (await program.get(f"{API}/endpoints")).json()["endpoints"][0],
+        ):
+            assert shown["header_names"] == ["(sealed with another SECRET_KEY)"]
+        page = await browser.get(f"/deliveries/endpoints/{endpoint['id']}")
+        assert (page.status_code, "(sealed with another SECRET_KEY)" in page.text) == (200, True)
+        for command in (("show", endpoint["id"]), ("list", "--json")):
+            assert "(sealed with another SECRET_KEY)" in await said("endpoints", *command)
+        changed = await program.put(place, json={"url": URL, "headers": {"X-A": "b"}})
+        assert changed.json()["header_names"] == ["X-A"]
 
 
 async def test_the_api_names_what_is_wrong(program: httpx.AsyncClient) -> None:
@@ -114,5 +140,15 @@ async def test_the_commands(carriers: Carriers, client: Client, here: Receiver) 
     assert "#1  200" in await said("deliveries", "show", str(delivery.id))
     code, message = await refused("endpoints", "enable", added["id"])
     assert (code, "enabled already" in message) == (4, True)
+    code, message = await refused("replay", str(delivery.id), "--since", "1h")
+    assert (code, "not both" in message) == (1, True)
+    chosen = ("replay", "--outcome", "succeeded")
+    assert await said(*chosen, "--dry-run") == "1 delivery would be sent again.\n"
+    code, message = await refused(*chosen)  # nobody answers
+    assert (code, "Send again 1 delivery, 20 a second?" in message) == (1, True)
+    assert json.loads(await said(*chosen, "--yes", "--json"))["deliveries"] == 1
+    code, message = await refused("endpoints", "remove", added["id"])
+    assert (code, "with the record of its deliveries?" in message) == (1, True)
+    await said("endpoints", "remove", added["id"], "--yes")
     code, message = await refused("send", "http://10.0.0.1/")
     assert (code, "OUTGOING_PRIVATE" in message) == (1, True)

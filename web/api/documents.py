@@ -161,7 +161,7 @@ class JobDocument(BaseModel):
     owner: str | None
     parent_id: UUID | None
     tags: list[str] | None
-    blocked_by: str | None = Field(description="Why it waits: `limit:<key>`, `actor:<name>`, `queue:<name>` …")
+    blocked_by: str | None = Field(description="Why it waits: `limit:<key>` is full, `actor:<name>` is paused.")
     error: ErrorDocument | None
 
     @classmethod

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from db.models import Workflow
 from services import workflow_views as views
 from services import workflows
+from services.workflow_views import State
 from web.api import cursor
 from web.api.documents import Masked, Text
 from web.api.route import StrictRoute
@@ -20,9 +21,6 @@ from web.transaction import Transaction
 
 router = APIRouter(prefix="/workflows", tags=["workflows"], route_class=StrictRoute)
 
-State = Literal[
-    "running", "paused", "failing", "cancelling", "compensating", "succeeded", "failed", "cancelled", "compensated",
-]  # fmt: skip
 StepState = Literal["held", "waiting", "running", "succeeded", "failed", "cancelled", "skipped"]
 Kind = Literal["job", "group", "map", "sleep", "event", "join"]
 

@@ -17,7 +17,7 @@ from services import jobs as job_services
 from services import workflow_views as views
 from services import workflows
 from services.masking import masking
-from services.workflow_views import Place
+from services.workflow_views import STATES, Place, State
 from web.api import cursor
 from web.caller import CurrentCaller
 from web.pages import flash
@@ -32,12 +32,6 @@ MANY = 200  # steps: more are shown as a table first, so many at a time
 MOST_DRAWN = 500  # steps: a graph of more is nothing to look at
 _JOBS = 100
 _BESIDE = 10  # jobs of a step, beside the graph
-STATES = (
-    "running", "paused", "failing", "cancelling", "compensating", "succeeded", "failed", "cancelled", "compensated",
-)  # fmt: skip
-State = Literal[
-    "", "running", "paused", "failing", "cancelling", "compensating", "succeeded", "failed", "cancelled", "compensated",
-]  # fmt: skip
 Tab = Literal["graph", "timeline", "steps"]
 Verb = Literal["retry", "pause", "resume", "cancel", "rerun", "skip", "event"]
 _OF_STEP = ("rerun", "skip", "event")
@@ -69,7 +63,7 @@ class Bar:
 async def page(
     request: Request,
     session: Transaction,
-    state: Annotated[State, Query()] = "",
+    state: Annotated[State | Literal[""], Query()] = "",
     name: Annotated[str, Query(max_length=200)] = "",
     before: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:

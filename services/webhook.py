@@ -22,7 +22,7 @@ from db.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookM
 from errors import BadArguments, BadRequest, Conflict, NotFound
 from providers.email.address import read_address
 from providers.http import check_headers, destinations
-from providers.webhooks.signing import check_secret, new_secret
+from providers.webhooks.signing import new_secret, read_secret
 from runtime import payload as json_values
 from runtime.ids import uuid7
 from runtime.options import Options
@@ -142,14 +142,13 @@ async def send(
     destinations(settings()).check(url)
     _check_custom_headers(headers or {})
     _check_key(idempotency_key)
-    if secret is not None:
-        check_secret(secret)
+    secrets = [] if secret is None else [read_secret(secret)]
     body = routing.encode_payload(payload)
     message_id = await routing.write_message(session, None, body, idempotency_key)
     if message_id is None:
         return await _published_before(session, idempotency_key, None, orjson.loads(body))
-    alone = {"secrets": [secret] if secret else [], "headers": dict(headers or {})}
-    sealed = seal_json(settings(), message_id, alone) if secret or headers else None
+    alone = {"secrets": secrets, "headers": dict(headers or {})}
+    sealed = seal_json(settings(), message_id, alone) if secrets or headers else None
     await routing.write_deliveries(session, [Delivery(message_id, url=url, sealed=sealed)], options)
     return Published(message_id, True, 1)
 
@@ -171,9 +170,7 @@ async def create_endpoint(
     session: AsyncSession, who: str, fields: EndpointFields, *, secret: str | None = None, asymmetric: bool = False
 ) -> tuple[WebhookEndpoint, str]:
     """An endpoint, and its secret: the only time that it is shown. `asymmetric` makes an ed25519 key (`v1a`)."""
-    if secret is not None:
-        check_secret(secret)
-    secret = secret or new_secret(asymmetric)
+    secret = new_secret(asymmetric) if secret is None else read_secret(secret)
     endpoint_id = uuid7()
     made = WebhookEndpoint(
         id=endpoint_id,
@@ -257,11 +254,9 @@ async def rotate_secret(
 
     Raises Conflict when five are in use.
     """
-    if secret is not None:
-        check_secret(secret)
+    secret = new_secret(asymmetric) if secret is None else read_secret(secret)
     if not timedelta(0) <= keep <= timedelta(days=30):
         raise BadArguments("The old secrets may be kept for 30 days at most.", "keep")
-    secret = secret or new_secret(asymmetric)
     found = await endpoint(session, endpoint_id, lock=True)
     now = datetime.now(UTC)
     end = (now + keep).isoformat()

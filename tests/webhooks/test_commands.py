@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from runtime.client import Client
@@ -50,6 +51,26 @@ async def test_an_endpoint_by_the_api_shows_its_secret_once(program: httpx.Async
     assert (await program.get(f"{API}/endpoints")).json()["endpoints"][0]["id"] == endpoint["id"]
     assert (await program.delete(place)).status_code == 204
     assert_problem(await program.get(place), 404)
+
+
+@pytest.mark.parametrize("by", ["create", "rotate"])
+async def test_a_secret_without_its_prefix_is_nowhere_in_clear(
+    program: httpx.AsyncClient, client: Client, by: str
+) -> None:
+    """Given a secret of the caller's own without `whsec_`, then it gets that, and no row and no later answer has it."""
+    own = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    endpoint = await made(program, **({"secret": own} if by == "create" else {}))
+    place = f"{API}/endpoints/{endpoint['id']}"
+    if by == "rotate":
+        endpoint = (await program.post(f"{place}/rotate", json={"secret": own})).json()
+    assert endpoint["secret"] == f"whsec_{own}"
+    shown = (await program.get(place)).json()
+    assert shown["secrets"][0]["hint"] == "whsec_…LaSw"
+    assert own not in json.dumps([shown, (await program.get(f"{API}/endpoints")).json()])
+    assert own not in await said("endpoints", "show", place.rpartition("/")[2])
+    async with client.database.connection() as connection:
+        for table in ("webhook_endpoints", "audit", "jobs"):
+            assert own not in (await connection.fetchval(f"select json_agg(t)::text from {table} t") or "")
 
 
 async def test_the_api_names_what_is_wrong(program: httpx.AsyncClient) -> None:

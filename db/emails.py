@@ -55,7 +55,7 @@ with mine as materialized (
     returning e.*
 )
 select c.id, c.job_id, c.run, c.content::text, c.subject, c.template, c.policy, c.providers, c.mailing_list, c.tags,
-       c.accepted,
+       c.accepted, c.refused::text,
        array(select s.address from suppressions s
              where s.address = any(c.addresses) and (s.expires_at is null or s.expires_at > now())
                and (s.reason <> 'unsubscribe'
@@ -81,7 +81,8 @@ from emails where id = $1
 
 # What runs made of their mails, as a JSON array: id, job, run, status, accepted (whom a provider has it for by now),
 # refused, suppressed, provider, provider_id (its own id of the mail), error. An event may have been faster, and
-# knows better: then the mail is not open any more, and what the run adds is whom it knows to have been accepted. Of those that are not returned a later run has the mail.
+# knows better: then the mail is not open any more, and all that the run adds is whom it knows to have been accepted. Of
+# those that are not returned a later run has the mail.
 _SETTLE = """
 with told as materialized (
     select * from json_to_recordset($1::json) as t(

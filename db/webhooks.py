@@ -208,7 +208,7 @@ select * from disabled
 
 ENABLE = """
 update webhook_endpoints
-set disabled_at = null, disabled_reason = null, failing_since = null, throttled_until = null
+set disabled_at = null, disabled_reason = null, failing_since = null, throttled_until = null, next_slot_at = null
 where id = $1 and disabled_at is not null
 returning id
 """

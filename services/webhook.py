@@ -190,6 +190,8 @@ async def update_endpoint(
     """Replace its fields, all of them; its secrets stay, and its headers where they are to be kept."""
     found = await endpoint(session, endpoint_id, lock=True)
     was_ordered = found.ordered
+    if fields.rate != found.rate:
+        found.next_slot_at = None  # places that the old rate has given away, perhaps for hours
     columns = _columns(endpoint_id, fields)
     if keep_headers:
         del columns["headers"]

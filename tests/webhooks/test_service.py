@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from db import webhooks
 from errors import BadArguments, Conflict, NotFound, TooLarge
 from runtime.client import Client
 from runtime.ids import uuid7
@@ -148,6 +149,31 @@ async def test_an_endpoints_life_stands_in_the_audit(client: Client) -> None:
             "webhook.endpoint.create", "webhook.endpoint.update", "webhook.endpoint.disable",
             "webhook.endpoint.enable", "webhook.endpoint.rotate", "webhook.endpoint.delete",
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("by", ["another rate", "enabling"])
+async def test_the_places_of_a_rate_that_is_no_more_are_given_up(client: Client, by: str) -> None:
+    """Given an endpoint whose next place is hours away, when its rate is changed, or it is disabled and enabled, then
+    the next delivery does not wait for it; what changes nothing of the rate leaves the place as it is."""
+    endpoint, _ = await add_endpoint(client, URL, rate=0.001)
+    await publish(client)
+    [delivery] = await deliveries_of(client)
+    async with client.database.connection() as connection:
+        for _ in range(3):
+            await connection.fetchval(webhooks.TAKE_SLOT, delivery.id, endpoint)
+    async with client.session() as session:
+        fields = webhook.EndpointFields(url=URL, rate=0.001, description="other words")
+        await webhook.update_endpoint(session, WHO, endpoint, fields)
+        await session.commit()
+    assert (await endpoint_now(client, endpoint)).next_slot_at is not None
+    async with client.session() as session:
+        if by == "enabling":
+            await webhook.disable_endpoint(session, WHO, endpoint, "not now")
+            await webhook.enable_endpoint(session, WHO, endpoint)
+        else:
+            await webhook.update_endpoint(session, WHO, endpoint, webhook.EndpointFields(url=URL, rate=100))
+        await session.commit()
+    assert (await endpoint_now(client, endpoint)).next_slot_at is None
 
 
 async def test_what_a_disabled_endpoint_misses_is_kept(client: Client) -> None:

@@ -214,3 +214,13 @@ delete from emails where id = any(array(
     order by created_at limit $2 for update skip locked
 ))
 """
+
+# Events of mails that are none of ours, recorded more than so many seconds ago: seconds, most. Those of ours go with
+# their mails.
+DELETE_STRAY_EVENTS = """
+delete from email_events where id = any(array(
+    select id from email_events
+    where recorded_at < now() - make_interval(secs => $1) and email_id is null
+    order by recorded_at limit $2 for update skip locked
+))
+"""

@@ -41,6 +41,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "emails.RECORD_EVENTS": (emails.RECORD_EVENTS, [EVENT]),
     "emails.FORGET_CONTENT": (emails.FORGET_CONTENT, [30 * 86_400.0, 1_000]),
     "emails.DELETE_OLD": (emails.DELETE_OLD, [400 * 86_400.0, 1_000]),
+    "emails.DELETE_STRAY_EVENTS": (emails.DELETE_STRAY_EVENTS, [400 * 86_400.0, 1_000]),
     "suppressions.REMOVE": (suppressions.REMOVE, ["ada@example.com", None]),
     "suppressions.RESUBSCRIBE": (suppressions.RESUBSCRIBE, [["ada@example.com"], ["ses"], [NOW]]),
     "webhooks.MESSAGE_BY_KEY": (webhooks.MESSAGE_BY_KEY, ["key-1"]),

@@ -26,7 +26,12 @@ on conflict (idempotency_key) where idempotency_key is not null do nothing
 returning id
 """
 
-MESSAGE_BY_KEY = "select id, event_type, body from webhook_messages where idempotency_key = $1"
+# `url` is that of a message for one address.
+MESSAGE_BY_KEY = """
+select m.id, m.event_type, m.body,
+       (select d.url from webhook_deliveries d where d.message_id = m.id and d.url is not null limit 1) as url
+from webhook_messages m where m.idempotency_key = $1
+"""
 
 # Who is told of an event: event type.
 MATCHING = """

@@ -137,7 +137,8 @@ async def send(
 ) -> Published:
     """Post `payload` to one address that is no endpoint, signed if a secret is given. As durable as an event.
 
-    Raises BadArguments, its `path` naming the wrong argument, TooLarge and Conflict.
+    The same key makes no second message, whoever calls. Raises BadArguments, its `path` naming the wrong argument,
+    TooLarge, and Conflict for a key that was used for something else, or for another address.
     """
     destinations(settings()).check(url)
     _check_custom_headers(headers or {})
@@ -146,7 +147,7 @@ async def send(
     body = routing.encode_payload(payload)
     message_id = await routing.write_message(session, None, body, idempotency_key)
     if message_id is None:
-        return await _published_before(session, idempotency_key, None, orjson.loads(body))
+        return await _published_before(session, idempotency_key, None, orjson.loads(body), url)
     alone = {"secrets": secrets, "headers": dict(headers or {})}
     sealed = seal_json(settings(), message_id, alone) if secrets or headers else None
     await routing.write_deliveries(session, [Delivery(message_id, url=url, sealed=sealed)], options)
@@ -154,14 +155,15 @@ async def send(
 
 
 async def _published_before(
-    session: AsyncSession, idempotency_key: str | None, event_type: str | None, data: Any
+    session: AsyncSession, idempotency_key: str | None, event_type: str | None, data: Any, url: str | None = None
 ) -> Published:
     assert idempotency_key is not None
     found = await routing.message_by_key(session, idempotency_key)
     if found is None:
         raise Conflict(f"The message with the key {idempotency_key!r} was deleted just now. Try again.")
     said = orjson.loads(found.body)
-    if found.event_type != event_type or (said if event_type is None else said["data"]) != data:
+    sent = (found.event_type, found.url, said if event_type is None else said["data"])
+    if sent != (event_type, url, data):
         raise Conflict(f"The idempotency key {idempotency_key!r} was used for another message. Use a new one.")
     return Published(found.id, False, 0)
 

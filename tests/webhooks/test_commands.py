@@ -13,7 +13,7 @@ from runtime.client import Client
 from settings import Settings
 from tests.http.hostile import Receiver
 from tests.test_cli import callboard
-from tests.web.callers import BEARER, assert_problem, caller, started
+from tests.web.callers import BEARER, assert_problem, caller, key, started
 from tests.webhooks.conftest import Carriers
 from tests.webhooks.sending import ended
 
@@ -81,6 +81,16 @@ async def test_the_api_names_what_is_wrong(program: httpx.AsyncClient) -> None:
     assert_problem(await program.post(f"{API}/send", json={"url": "https://a:b@example.com", "payload": 1}), 422)
     body = {"event_type": "order.paid", "payload": "x" * 300_000}
     assert_problem(await program.post(f"{API}/messages", json=body), 413)
+
+
+async def test_two_callers_keys_are_not_one(program: httpx.AsyncClient, settings: Settings) -> None:
+    """Given two programs that chose the same key, then each has a message of its own."""
+    another_key = await key("another", "cb_another_secret", "admin")
+    async with started(settings) as app, caller(app, another_key) as another:
+        for place, body in (("messages", {"event_type": "order.paid"}), ("send", {"url": URL})):
+            said = body | {"payload": {"order": 7}, "idempotency_key": place}
+            posted = [await one.post(f"{API}/{place}", json=said) for one in (program, another, program)]
+            assert [answer.status_code for answer in posted] == [201, 201, 200]
 
 
 async def test_publish_look_and_replay_by_the_api(

@@ -89,6 +89,17 @@ async def test_one_key_is_one_message_whoever_asks(client: Client) -> None:
                 await webhook.publish(session, event_type, payload, idempotency_key="order-7")
 
 
+async def test_one_key_is_one_address(client: Client) -> None:
+    """Given a payload for one address, then the same key with another address is refused, and with the same it is
+    that message."""
+    async with client.session() as session:
+        first = await webhook.send(session, URL, {"a": 1}, idempotency_key="k")
+        again = await webhook.send(session, URL, {"a": 1}, idempotency_key="k")
+        with pytest.raises(Conflict):
+            await webhook.send(session, "https://example.com/other", {"a": 1}, idempotency_key="k")
+    assert (again.message_id, again.created) == (first.message_id, False)
+
+
 @pytest.mark.parametrize(
     ("fields", "path"),
     [

@@ -92,6 +92,27 @@ async def test_only_the_recipients_asked_for_get_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        (["cc1", "cc2", "hidden1"], [{"to": ["cc1"], "cc": ["cc2"], "bcc": ["hidden1"]}]),
+        (["hidden1", "hidden2"], [{"to": ["hidden1"]}, {"to": ["hidden2"]}]),
+    ],
+    ids=["who is in cc takes the place", "who is in bcc learns of nobody"],
+)
+def test_when_nobody_of_to_is_left_the_sender_gets_no_copy(left: list[str], expected: list[dict[str, Any]]) -> None:
+    """Given a mail that those of `to` have, then the rest get it, and nobody whom the mail does not name."""
+    message = mail(**{
+        kind: [f"{name}@example.com" for name in names]
+        for kind, names in {"to": ["ada"], "cc": ["cc1", "cc2"], "bcc": ["hidden1", "hidden2"]}.items()
+    })  # fmt: skip
+    body = request_of(message, [f"{name}@example.com" for name in left])
+    wanted = [
+        {kind: [{"email": f"{name}@example.com"} for name in names] for kind, names in one.items()} for one in expected
+    ]
+    assert sorted(body["personalizations"], key=str) == sorted(wanted, key=str)
+
+
+@pytest.mark.parametrize(
     ("status", "error"),
     [
         (400, Rejected), (401, ChannelRefused), (403, ChannelRefused), (404, Rejected), (413, Rejected),

@@ -47,6 +47,7 @@ CONNECTIONS = 50  # requests at once per worker process
 MOST_REPLY = 16 * 1024  # bytes
 
 _ACCOUNT = frozenset({401, 403})
+_ELSEWHERE = frozenset({404, 405})
 _GATEWAY = frozenset({502, 504})  # somebody between us lost the answer
 
 
@@ -106,6 +107,10 @@ class SendGridProvider:
         if response.status in _ACCOUNT:
             return ChannelRefused(
                 f"SendGrid refused SENDGRID_API_KEY: {reply}. Check that it is valid and may send mail.", code="account"
+            )
+        if 300 <= response.status < 400 or response.status in _ELSEWHERE:
+            return ChannelRefused(
+                f"SENDGRID_URL does not lead to SendGrid's API: its answer to {PATH} is {reply}.", code="settings"
             )
         return Rejected(f"SendGrid refused the e-mail: {reply}.", code=f"http_{response.status}")
 

@@ -115,8 +115,8 @@ def test_when_nobody_of_to_is_left_the_sender_gets_no_copy(left: list[str], expe
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (400, Rejected), (401, ChannelRefused), (403, ChannelRefused), (404, Rejected), (413, Rejected),
-        (429, NotSent), (500, NotSent), (502, Ambiguous), (503, NotSent), (504, Ambiguous), (302, Rejected),
+        (400, Rejected), (401, ChannelRefused), (403, ChannelRefused), (413, Rejected), (302, ChannelRefused), (404, ChannelRefused), (405, ChannelRefused),
+        (429, NotSent), (500, NotSent), (502, Ambiguous), (503, NotSent), (504, Ambiguous),
     ],
 )  # fmt: skip
 async def test_what_each_status_means(status: int, error: type[Exception]) -> None:

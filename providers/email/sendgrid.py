@@ -9,6 +9,7 @@ import base64
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.headerregistry import Address
 from functools import cached_property
 from typing import Any
@@ -116,10 +117,11 @@ class SendGridProvider:
 
 
 def _seconds(response: http.Response) -> float | None:
-    """What SendGrid wants us to wait: Retry-After in seconds, or the moment at which its count starts anew."""
-    asked, reset = response.header("Retry-After") or "", response.header("X-RateLimit-Reset") or ""
-    if asked.isdecimal():
-        return float(asked)
+    """What SendGrid wants us to wait: Retry-After, or the moment at which its count starts anew."""
+    asked = http.retry_after(response.header("Retry-After"), datetime.now(UTC))
+    if asked is not None:
+        return asked
+    reset = response.header("X-RateLimit-Reset") or ""
     return max(0.0, float(reset) - time.time()) if reset.isdecimal() and len(reset) < 12 else None
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 import time
 import uuid
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,8 @@ def test_when_nobody_of_to_is_left_the_sender_gets_no_copy(left: list[str], expe
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (400, Rejected), (401, ChannelRefused), (403, ChannelRefused), (413, Rejected), (302, ChannelRefused), (404, ChannelRefused), (405, ChannelRefused),
+        (400, Rejected), (401, ChannelRefused), (403, ChannelRefused), (413, Rejected),
+        (302, ChannelRefused), (404, ChannelRefused), (405, ChannelRefused),
         (429, NotSent), (500, NotSent), (502, Ambiguous), (503, NotSent), (504, Ambiguous),
     ],
 )  # fmt: skip
@@ -139,8 +141,12 @@ async def test_a_request_whose_answer_is_lost_is_ambiguous_and_one_nobody_took_i
 
 @pytest.mark.parametrize(
     ("header", "least", "most"),
-    [("Retry-After: 120", 120, 120), (f"X-RateLimit-Reset: {int(time.time()) + 9000}", 5000, 9000)],
-    ids=["in seconds", "at a moment"],
+    [
+        ("Retry-After: 120", 120, 120),
+        (f"Retry-After: {formatdate(time.time() + 9000, usegmt=True)}", 5000, 9000),
+        (f"X-RateLimit-Reset: {int(time.time()) + 9000}", 5000, 9000),
+    ],
+    ids=["in seconds", "as a date", "at a moment"],
 )
 async def test_how_long_sendgrid_wants_us_to_wait(header: str, least: float, most: float) -> None:
     async with receiver() as here:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errors import Ambiguous
-from providers.http import Response
-from providers.webhooks.verdict import Verdict, judge, next_delay, retry_after
+from providers.http import Response, retry_after
+from providers.webhooks.verdict import Verdict, judge, next_delay
 from settings import Settings
 
 NOW = datetime(2015, 10, 21, 7, 26, tzinfo=UTC)

@@ -190,6 +190,11 @@ WAITING_IN_ORDER = """
 select id from webhook_deliveries where endpoint_id = $1 and outcome is null and job_id is null order by id
 """
 
+# The jobs of all that has not ended: endpoint, held.
+OPEN_JOBS = """
+select job_id from webhook_deliveries where endpoint_id = $1 and outcome is null and job_id is not null
+"""
+
 # deliveries, jobs.
 SET_JOBS = """
 update webhook_deliveries d set job_id = t.job_id

@@ -24,8 +24,10 @@ from providers.email.address import read_address
 from providers.http import check_headers, destinations
 from providers.webhooks.signing import new_secret, read_secret
 from runtime import payload as json_values
+from runtime import verbs
 from runtime.ids import uuid7
 from runtime.options import Options
+from runtime.verbs import Verb
 from services import audit, jobs
 from settings import settings
 
@@ -220,8 +222,10 @@ def _columns(endpoint_id: uuid.UUID, fields: EndpointFields) -> dict[str, Any]:
 
 
 async def delete_endpoint(session: AsyncSession, who: str, endpoint_id: uuid.UUID) -> None:
-    """Delete it with the record of its deliveries. What is under way ends; nothing more is sent."""
+    """Delete it with the record of its deliveries. Their jobs are cancelled: nothing more is sent."""
     found = await endpoint(session, endpoint_id, lock=True)
+    carrying = [row.job_id for row in await routing.fetch(session, webhooks.OPEN_JOBS, endpoint_id)]
+    await verbs.do(session, Verb.CANCEL, carrying, who=who, reason=f"Its endpoint {endpoint_id} was deleted.")
     audit.note(session, who, "webhook.endpoint.delete", target=str(endpoint_id), details={"url": found.url})
     await session.delete(found)
     await session.flush()

@@ -116,7 +116,7 @@ returning extract(epoch from slot.at - now())::float8
 # seconds until the next one or null, when they started, URLs, request headers, statuses, codes, errors, response
 # headers, response bodies, were they truncated, addresses, timings, seconds of quiet for the endpoint or null. An
 # endpoint's row is only written where that says something new: that it works again, asks for quiet, or began to fail,
-# which attempts that do not count do not say, nor those that failed on our side. Those that are not returned were given
+# which attempts that do not count do not say, nor those that failed on our side (`internal`, `proxy`). Those that are not returned were given
 # up.
 _RECORD = """
 with told as materialized (
@@ -128,7 +128,7 @@ with told as materialized (
 ), new as materialized (
     select e.id from webhook_endpoints e join (
         select d.endpoint_id as id, bool_or(t.outcome is not distinct from 'succeeded') as works,
-               bool_or(t.failures > 0 and t.code is distinct from 'internal') as fails,
+               bool_or(t.failures > 0 and coalesce(t.code not in ('internal', 'proxy'), true)) as fails,
                bool_or(t.quiet is not null) as asks
         from told t join webhook_deliveries d on d.id = t.id group by d.endpoint_id
     ) s on s.id = e.id
@@ -161,7 +161,8 @@ with told as materialized (
         throttled_until = greatest(e.throttled_until, now() + make_interval(secs => s.quiet))
     from (
         select d.endpoint_id as id, bool_or(t.outcome is not distinct from 'succeeded') as works,
-               bool_or(t.failures > 0 and t.code is distinct from 'internal') as fails, max(t.quiet) as quiet
+               bool_or(t.failures > 0 and coalesce(t.code not in ('internal', 'proxy'), true)) as fails,
+               max(t.quiet) as quiet
         from delivery d join told t on t.id = d.id where d.endpoint_id in (select id from held) group by d.endpoint_id
     ) s where e.id = s.id
 )

@@ -22,6 +22,7 @@ from runtime import Job, current_job
 from settings import settings
 
 KEPT = 16 * 1024  # bytes of a response's body
+OUR_FAULT = ("internal", "proxy")  # codes that say nothing of the endpoint
 _HEADERS_KEPT = 8 * 1024  # characters of a response's headers
 INTERNAL = "internal"  # the code of an attempt that failed on our side, before there was an answer
 _FLUSH = 0.2  # the share of a pause by which those that waited for its end are spread
@@ -208,7 +209,7 @@ async def _record_and_more(job: Job, row: asyncpg.Record, attempt: Attempt, disa
 def _fails_too_long(row: asyncpg.Record, attempt: Attempt) -> bool:
     """As far as was known at the claim. Only a delivery that is exhausted tells: its failures are spread over days,
     whereas `failing_since` may be a single one of long ago."""
-    if attempt.outcome != "exhausted" or attempt.code == INTERNAL or row["failing_for"] is None:
+    if attempt.outcome != "exhausted" or attempt.code in OUR_FAULT or row["failing_for"] is None:
         return False
     return bool(row["failing_for"] >= settings().webhook_disable_days * _DAY)
 

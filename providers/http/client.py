@@ -138,6 +138,8 @@ class _Attempt:
         if self._progress.has_left:
             code = "timeout_total" if is_late else "protocol" if isinstance(error, h11.RemoteProtocolError) else "reset"
             return Ambiguous(f"The answer of {host} was lost: {why}.", code=code)
+        if self._progress.is_at_proxy:
+            return NotSent(f"The outgoing proxy cannot be used: {why}.", code="proxy")
         code = "timeout_connect" if is_late else "tls" if self._progress.is_securing else "connect"
         return NotSent(f"No connection to {host}: {why}.", code=code)
 

@@ -12,6 +12,7 @@ from providers.http import Response, retry_after
 MOST_FREE = 50  # attempts that were put off on the receiver's word and do not count; after that they do
 _OVERLOADED = 30.0  # seconds of quiet for an endpoint that does not say how long it wants
 _TOO_MANY = 60.0
+_NO_PROXY = 60.0  # seconds until our own proxy is tried again
 
 Ending = Literal["succeeded", "gone", "aborted"]
 
@@ -31,7 +32,7 @@ def judge(answer: Response | DeliveryError, now: datetime) -> Verdict:
     """By status and headers, as the Standard Webhooks specification has it; `webhook-delivery` is a receiver's wish:
     `disable` for the endpoint, `abort-message` for this message."""
     if isinstance(answer, DeliveryError):
-        return Verdict()
+        return Verdict(counts=False, hint=_NO_PROXY) if answer.code == "proxy" else Verdict()
     wish = (answer.header("webhook-delivery") or "").strip().lower()
     disable = "The endpoint asked for it (webhook-delivery: disable)." if wish == "disable" else None
     if answer.is_success:

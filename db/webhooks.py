@@ -116,8 +116,8 @@ returning extract(epoch from slot.at - now())::float8
 # seconds until the next one or null, when they started, URLs, request headers, statuses, codes, errors, response
 # headers, response bodies, were they truncated, addresses, timings, seconds of quiet for the endpoint or null. An
 # endpoint's row is only written where that says something new: that it works again, asks for quiet, or began to fail,
-# which attempts that do not count do not say, nor those that failed on our side (`internal`, `proxy`). Those that are not returned were given
-# up.
+# which attempts that do not count do not say, nor those that failed on our side (`internal`, `proxy`). Those that
+# are not returned were given up.
 _RECORD = """
 with told as materialized (
     select * from unnest($1::uuid[], $2::int[], $3::text[], $4::int[], $5::float8[], $6::timestamptz[], $7::text[],

@@ -41,6 +41,9 @@ class Dialer(Protocol):
     async def connect(self, origin: Origin, progress: Progress) -> Wire:
         """A connection on which requests to `origin` may be sent. Raises NotSent, Rejected and OSError."""
 
+    def peer(self, wire: Wire) -> str | None:
+        """The address that the receiver has; None where that is not ours to know."""
+
     def target(self, url: httpx.URL) -> bytes:
         """What the request's first line names."""
 
@@ -59,9 +62,12 @@ class DirectDialer(Dialer):
         self._destinations, self._resolver, self._tls = destinations, resolver, tls
 
     async def connect(self, origin: Origin, progress: Progress) -> Wire:
-        wire = await self._connect_to_one(await self._addresses(origin.host), origin.port)
+        wire = await self._connect_to_one(await self._addresses(origin.host), origin.port, progress)
         progress.timings.connected = progress.elapsed()
         return await _secured(wire, self._tls, origin, progress) if origin.scheme == "https" else wire
+
+    def peer(self, wire: Wire) -> str | None:
+        return wire.peer
 
     def target(self, url: httpx.URL) -> bytes:
         return url.raw_path
@@ -69,9 +75,10 @@ class DirectDialer(Dialer):
     def headers(self, url: httpx.URL) -> Headers:
         return []
 
-    async def _connect_to_one(self, addresses: list[str], port: int) -> Wire:
+    async def _connect_to_one(self, addresses: list[str], port: int, progress: Progress) -> Wire:
         refused: OSError | None = None
         for address in addresses:
+            progress.address = address
             try:
                 async with asyncio.timeout(_CONNECT):
                     return await _connect(address, port)
@@ -138,6 +145,9 @@ class ProxyDialer(Dialer):
             code = "connect" if answer.status_code in _NOBODY_THERE else "proxy"
             said = f"{answer.status_code} {answer.reason.decode('latin-1')}"
             raise NotSent(f"The outgoing proxy did not let the request to {origin.host} pass: {said}.", code=code)
+
+    def peer(self, wire: Wire) -> str | None:
+        return None
 
     def target(self, url: httpx.URL) -> bytes:
         if url.scheme == "https":

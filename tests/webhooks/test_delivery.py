@@ -131,6 +131,8 @@ async def test_a_hostile_receiver_costs_an_attempt_and_no_more(
     assert delivery.outcome == "exhausted"
     attempts = await attempts_of(client, delivery)
     assert [attempt.code for attempt in attempts] == [code] * 4
+    assert [attempt.address for attempt in attempts] == ["127.0.0.1"] * 4
+    assert all(attempt.timings and attempt.timings["connected"] <= attempt.timings["total"] for attempt in attempts)
     assert len(here.received) == 4
     assert {request.path for request in here.received} == {f"/{path}"}
 

@@ -23,6 +23,7 @@ from settings import settings
 
 KEPT = 16 * 1024  # bytes of a response's body
 OUR_FAULT = ("internal", "proxy")  # codes that say nothing of the endpoint
+TEST = "webhook.test"  # the event by which somebody tries an endpoint: sent once, and never held against it
 _HEADERS_KEPT = 8 * 1024  # characters of a response's headers
 INTERNAL = "internal"  # the code of an attempt that failed on our side, before there was an answer
 _FLUSH = 0.2  # the share of a pause by which those that waited for its end are spread
@@ -174,9 +175,10 @@ async def _request(row: asyncpg.Record, headers: dict[str, str], progress: Progr
 
 async def _conclude(job: Job, row: asyncpg.Record, sent: _Sent, verdict: Verdict) -> dict[str, Any]:
     """Write the attempt down, and end the run as it deserves."""
-    counts = verdict.counts or row["number"] - row["failures"] > MOST_FREE
+    is_test = row["event_type"] == TEST
+    counts = not is_test and (verdict.counts or row["number"] - row["failures"] > MOST_FREE)
     failures = row["failures"] + (1 if counts and verdict.ending is None else 0)
-    delay = None if verdict.ending else next_delay(_schedule(), failures, verdict.hint)
+    delay = None if verdict.ending or is_test else next_delay(_schedule(), failures, verdict.hint)
     outcome = verdict.ending or ("exhausted" if delay is None else None)
     attempt = _attempt(job, row, sent, verdict, outcome, failures - row["failures"], delay)
     if row["endpoint_id"] and outcome and (row["ordered"] or verdict.disable or _fails_too_long(row, attempt)):
@@ -215,7 +217,8 @@ async def _record_and_more(job: Job, row: asyncpg.Record, attempt: Attempt, disa
 def _fails_too_long(row: asyncpg.Record, attempt: Attempt) -> bool:
     """As far as was known at the claim. Only a delivery that is exhausted tells: its failures are spread over days,
     whereas `failing_since` may be a single one of long ago."""
-    if attempt.outcome != "exhausted" or attempt.code in OUR_FAULT or row["failing_for"] is None:
+    is_held_against_it = attempt.failures > 0 and attempt.code not in OUR_FAULT
+    if attempt.outcome != "exhausted" or not is_held_against_it or row["failing_for"] is None:
         return False
     return bool(row["failing_for"] >= settings().webhook_disable_days * _DAY)
 

@@ -114,8 +114,8 @@ async def publish(
     """Tell every endpoint that wants events of this type, in the caller's transaction; it leaves after the commit.
 
     The body is `{"type": …, "timestamp": …, "data": payload}`, the same bytes for all. The same key makes no second
-    message, whoever calls. Raises BadArguments for an unknown type, TooLarge over 256 KiB, Conflict for a key that was
-    used for something else; nothing is written then.
+    message until that one is deleted (WEBHOOK_RETENTION_DAYS), whoever calls. Raises BadArguments for an unknown type,
+    TooLarge over 256 KiB, Conflict for a key that was used for something else; nothing is written then.
     """
     _check_type(event_type, "event_type")
     _check_key(idempotency_key)

@@ -60,6 +60,14 @@ def test_verification_takes_the_good_and_nothing_else(header: str, now: float, i
     assert verify(SECRET, MESSAGE, TIME, BODY, header, now) is is_good
 
 
+def test_of_several_signatures_none_of_which_is_ours_none_is_taken() -> None:
+    header = (
+        "v1,tFtCZ5RDCPxzWQRWXWPgrCgE2frDBe9gjpbWQxnVfsQ= v1,Mm7xgUVICxZfQ3bgf0h0Dof65L/IFx+PnZvnDWPCX6Q= "
+        "v1,9DfC1c3eeOrXB6w/5dIDydLNQaEyww5KalE5jLBZucE="
+    )
+    assert not verify(OTHER, OTHER_MESSAGE, OTHER_TIME, OTHER_BODY, header, OTHER_TIME)
+
+
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_not base64!", "whsk_AAAA", "whsec_c2hvcnQ="])
 def test_a_secret_that_cannot_sign_is_refused(secret: str) -> None:
     with pytest.raises(BadArguments):

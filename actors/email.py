@@ -17,6 +17,7 @@ from db.database import Database
 from errors import Ambiguous, BadArguments, DeliveryError, InDoubt, NotSent, Rejected
 from providers.email import TELLING, Draft, Receipt, asked_for, check_recipients, fail_over, read_draft, route
 from providers.email.events import BOUNCES_EXPIRE, is_hard_bounce
+from providers.email.receipt import Reply, as_json
 from providers.email.rows import row_of
 from providers.http import Progress
 from runtime import Job, current_job
@@ -181,8 +182,9 @@ class _Claimed:
     draft: Draft
     policy: str
     providers: tuple[str, ...]
-    accepted: list[str]  # by earlier attempts; in small letters, as those of `suppressed`
-    suppressed: list[str]
+    accepted: list[str]  # by earlier attempts; in small letters, as those of `held_back`
+    refused: dict[str, Reply]  # for good, by earlier attempts
+    held_back: list[str]  # who is on the suppression list
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> "_Claimed":
@@ -190,15 +192,24 @@ class _Claimed:
             orjson.loads(row["content"]), row["subject"], row["template"], row["mailing_list"], tuple(row["tags"] or ())
         )
         providers = route(settings(), row["providers"], draft.tags)
-        return cls(row["id"], draft, row["policy"], providers, list(row["accepted"]), list(row["suppressed"]))
+        replies = {address: Reply(**said) for address, said in orjson.loads(row["refused"] or b"{}").items()}
+        refused = {address: reply for address, reply in replies.items() if reply.is_final}
+        return cls(row["id"], draft, row["policy"], providers, list(row["accepted"]), refused, list(row["suppressed"]))
+
+    @property
+    def suppressed(self) -> list[str]:
+        """Who gets nothing for another reason than this mail: whom it was refused for may be held back because of
+        that, and stays refused."""
+        refused = {address.lower() for address in self.refused}
+        return [address for address in self.held_back if address not in refused]
 
     async def send(self, job: Job) -> dict[str, Any]:
         progress = Progress()
         try:
             message = self.draft.write(self.id, settings())
-            kept_from = {*self.accepted, *self.suppressed}
+            kept_from = {*self.accepted, *self.held_back}
             recipients = [address for address in message.recipients if address.lower() not in kept_from]
-            receipt = None
+            receipt = Receipt(self.providers[0], message.message_id, (), {})
             if recipients:
                 receipt = await fail_over(settings(), self.providers, message, recipients, progress)
         except asyncio.CancelledError:
@@ -209,14 +220,16 @@ class _Claimed:
             if isinstance(error, Ambiguous) and self.policy == "at_most_once" and not TELLING & set(self.providers):
                 raise InDoubt(f"{error} {_LEFT_TO_YOU}") from error
             raise
-        if receipt is None:
-            await self._settle(job, "sent" if self.accepted else "suppressed")
-            return {"status": "sent" if self.accepted else "suppressed", "suppressed": self.suppressed}
-        receipt = receipt.after([address for address in message.recipients if address.lower() in self.accepted])
+        earlier = [address for address in message.recipients if address.lower() in self.accepted]
+        receipt = receipt.after(earlier, self.refused)
         if receipt.refused:
             refusal = receipt.refusal()
             await self._settle(job, self._status(job, refusal, progress), receipt, refusal)
             raise refusal
+        if not recipients:
+            status = "sent" if self.accepted else "suppressed"
+            await self._settle(job, status)
+            return {"status": status, "suppressed": self.suppressed}
         await self._settle(job, "sent", receipt)
         return receipt.as_json() | ({"suppressed": self.suppressed} if self.suppressed else {})
 
@@ -239,7 +252,9 @@ class _Claimed:
     ) -> None:
         """Write down what this run made of the mail, unless a later one has it by now; and who has no mailbox."""
         accepted = [address.lower() for address in receipt.accepted] if receipt else self.accepted
-        refused = error.refused if isinstance(error, DeliveryError) else {}
+        told = error.refused if isinstance(error, DeliveryError) else {}
+        refused = {address: reply for address, reply in {**as_json(self.refused), **told}.items()
+                   if address.lower() not in accepted}  # fmt: skip
         outcome = Outcome(
             self.id, job.id, job.attempt, status, accepted,
             refused or None, self.suppressed or None, receipt.provider if receipt else self.providers[0],
@@ -247,7 +262,7 @@ class _Claimed:
             None if error is None else storable(str(error) or type(error).__name__),
         )  # fmt: skip
         written = await ledger(job.database).settle(outcome)
-        if suppressed := self._to_suppress(refused):
+        if suppressed := self._to_suppress(told):
             await patiently("suppressing who has no mailbox", partial(_suppress, job.database, suppressed))
         if not written:
             job.log.warning("this run was given up; its mail is in other hands", email=str(self.id), status=status)
@@ -256,7 +271,8 @@ class _Claimed:
         return [
             {"address": address, "reason": "hard_bounce", "email_id": str(self.id), "note": reply["text"],
              "added_by": "smtp", "seconds": BOUNCES_EXPIRE}
-            for address, reply in sorted(refused.items()) if is_hard_bounce(reply["text"])
+            for address, reply in sorted(refused.items())
+            if is_hard_bounce(reply["text"]) and address.lower() not in self.held_back
         ]  # fmt: skip
 
 

@@ -71,7 +71,10 @@ class Ledger:
         try:
             row = await claiming
             if row is not None:
-                await self.settle(Outcome(wanted.email, wanted.job, wanted.run, "queued", list(row["accepted"])))
+                refused = orjson.loads(row["refused"] or b"null")
+                await self.settle(
+                    Outcome(wanted.email, wanted.job, wanted.run, "queued", list(row["accepted"]), refused)
+                )
         except Exception:  # the run is cancelled all the same; if it had claimed, its next one has to wonder
             log.exception("a mail that has not left could not be given back", email=str(wanted.email))
 

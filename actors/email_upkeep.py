@@ -27,11 +27,12 @@ async def settle_emails() -> int:
 )
 async def cleanup_emails() -> dict[str, int]:
     """Settle the mails that nobody looked after; forget the words of old ones, later the mails themselves with their
-    events, and suppressions that are over."""
+    events, events of mails that are none of ours, and suppressions that are over."""
     done = {
         "settled": await _settle_left(),
         "forgotten": await _in_batches(emails.FORGET_CONTENT, settings().email_content_days * DAY),
         "deleted": await _in_batches(emails.DELETE_OLD, settings().email_retention_days * DAY),
+        "events": await _in_batches(emails.DELETE_STRAY_EVENTS, settings().email_retention_days * DAY),
     }
     async with current_job().database.connection() as connection:
         await connection.execute(suppressions.DELETE_EXPIRED)

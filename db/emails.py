@@ -55,7 +55,7 @@ with mine as materialized (
     returning e.*
 )
 select c.id, c.job_id, c.run, c.content::text, c.subject, c.template, c.policy, c.providers, c.mailing_list, c.tags,
-       c.accepted,
+       c.accepted, c.refused::text,
        array(select s.address from suppressions s
              where s.address = any(c.addresses) and (s.expires_at is null or s.expires_at > now())
                and (s.reason <> 'unsubscribe'
@@ -80,22 +80,28 @@ from emails where id = $1
 """
 
 # What runs made of their mails, as a JSON array: id, job, run, status, accepted (whom a provider has it for by now),
-# refused, suppressed, provider, provider_id (its own id of the mail), error. Events may have been faster; they know
-# better. Of those that are not returned a later run has the mail.
+# refused, suppressed, provider, provider_id (its own id of the mail), error. An event may have been faster, and
+# knows better: then the mail is not open any more, and all that the run adds is whom it knows to have been accepted. Of
+# those that are not returned a later run has the mail.
 _SETTLE = """
 with told as materialized (
     select * from json_to_recordset($1::json) as t(
         id uuid, job_id uuid, run int, status text, accepted text[], refused json, suppressed text[], provider text,
         provider_id text, error text)
 ), mine as materialized (
-    select e.id, e.job_id, e.run from told t join emails e on e.id = t.id
+    select e.id, e.job_id, e.run, e.status in ('sending', 'unknown') as is_open
+    from told t join emails e on e.id = t.id
     where e.job_id = t.job_id and e.run = t.run order by e.id for no key update of e{waiting}
 )
 update emails e set
-    status = case when e.status in ('sending', 'unknown') then t.status else e.status end,
-    accepted = t.accepted, refused = t.refused, suppressed = t.suppressed, provider = t.provider,
-    provider_id = coalesce(t.provider_id, e.provider_id), error = t.error,
-    sent_at = case when cardinality(t.accepted) > 0 then coalesce(e.sent_at, now()) end, updated_at = now()
+    status = case when is_open then t.status else e.status end,
+    accepted = case when is_open then t.accepted
+                    else e.accepted || array(select a from unnest(t.accepted) as a where a <> all(e.accepted)) end,
+    refused = case when is_open then t.refused else e.refused end,
+    error = case when is_open then t.error else e.error end,
+    sent_at = case when not is_open or cardinality(t.accepted) > 0 then coalesce(e.sent_at, now()) end,
+    suppressed = t.suppressed, provider = t.provider, provider_id = coalesce(t.provider_id, e.provider_id),
+    updated_at = now()
 from mine join told t using (id, job_id, run) where e.id = mine.id
 returning e.id, e.job_id, e.run
 """
@@ -206,5 +212,15 @@ delete from emails where id = any(array(
     select id from emails
     where created_at < now() - make_interval(secs => $1) and status not in ('queued', 'sending', 'unknown')
     order by created_at limit $2 for update skip locked
+))
+"""
+
+# Events of mails that are none of ours, recorded more than so many seconds ago: seconds, most. Those of ours go with
+# their mails.
+DELETE_STRAY_EVENTS = """
+delete from email_events where id = any(array(
+    select id from email_events
+    where recorded_at < now() - make_interval(secs => $1) and email_id is null
+    order by recorded_at limit $2 for update skip locked
 ))
 """

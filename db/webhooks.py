@@ -26,7 +26,12 @@ on conflict (idempotency_key) where idempotency_key is not null do nothing
 returning id
 """
 
-MESSAGE_BY_KEY = "select id, event_type, body from webhook_messages where idempotency_key = $1"
+# `url` is that of a message for one address.
+MESSAGE_BY_KEY = """
+select m.id, m.event_type, m.body,
+       (select d.url from webhook_deliveries d where d.message_id = m.id and d.url is not null limit 1) as url
+from webhook_messages m where m.idempotency_key = $1
+"""
 
 # Who is told of an event: event type.
 MATCHING = """
@@ -111,8 +116,8 @@ returning extract(epoch from slot.at - now())::float8
 # seconds until the next one or null, when they started, URLs, request headers, statuses, codes, errors, response
 # headers, response bodies, were they truncated, addresses, timings, seconds of quiet for the endpoint or null. An
 # endpoint's row is only written where that says something new: that it works again, asks for quiet, or began to fail,
-# which attempts that do not count do not say, nor those that failed on our side. Those that are not returned were given
-# up.
+# which attempts that do not count do not say, nor those that failed on our side (`internal`, `proxy`). Those that
+# are not returned were given up.
 _RECORD = """
 with told as materialized (
     select * from unnest($1::uuid[], $2::int[], $3::text[], $4::int[], $5::float8[], $6::timestamptz[], $7::text[],
@@ -123,7 +128,7 @@ with told as materialized (
 ), new as materialized (
     select e.id from webhook_endpoints e join (
         select d.endpoint_id as id, bool_or(t.outcome is not distinct from 'succeeded') as works,
-               bool_or(t.failures > 0 and t.code is distinct from 'internal') as fails,
+               bool_or(t.failures > 0 and coalesce(t.code not in ('internal', 'proxy'), true)) as fails,
                bool_or(t.quiet is not null) as asks
         from told t join webhook_deliveries d on d.id = t.id group by d.endpoint_id
     ) s on s.id = e.id
@@ -156,7 +161,8 @@ with told as materialized (
         throttled_until = greatest(e.throttled_until, now() + make_interval(secs => s.quiet))
     from (
         select d.endpoint_id as id, bool_or(t.outcome is not distinct from 'succeeded') as works,
-               bool_or(t.failures > 0 and t.code is distinct from 'internal') as fails, max(t.quiet) as quiet
+               bool_or(t.failures > 0 and coalesce(t.code not in ('internal', 'proxy'), true)) as fails,
+               max(t.quiet) as quiet
         from delivery d join told t on t.id = d.id where d.endpoint_id in (select id from held) group by d.endpoint_id
     ) s where e.id = s.id
 )
@@ -185,6 +191,11 @@ WAITING_IN_ORDER = """
 select id from webhook_deliveries where endpoint_id = $1 and outcome is null and job_id is null order by id
 """
 
+# The jobs of all that has not ended: endpoint, held.
+OPEN_JOBS = """
+select job_id from webhook_deliveries where endpoint_id = $1 and outcome is null and job_id is not null
+"""
+
 # deliveries, jobs.
 SET_JOBS = """
 update webhook_deliveries d set job_id = t.job_id
@@ -208,7 +219,7 @@ select * from disabled
 
 ENABLE = """
 update webhook_endpoints
-set disabled_at = null, disabled_reason = null, failing_since = null, throttled_until = null
+set disabled_at = null, disabled_reason = null, failing_since = null, throttled_until = null, next_slot_at = null
 where id = $1 and disabled_at is not null
 returning id
 """

@@ -270,7 +270,9 @@ async def _write(
 ) -> list[Enqueued]:
     """The mails that are new, each with its job; the ids of the others' jobs."""
     if options.unique_key is not None:
-        raise BadArguments("E-mails have an idempotency_key, which holds for good. Give that one.", "options")
+        raise BadArguments(
+            "E-mails have an idempotency_key, which holds as long as their rows. Give that one.", "options"
+        )
     connection = await session.connection()
     made = await connection.exec_driver_sql(emails.INSERT, (orjson.dumps(rows).decode(),))
     new = {row[0] for row in made}

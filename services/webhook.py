@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
 from actors.webhook import replay_webhooks, routing
-from actors.webhook.delivering import message_name
+from actors.webhook.delivering import TEST, message_name
 from actors.webhook.disabling import ENDPOINT_DISABLED, disable
 from actors.webhook.replaying import FAILED
 from actors.webhook.routing import Delivery
@@ -22,10 +22,12 @@ from db.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookM
 from errors import BadArguments, BadRequest, Conflict, NotFound, OtherKey
 from providers.email.address import read_address
 from providers.http import check_headers, destinations
-from providers.webhooks.signing import check_secret, new_secret
+from providers.webhooks.signing import new_secret, read_secret
 from runtime import payload as json_values
+from runtime import verbs
 from runtime.ids import uuid7
 from runtime.options import Options
+from runtime.verbs import Verb
 from services import audit, jobs
 from settings import settings
 
@@ -37,7 +39,6 @@ __all__ = [
 ]  # fmt: skip
 
 OUTCOMES = ("succeeded", *FAILED)
-TEST = "webhook.test"
 MOST_SEARCHED = 20_000  # deliveries that are looked through for an event type
 _OWN_TYPES = (ENDPOINT_DISABLED, TEST)
 _MOST_SECRETS = 5
@@ -113,8 +114,8 @@ async def publish(
     """Tell every endpoint that wants events of this type, in the caller's transaction; it leaves after the commit.
 
     The body is `{"type": …, "timestamp": …, "data": payload}`, the same bytes for all. The same key makes no second
-    message, whoever calls. Raises BadArguments for an unknown type, TooLarge over 256 KiB, Conflict for a key that was
-    used for something else; nothing is written then.
+    message until that one is deleted (WEBHOOK_RETENTION_DAYS), whoever calls. Raises BadArguments for an unknown type,
+    TooLarge over 256 KiB, Conflict for a key that was used for something else; nothing is written then.
     """
     _check_type(event_type, "event_type")
     _check_key(idempotency_key)
@@ -137,32 +138,33 @@ async def send(
 ) -> Published:
     """Post `payload` to one address that is no endpoint, signed if a secret is given. As durable as an event.
 
-    Raises BadArguments, its `path` naming the wrong argument, TooLarge and Conflict.
+    The same key makes no second message, whoever calls. Raises BadArguments, its `path` naming the wrong argument,
+    TooLarge, and Conflict for a key that was used for something else, or for another address.
     """
     destinations(settings()).check(url)
     _check_custom_headers(headers or {})
     _check_key(idempotency_key)
-    if secret is not None:
-        check_secret(secret)
+    secrets = [] if secret is None else [read_secret(secret)]
     body = routing.encode_payload(payload)
     message_id = await routing.write_message(session, None, body, idempotency_key)
     if message_id is None:
-        return await _published_before(session, idempotency_key, None, orjson.loads(body))
-    alone = {"secrets": [secret] if secret else [], "headers": dict(headers or {})}
-    sealed = seal_json(settings(), message_id, alone) if secret or headers else None
+        return await _published_before(session, idempotency_key, None, orjson.loads(body), url)
+    alone = {"secrets": secrets, "headers": dict(headers or {})}
+    sealed = seal_json(settings(), message_id, alone) if secrets or headers else None
     await routing.write_deliveries(session, [Delivery(message_id, url=url, sealed=sealed)], options)
     return Published(message_id, True, 1)
 
 
 async def _published_before(
-    session: AsyncSession, idempotency_key: str | None, event_type: str | None, data: Any
+    session: AsyncSession, idempotency_key: str | None, event_type: str | None, data: Any, url: str | None = None
 ) -> Published:
     assert idempotency_key is not None
     found = await routing.message_by_key(session, idempotency_key)
     if found is None:
         raise Conflict(f"The message with the key {idempotency_key!r} was deleted just now. Try again.")
     said = orjson.loads(found.body)
-    if found.event_type != event_type or (said if event_type is None else said["data"]) != data:
+    sent = (found.event_type, found.url, said if event_type is None else said["data"])
+    if sent != (event_type, url, data):
         raise Conflict(f"The idempotency key {idempotency_key!r} was used for another message. Use a new one.")
     return Published(found.id, False, 0)
 
@@ -171,9 +173,7 @@ async def create_endpoint(
     session: AsyncSession, who: str, fields: EndpointFields, *, secret: str | None = None, asymmetric: bool = False
 ) -> tuple[WebhookEndpoint, str]:
     """An endpoint, and its secret: the only time that it is shown. `asymmetric` makes an ed25519 key (`v1a`)."""
-    if secret is not None:
-        check_secret(secret)
-    secret = secret or new_secret(asymmetric)
+    secret = new_secret(asymmetric) if secret is None else read_secret(secret)
     endpoint_id = uuid7()
     made = WebhookEndpoint(
         id=endpoint_id,
@@ -193,6 +193,8 @@ async def update_endpoint(
     """Replace its fields, all of them; its secrets stay, and its headers where they are to be kept."""
     found = await endpoint(session, endpoint_id, lock=True)
     was_ordered = found.ordered
+    if fields.rate != found.rate:
+        found.next_slot_at = None  # places that the old rate has given away, perhaps for hours
     columns = _columns(endpoint_id, fields)
     if keep_headers:
         del columns["headers"]
@@ -219,8 +221,10 @@ def _columns(endpoint_id: uuid.UUID, fields: EndpointFields) -> dict[str, Any]:
 
 
 async def delete_endpoint(session: AsyncSession, who: str, endpoint_id: uuid.UUID) -> None:
-    """Delete it with the record of its deliveries. What is under way ends; nothing more is sent."""
+    """Delete it with the record of its deliveries. Their jobs are cancelled: nothing more is sent."""
     found = await endpoint(session, endpoint_id, lock=True)
+    carrying = [row.job_id for row in await routing.fetch(session, webhooks.OPEN_JOBS, endpoint_id)]
+    await verbs.do(session, Verb.CANCEL, carrying, who=who, reason=f"Its endpoint {endpoint_id} was deleted.")
     audit.note(session, who, "webhook.endpoint.delete", target=str(endpoint_id), details={"url": found.url})
     await session.delete(found)
     await session.flush()
@@ -257,11 +261,9 @@ async def rotate_secret(
 
     Raises Conflict when five are in use.
     """
-    if secret is not None:
-        check_secret(secret)
+    secret = new_secret(asymmetric) if secret is None else read_secret(secret)
     if not timedelta(0) <= keep <= timedelta(days=30):
         raise BadArguments("The old secrets may be kept for 30 days at most.", "keep")
-    secret = secret or new_secret(asymmetric)
     found = await endpoint(session, endpoint_id, lock=True)
     now = datetime.now(UTC)
     end = (now + keep).isoformat()
@@ -297,13 +299,14 @@ async def endpoints(
 
 
 async def send_test(session: AsyncSession, endpoint_id: uuid.UUID) -> Published:
-    """An event of the type webhook.test for one endpoint, whatever types it wants. Raises Conflict if disabled."""
+    """An event of the type webhook.test for one endpoint, whatever types it wants: sent once, before others that wait
+    there, and never held against it. Raises Conflict if disabled."""
     found = await endpoint(session, endpoint_id)
     if found.disabled_at is not None:
         raise Conflict(f"The endpoint {endpoint_id} is disabled: {found.disabled_reason} Enable it first.")
     message_id = await routing.write_message(session, TEST, routing.encode_event(TEST, {"hello": "world"}))
     assert message_id is not None
-    await routing.write_deliveries(session, [Delivery(message_id, endpoint_id, ordered=found.ordered)])
+    await routing.write_deliveries(session, [Delivery(message_id, endpoint_id)])
     return Published(message_id, True, 1)
 
 

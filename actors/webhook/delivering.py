@@ -15,13 +15,15 @@ from actors.webhook.ledger import Attempt, Wanted, ledger
 from actors.webhook.sealed import open_json, open_secrets
 from db import webhooks
 from errors import BadArguments, DeliveryError, LeaseLost, NotFound, Rejected
-from providers.http import Response, client
+from providers.http import Progress, Response, client
 from providers.webhooks.signing import sign
 from providers.webhooks.verdict import MOST_FREE, Verdict, judge, next_delay
 from runtime import Job, current_job
 from settings import settings
 
 KEPT = 16 * 1024  # bytes of a response's body
+OUR_FAULT = ("internal", "proxy")  # codes that say nothing of the endpoint
+TEST = "webhook.test"  # the event by which somebody tries an endpoint: sent once, and never held against it
 _HEADERS_KEPT = 8 * 1024  # characters of a response's headers
 INTERNAL = "internal"  # the code of an attempt that failed on our side, before there was an answer
 _FLUSH = 0.2  # the share of a pause by which those that waited for its end are spread
@@ -91,9 +93,8 @@ async def deliver_webhook(*, delivery: str, endpoint: str) -> dict[str, Any]:
     row = await _claim(job, uuid.UUID(delivery))
     if row is None:
         return await _ended_before(job, uuid.UUID(delivery))
-    shown, answer = await _send(job, row)
-    verdict = judge(answer, row["now"])
-    return await _conclude(job, row, shown, answer, verdict)
+    sent = await _send(job, row)
+    return await _conclude(job, row, sent, judge(sent.answer, row["now"]))
 
 
 async def _claim(job: Job, delivery: uuid.UUID) -> asyncpg.Record | None:
@@ -138,24 +139,33 @@ async def _ended_before(job: Job, delivery: uuid.UUID) -> dict[str, Any]:
     raise Rejected(f"The delivery has ended: {outcome}. `callboard webhooks replay {delivery}` sends it again.")
 
 
-async def _send(job: Job, row: asyncpg.Record) -> tuple[dict[str, str], Response | DeliveryError]:
-    """The request's headers as they are kept, and what came back. Whatever goes wrong here is an answer too: it counts
-    and is on record, or the delivery would be tried for ever."""
+@dataclass(frozen=True)
+class _Sent:
+    """A request, its headers as they are kept, and what came of it."""
+
+    headers: dict[str, str]
+    answer: Response | DeliveryError
+    progress: Progress
+
+
+async def _send(job: Job, row: asyncpg.Record) -> _Sent:
+    """Whatever goes wrong here is an answer too: it counts and is on record, or it would be tried for ever."""
     shown: dict[str, str] = {}
+    progress = Progress()
     try:
         claimed = _Claimed.of(row)
         headers = claimed.request_headers()
         shown = claimed.shown_headers(headers)
-        return shown, await _request(row, headers)
+        return _Sent(shown, await _request(row, headers, progress), progress)
     except Exception as error:
         job.log.warning("a webhook could not be sent", exc_info=True)
-        return shown, DeliveryError(f"{type(error).__name__}: {error}", code=INTERNAL)
+        return _Sent(shown, DeliveryError(f"{type(error).__name__}: {error}", code=INTERNAL), progress)
 
 
-async def _request(row: asyncpg.Record, headers: dict[str, str]) -> Response | DeliveryError:
+async def _request(row: asyncpg.Record, headers: dict[str, str], progress: Progress) -> Response | DeliveryError:
     try:
         return await client(settings()).request(
-            "POST", row["url"], headers=headers, body=row["body"], deadline=row["timeout"], most=KEPT
+            "POST", row["url"], headers=headers, body=row["body"], deadline=row["timeout"], most=KEPT, progress=progress
         )
     except DeliveryError as error:
         return error
@@ -163,15 +173,14 @@ async def _request(row: asyncpg.Record, headers: dict[str, str]) -> Response | D
         return Rejected(str(error), code="refused_url")
 
 
-async def _conclude(
-    job: Job, row: asyncpg.Record, shown: dict[str, str], answer: Response | DeliveryError, verdict: Verdict
-) -> dict[str, Any]:
+async def _conclude(job: Job, row: asyncpg.Record, sent: _Sent, verdict: Verdict) -> dict[str, Any]:
     """Write the attempt down, and end the run as it deserves."""
-    counts = verdict.counts or row["number"] - row["failures"] > MOST_FREE
+    is_test = row["event_type"] == TEST
+    counts = not is_test and (verdict.counts or row["number"] - row["failures"] > MOST_FREE)
     failures = row["failures"] + (1 if counts and verdict.ending is None else 0)
-    delay = None if verdict.ending else next_delay(_schedule(), failures, verdict.hint)
+    delay = None if verdict.ending or is_test else next_delay(_schedule(), failures, verdict.hint)
     outcome = verdict.ending or ("exhausted" if delay is None else None)
-    attempt = _attempt(job, row, shown, answer, verdict, outcome, failures - row["failures"], delay)
+    attempt = _attempt(job, row, sent, verdict, outcome, failures - row["failures"], delay)
     if row["endpoint_id"] and outcome and (row["ordered"] or verdict.disable or _fails_too_long(row, attempt)):
         await _record_and_more(job, row, attempt, verdict.disable)
     else:
@@ -179,8 +188,8 @@ async def _conclude(
     if outcome == "succeeded":
         return {"outcome": outcome, "attempts": row["number"]}
     if outcome:
-        raise Rejected(f"{outcome}: {_told(answer)}")
-    raise job.Retry(delay, _told(answer))
+        raise Rejected(f"{outcome}: {_told(sent.answer)}")
+    raise job.Retry(delay, _told(sent.answer))
 
 
 async def _record(job: Job, attempt: Attempt) -> None:
@@ -208,7 +217,8 @@ async def _record_and_more(job: Job, row: asyncpg.Record, attempt: Attempt, disa
 def _fails_too_long(row: asyncpg.Record, attempt: Attempt) -> bool:
     """As far as was known at the claim. Only a delivery that is exhausted tells: its failures are spread over days,
     whereas `failing_since` may be a single one of long ago."""
-    if attempt.outcome != "exhausted" or attempt.code == INTERNAL or row["failing_for"] is None:
+    is_held_against_it = attempt.failures > 0 and attempt.code not in OUR_FAULT
+    if attempt.outcome != "exhausted" or not is_held_against_it or row["failing_for"] is None:
         return False
     return bool(row["failing_for"] >= settings().webhook_disable_days * _DAY)
 
@@ -216,16 +226,20 @@ def _fails_too_long(row: asyncpg.Record, attempt: Attempt) -> bool:
 def _attempt(
     job: Job,
     row: asyncpg.Record,
-    shown: dict[str, str],
-    answer: Response | DeliveryError,
+    sent: _Sent,
     verdict: Verdict,
     outcome: str | None,
     failures: int,
     delay: float | None,
 ) -> Attempt:
     quiet = verdict.quiet if outcome is None else None
-    headers = orjson.dumps(shown).decode()
-    made = Attempt(row["id"], job.attempt, outcome, failures, delay, row["now"], row["url"], headers, quiet=quiet)
+    headers = orjson.dumps(sent.headers).decode()
+    timings = sent.progress.timings
+    made = Attempt(
+        row["id"], job.attempt, outcome, failures, delay, row["now"], row["url"], headers, quiet=quiet,
+        address=sent.progress.address, timings=orjson.dumps(timings.as_json()).decode() if timings.total else None,
+    )  # fmt: skip
+    answer = sent.answer
     if isinstance(answer, DeliveryError):
         return made._replace(code=answer.code, error=_storable(str(answer))[:1000])
     return made._replace(
@@ -233,8 +247,6 @@ def _attempt(
         response_headers=_kept_headers(answer),
         response_body=answer.text,
         truncated=answer.truncated,
-        address=answer.address,
-        timings=orjson.dumps(answer.timings.as_json()).decode(),
     )
 
 

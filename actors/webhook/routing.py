@@ -66,7 +66,7 @@ async def write_message(
 
 
 async def message_by_key(session: AsyncSession, idempotency_key: str) -> Row[Any] | None:
-    """The message with that key: id, event_type, body."""
+    """The message with that key: id, event_type, body, url."""
     found = await fetch(session, webhooks.MESSAGE_BY_KEY, idempotency_key)
     return found[0] if found else None
 

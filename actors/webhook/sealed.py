@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from db.sealing import Sealer
-from providers.webhooks.signing import public_key
+from providers.webhooks.signing import hint, public_key
 from settings import Settings
 
 
@@ -22,7 +22,7 @@ def seal_secret(settings: Settings, owner: uuid.UUID, secret: str, now: datetime
     """As it stands in `secrets`: what of it may be shown is beside it."""
     return {
         "sealed": sealer(settings).seal(secret, str(owner)),
-        "hint": f"{secret.partition('_')[0]}_…{secret[-4:]}",
+        "hint": hint(secret),
         "public_key": public_key(secret),
         "created_at": now.isoformat(),
         "expires_at": None,

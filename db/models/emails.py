@@ -90,7 +90,7 @@ class Email(Base):
     provider: Mapped[str | None]
     provider_id: Mapped[str | None]  # the provider's own id of the mail
     accepted: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # whom a provider has it for
-    refused: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # the latest refusals: code and text by address
+    refused: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # who still is: code and text by address
     suppressed: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  # who is on the suppression list
     error: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -10,7 +10,7 @@ import orjson
 from errors import BadArguments, ConfigurationError, TooLarge
 from providers.email.address import MOST_LINE, read_address, read_line
 from providers.email.message import Message, read_message
-from providers.email.unsubscribe import unsubscribe_headers
+from providers.email.unsubscribe import NO_PUBLIC_URL, unsubscribe_headers
 from settings import Settings
 
 MOST_CONTENT = 256 * 1024  # bytes of JSON, attachments not counted: as much as a job's arguments may be
@@ -29,7 +29,7 @@ class Draft:
     tags: tuple[str, ...]
 
     def write(self, email_id: uuid.UUID, settings: Settings, *, finished: bool = True) -> Message:
-        """The message. Raises BadArguments."""
+        """The message. Raises BadArguments, and ConfigurationError where the settings lack what it takes."""
         parts = {name: self.content.get(name) for name in ("to", "cc", "bcc", "reply_to", "headers", "attachments")}
         subject, text, html = self.subject, self.content.get("text"), self.content.get("html")
         if self.template is not None:
@@ -85,6 +85,8 @@ def read_draft(
         raise BadArguments("Give either a template or text and html, not both.", "template")
     if mailing_list is not None and not 0 < len(read_line(mailing_list, "mailing_list")) <= 100:
         raise BadArguments("mailing_list is not a name of at most 100 characters.", "mailing_list")
+    if mailing_list is not None and settings.public_url is None:
+        raise BadArguments(NO_PUBLIC_URL, "mailing_list")
     draft = Draft(content, subject or "", template, mailing_list, tuple(tags))
     message = draft.write(uuid.uuid4(), settings, finished=False)
     if template is not None and len(message.subject.encode()) > MOST_LINE:

@@ -63,9 +63,10 @@ class Receipt:
     reply: str = ""  # the provider's last word, which often holds its own id of the mail
     provider_id: str | None = None  # its own id of the mail, where it has given one: its events name it
 
-    def after(self, accepted: Sequence[str]) -> "Receipt":
-        """This receipt with those that were accepted at earlier attempts."""
-        return replace(self, accepted=(*accepted, *self.accepted))
+    def after(self, accepted: Sequence[str], refused: Mapping[str, Reply]) -> "Receipt":
+        """This receipt with those that were accepted, or refused for good, at earlier attempts."""
+        still = {address: reply for address, reply in refused.items() if address not in self.accepted}
+        return replace(self, accepted=(*accepted, *self.accepted), refused={**still, **self.refused})
 
     def refusal(self) -> NotSent | Rejected:
         """The error for a mail that only some were accepted for."""
@@ -82,7 +83,7 @@ class Receipt:
             "provider": self.provider,
             "message_id": self.message_id,
             "accepted": list(self.accepted),
-            "refused": _as_json(self.refused),
+            "refused": as_json(self.refused),
             "reply": self.reply,
         }
 
@@ -96,9 +97,10 @@ def refusal(what: str, replies: Mapping[str, Reply], advice: str = "") -> NotSen
         error = Rejected(f"{what}: {said}. {advice or 'Sent unchanged it would be refused again.'}")
     else:
         error = NotSent(f"{what} for now: {said}. {advice or 'Send it again later.'}", wait or None)
-    error.refused = _as_json({address: reply for address, reply in replies.items() if address})
+    error.refused = as_json({address: reply for address, reply in replies.items() if address})
     return error
 
 
-def _as_json(replies: Mapping[str, Reply]) -> dict[str, dict[str, int | str]]:
+def as_json(replies: Mapping[str, Reply]) -> dict[str, dict[str, int | str]]:
+    """As replies are kept in a mail's row."""
     return {address: {"code": reply.code, "text": reply.text} for address, reply in replies.items()}

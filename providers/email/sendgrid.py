@@ -9,6 +9,8 @@ import base64
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.headerregistry import Address
 from functools import cached_property
 from typing import Any
 
@@ -46,6 +48,7 @@ CONNECTIONS = 50  # requests at once per worker process
 MOST_REPLY = 16 * 1024  # bytes
 
 _ACCOUNT = frozenset({401, 403})
+_ELSEWHERE = frozenset({404, 405})
 _GATEWAY = frozenset({502, 504})  # somebody between us lost the answer
 
 
@@ -106,14 +109,19 @@ class SendGridProvider:
             return ChannelRefused(
                 f"SendGrid refused SENDGRID_API_KEY: {reply}. Check that it is valid and may send mail.", code="account"
             )
+        if 300 <= response.status < 400 or response.status in _ELSEWHERE:
+            return ChannelRefused(
+                f"SENDGRID_URL does not lead to SendGrid's API: its answer to {PATH} is {reply}.", code="settings"
+            )
         return Rejected(f"SendGrid refused the e-mail: {reply}.", code=f"http_{response.status}")
 
 
 def _seconds(response: http.Response) -> float | None:
-    """What SendGrid wants us to wait: Retry-After in seconds, or the moment at which its count starts anew."""
-    asked, reset = response.header("Retry-After") or "", response.header("X-RateLimit-Reset") or ""
-    if asked.isdecimal():
-        return float(asked)
+    """What SendGrid wants us to wait: Retry-After, or the moment at which its count starts anew."""
+    asked = http.retry_after(response.header("Retry-After"), datetime.now(UTC))
+    if asked is not None:
+        return asked
+    reset = response.header("X-RateLimit-Reset") or ""
     return max(0.0, float(reset) - time.time()) if reset.isdecimal() and len(reset) < 12 else None
 
 
@@ -121,16 +129,8 @@ def request_of(message: Message, recipients: Sequence[str]) -> dict[str, Any]:
     """The body of the request. Nothing of it may be a person's name or address but the addresses: SendGrid keeps
     categories and custom arguments for ever."""
     mail = Mail(from_email=_email(message.sender), subject=message.subject)
-    chosen = set(recipients)
-    personalization = Personalization()
-    for kind, addresses in ((To, message.to), (Cc, message.cc), (Bcc, message.bcc)):
-        for address in addresses:
-            if address.addr_spec in chosen:  # each mailbox once, or SendGrid refuses the whole mail
-                chosen.discard(address.addr_spec)
-                personalization.add_email(kind(address.addr_spec, address.display_name or None))
-    if not personalization.tos:  # it wants one; those in bcc are then each other's secret no more than before
-        personalization.add_email(To(message.sender.addr_spec))
-    mail.add_personalization(personalization)
+    for personalization in _personalizations(message, recipients):
+        mail.add_personalization(personalization)
     if message.reply_to:
         mail.reply_to_list = [ReplyTo(a.addr_spec, a.display_name or None) for a in message.reply_to]
     mail.add_content(Content("text/plain", message.text or " "))  # the text must be the first
@@ -155,5 +155,35 @@ def request_of(message: Message, recipients: Sequence[str]) -> dict[str, Any]:
     return body
 
 
-def _email(address: Any) -> Email:
+def _personalizations(message: Message, recipients: Sequence[str]) -> list[Personalization]:
+    """To whom it goes. SendGrid wants somebody in `to`: if nobody there is left, the first of cc, whom everybody may
+    see, takes the place; those of bcc, who are to learn of nobody, each get a copy of their own."""
+    left = set(recipients)
+    to, cc, bcc = (_taken(addresses, left) for addresses in (message.to, message.cc, message.bcc))
+    if not to:
+        to, cc = cc[:1], cc[1:]
+    if not to:
+        return [_personalization([(To, [address])]) for address in bcc]
+    return [_personalization([(To, to), (Cc, cc), (Bcc, bcc)])]
+
+
+def _taken(addresses: Sequence[Address], left: set[str]) -> list[Address]:
+    """Those of them that are left, each mailbox once, or SendGrid refuses the whole mail."""
+    taken = []
+    for address in addresses:
+        if address.addr_spec in left:
+            left.discard(address.addr_spec)
+            taken.append(address)
+    return taken
+
+
+def _personalization(kinds: Sequence[tuple[type[Email], Sequence[Address]]]) -> Personalization:
+    made = Personalization()
+    for kind, addresses in kinds:
+        for address in addresses:
+            made.add_email(kind(address.addr_spec, address.display_name or None))
+    return made
+
+
+def _email(address: Address) -> Email:
     return Email(address.addr_spec, address.display_name or None)

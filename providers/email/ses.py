@@ -8,6 +8,7 @@ import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -130,13 +131,9 @@ def _refused(response: http.Response, answer: Mapping[str, Any]) -> NotSent | Am
     reply = Reply.of(status, f"{code}: {answer.get('message') or answer.get('Message') or response.text}")
     if status in _GATEWAY:
         return Ambiguous(f"SES said: {reply}. The e-mail may have been taken.", code=f"http_{status}")
+    asked = http.retry_after(response.header("Retry-After"), datetime.now(UTC))
     if code in _LATER or status == 429 or status >= 500:
-        return NotSent(f"SES did not take the e-mail for now: {reply}.", _seconds(response), code=code)
+        return NotSent(f"SES did not take the e-mail for now: {reply}.", asked, code=code)
     if code in _MESSAGE:
         return Rejected(f"SES refused the e-mail: {reply}.", code=code)
     return ChannelRefused(f"SES refused the request, whatever the e-mail: {reply}.", code=code)
-
-
-def _seconds(response: http.Response) -> float | None:
-    asked = response.header("Retry-After") or ""
-    return float(asked) if asked.isdecimal() and len(asked) < 12 else None

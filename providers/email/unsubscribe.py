@@ -19,6 +19,10 @@ from errors import BadArguments, ConfigurationError
 from settings import Settings
 
 PATH = "/unsubscribe/"
+NO_PUBLIC_URL = (
+    "PUBLIC_URL is not set, and mails of a mailing list need it for the link to leave the list. "
+    "Set it to the address at which readers reach the web process."
+)
 _LONGEST = 1000
 
 
@@ -34,10 +38,7 @@ class Leaving:
 def unsubscribe_headers(settings: Settings, email_id: uuid.UUID, address: str, mailing_list: str) -> dict[str, str]:
     """Both headers; a mail's DKIM signature is to cover them. Raises ConfigurationError unless PUBLIC_URL is set."""
     if settings.public_url is None:
-        raise ConfigurationError(
-            "PUBLIC_URL is not set, and mails of a mailing list need it for the link to leave the list. "
-            "Set it to the address at which readers reach the web process."
-        )
+        raise ConfigurationError(NO_PUBLIC_URL)
     base = str(settings.public_url).rstrip("/")
     token = token_of(settings, Leaving(address, mailing_list, email_id))
     return {

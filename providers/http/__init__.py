@@ -21,6 +21,7 @@ from providers.http.progress import Progress
 from providers.http.resolver import FixedResolver, Resolver, SystemResolver
 from providers.http.response import Response, Timings
 from providers.http.url import Destinations, check_headers
+from providers.http.waiting import retry_after
 from settings import Settings
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "check_headers",
     "client",
     "destinations",
+    "retry_after",
 ]
 
 

@@ -32,7 +32,6 @@ class GuardedClient:
         """`proxy` (http://host:port) sees every request instead of the guard: which addresses it lets pass is then its
         own to decide. `ca_file` holds authorities (PEM) to trust besides the machine's. Raises ConfigurationError."""
         self.destinations = destinations
-        self._has_proxy = proxy is not None
         tls = _tls(ca_file)
         self._dialer: Dialer = (
             DirectDialer(destinations, resolver or SystemResolver(), tls)
@@ -52,8 +51,8 @@ class GuardedClient:
         most: int = 64 * 1024,
         progress: Progress | None = None,
     ) -> Response:
-        """Send one request, once. `deadline` is in seconds, for all of it; of the body `most` bytes are read. Who may
-        be cancelled meanwhile gives a `progress`, and learns from it whether anything has left.
+        """Send one request, once. `deadline` is in seconds, for all of it; of the body `most` bytes are read. Who wants
+        to know where it went and how far it got, though no answer comes or it is cancelled, gives a `progress`.
 
         Raises BadArguments for a URL or headers that may not be, and otherwise, each with a `code`:
             NotSent     dns, connect, tls, timeout_connect, proxy     nothing of it has left
@@ -74,7 +73,9 @@ class GuardedClient:
         except (h11.RemoteProtocolError, OSError) as error:
             if attempt.head is None:
                 raise attempt.failed(error, str(error) or type(error).__name__) from error
-        return attempt.response(None if self._has_proxy else attempt.address)
+        finally:
+            attempt.ended()
+        return attempt.response()
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -92,7 +93,6 @@ class _Attempt:
         self._progress = progress
         self._received = bytearray()
         self._is_truncated = True  # until all is read
-        self.address: str | None = None
         self.head: h11.Response | None = None
 
     async def run(self, dialer: Dialer, idle: Idle, most: int) -> None:
@@ -100,7 +100,7 @@ class _Attempt:
         origin = Origin.of(self._url)
         exchange = idle.take(origin) or Exchange(await dialer.connect(origin, self._progress))
         try:
-            self.address = exchange.wire.peer
+            self._progress.address = dialer.peer(exchange.wire)
             headers = [*self._headers, *dialer.headers(self._url)]
             self._progress.has_left = True
             await exchange.send(self._method, dialer.target(self._url), headers, self._body)
@@ -123,11 +123,14 @@ class _Attempt:
                 return
         self._is_truncated = False
 
-    def response(self, address: str | None) -> Response:
+    def ended(self) -> None:
+        """With an answer or without."""
+        self._progress.timings.total = self._progress.elapsed()
+
+    def response(self) -> Response:
         """What came of the answer."""
         assert self.head is not None
-        timings = self._progress.timings
-        timings.total = self._progress.elapsed()
+        address, timings = self._progress.address, self._progress.timings
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.head.headers.raw_items()]
         return Response(self.head.status_code, headers, bytes(self._received), self._is_truncated, address, timings)
 
@@ -138,6 +141,8 @@ class _Attempt:
         if self._progress.has_left:
             code = "timeout_total" if is_late else "protocol" if isinstance(error, h11.RemoteProtocolError) else "reset"
             return Ambiguous(f"The answer of {host} was lost: {why}.", code=code)
+        if self._progress.is_at_proxy:
+            return NotSent(f"The outgoing proxy cannot be used: {why}.", code="proxy")
         code = "timeout_connect" if is_late else "tls" if self._progress.is_securing else "connect"
         return NotSent(f"No connection to {host}: {why}.", code=code)
 

@@ -19,6 +19,8 @@ from providers.http.wire import Wire
 
 _CONNECT = 10.0  # seconds for one of a name's addresses, so that the next one has a chance before the deadline
 
+_NOBODY_THERE = frozenset({502, 503, 504})  # a proxy's word for whom it could not connect to
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -39,6 +41,9 @@ class Dialer(Protocol):
     async def connect(self, origin: Origin, progress: Progress) -> Wire:
         """A connection on which requests to `origin` may be sent. Raises NotSent, Rejected and OSError."""
 
+    def peer(self, wire: Wire) -> str | None:
+        """The address that the receiver has; None where that is not ours to know."""
+
     def target(self, url: httpx.URL) -> bytes:
         """What the request's first line names."""
 
@@ -57,9 +62,12 @@ class DirectDialer(Dialer):
         self._destinations, self._resolver, self._tls = destinations, resolver, tls
 
     async def connect(self, origin: Origin, progress: Progress) -> Wire:
-        wire = await self._connect_to_one(await self._addresses(origin.host), origin.port)
+        wire = await self._connect_to_one(await self._addresses(origin.host), origin.port, progress)
         progress.timings.connected = progress.elapsed()
         return await _secured(wire, self._tls, origin, progress) if origin.scheme == "https" else wire
+
+    def peer(self, wire: Wire) -> str | None:
+        return wire.peer
 
     def target(self, url: httpx.URL) -> bytes:
         return url.raw_path
@@ -67,9 +75,10 @@ class DirectDialer(Dialer):
     def headers(self, url: httpx.URL) -> Headers:
         return []
 
-    async def _connect_to_one(self, addresses: list[str], port: int) -> Wire:
+    async def _connect_to_one(self, addresses: list[str], port: int, progress: Progress) -> Wire:
         refused: OSError | None = None
         for address in addresses:
+            progress.address = address
             try:
                 async with asyncio.timeout(_CONNECT):
                     return await _connect(address, port)
@@ -109,10 +118,12 @@ class ProxyDialer(Dialer):
             self._login = [(b"Proxy-Authorization", b"Basic " + base64.b64encode(b":".join(proxy.raw_auth)))]
 
     async def connect(self, origin: Origin, progress: Progress) -> Wire:
+        progress.is_at_proxy = True
         wire = await _connect(self._proxy.host, self._proxy.port)
         try:
             if self._proxy.scheme == "https":
                 await _secured(wire, self._tls, self._proxy, progress)
+            progress.is_at_proxy = False
             if origin.scheme == "https":
                 await self._open_tunnel(wire, origin)
         except BaseException:
@@ -128,11 +139,15 @@ class ProxyDialer(Dialer):
         try:
             await exchange.send(b"CONNECT", target, [(b"Host", target), *self._login], b"")
             answer = await exchange.answer()
-        except h11.RemoteProtocolError as error:
-            raise NotSent(f"The outgoing proxy does not speak HTTP: {error}.", code="proxy") from error
+        except (h11.RemoteProtocolError, OSError) as error:
+            raise NotSent(f"The outgoing proxy did not answer as one: {error}.", code="proxy") from error
         if not 200 <= answer.status_code < 300:
+            code = "connect" if answer.status_code in _NOBODY_THERE else "proxy"
             said = f"{answer.status_code} {answer.reason.decode('latin-1')}"
-            raise NotSent(f"The outgoing proxy did not let the request to {origin.host} pass: {said}.", code="proxy")
+            raise NotSent(f"The outgoing proxy did not let the request to {origin.host} pass: {said}.", code=code)
+
+    def peer(self, wire: Wire) -> str | None:
+        return None
 
     def target(self, url: httpx.URL) -> bytes:
         if url.scheme == "https":

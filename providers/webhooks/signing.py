@@ -36,14 +36,20 @@ def public_key(secret: str) -> str | None:
     return _PUBLIC + base64.b64encode(public).decode()
 
 
-def check_secret(secret: str, path: str = "secret") -> None:
-    """Raise BadArguments unless it can sign."""
+def read_secret(secret: str, path: str = "secret") -> str:
+    """The secret with its prefix: some leave out `whsec_`. Raises BadArguments unless it can sign."""
     if secret.startswith(_PRIVATE):
         _private_key(secret, path)
-        return
+        return secret
     size = len(_symmetric_key(secret, path))
     if not _LEAST <= size <= _MOST:
         raise BadArguments(f"{path} has {size} bytes; between {_LEAST} and {_MOST} are wanted.", path)
+    return _SYMMETRIC + secret.removeprefix(_SYMMETRIC)
+
+
+def hint(secret: str) -> str:
+    """What of a secret may be shown, so that somebody can tell it from others: its kind and its last letters."""
+    return f"{_PRIVATE if secret.startswith(_PRIVATE) else _SYMMETRIC}…{secret[-4:]}"
 
 
 def sign(secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -> str:

@@ -1,20 +1,18 @@
 """What a receiver's answer means, and when the next attempt is due."""
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Literal
 
 from errors import DeliveryError
-from providers.http import Response
+from providers.http import Response, retry_after
 
-DAY = 86_400.0
 MOST_FREE = 50  # attempts that were put off on the receiver's word and do not count; after that they do
 _OVERLOADED = 30.0  # seconds of quiet for an endpoint that does not say how long it wants
 _TOO_MANY = 60.0
+_NO_PROXY = 60.0  # seconds until our own proxy is tried again
 
 Ending = Literal["succeeded", "gone", "aborted"]
 
@@ -34,7 +32,7 @@ def judge(answer: Response | DeliveryError, now: datetime) -> Verdict:
     """By status and headers, as the Standard Webhooks specification has it; `webhook-delivery` is a receiver's wish:
     `disable` for the endpoint, `abort-message` for this message."""
     if isinstance(answer, DeliveryError):
-        return Verdict()
+        return Verdict(counts=False, hint=_NO_PROXY) if answer.code == "proxy" else Verdict()
     wish = (answer.header("webhook-delivery") or "").strip().lower()
     disable = "The endpoint asked for it (webhook-delivery: disable)." if wish == "disable" else None
     if answer.is_success:
@@ -53,23 +51,6 @@ def _put_off(answer: Response, now: datetime) -> Verdict:
     if answer.status == 503 and asked is not None:
         return Verdict(counts=False, hint=asked, quiet=asked)
     return Verdict(quiet=_OVERLOADED if answer.status in (502, 503, 504) else None)
-
-
-def retry_after(header: str | None, now: datetime) -> float | None:
-    """Seconds, rounded up, of a Retry-After header (RFC 9110, section 10.2.3): a number or a date. A day at most."""
-    if header is None:
-        return None
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            date = parsedate_to_datetime(header)
-        except (ValueError, OverflowError):  # a year or an offset of twenty digits
-            return None
-        seconds = ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
-    if not math.isfinite(seconds):
-        return None
-    return float(min(max(0, math.ceil(seconds)), DAY))
 
 
 def next_delay(schedule: Sequence[float], failures: int, hint: float | None) -> float | None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from db.models import Email, Job
-from errors import BadArguments, ConfigurationError, NotFound, TooLarge
+from errors import BadArguments, NotFound, TooLarge
 from runtime.client import Client
 from services import alerts, email, jobs, suppressions
 from settings import Settings
@@ -166,8 +166,9 @@ async def test_a_mail_of_a_list_has_the_link_to_leave_it_and_respects_who_left(
     client: Client, worker: StartProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with client.session() as session:
-        with pytest.raises(ConfigurationError, match="PUBLIC_URL"):
+        with pytest.raises(BadArguments, match="PUBLIC_URL") as caught:
             await email.send(session, to="stays@example.com", subject="x", text="y", mailing_list="news")
+        assert caught.value.path == "mailing_list"
         monkeypatch.setenv("PUBLIC_URL", "https://jobs.example.com")
         settings_of_process.cache_clear()
         await suppressions.add(session, "left@example.com", "ada", mailing_list="news")

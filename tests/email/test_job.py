@@ -140,6 +140,32 @@ async def test_a_partly_refused_mail_fails_and_can_be_run_again(
     assert [received.recipients for received in server.received] == [["ada@example.com"], ["bob@example.com"]]
 
 
+async def test_who_was_refused_for_good_stays_refused_while_others_are_tried_again(
+    client: Client, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given one recipient without a mailbox, who is suppressed for it, and one refused for now, then the job goes on
+    for the second and fails for the first, as for any that was refused for good; sent again, it says so again."""
+    async with postman() as server:
+        server.answers["RCPT Ada@example.com"] = ["550 5.1.1 unknown"]
+        server.answers["RCPT bob@example.com"] = ["451 busy"]
+        await start_worker(worker, server)
+        await scheduler()
+        job = await ended(client, await enqueue(client, ["Ada@example.com", "bob@example.com"]))
+
+        assert (job.state, job.attempt) == ("failed", 2)
+        assert job.error is not None
+        assert "1 of 2 recipients were accepted" in job.error["message"]
+        async with client.session() as session:
+            again = await email.resend(session, job.id, "ada")
+            await session.commit()
+        assert (await ended(client, again.id)).state == "failed"
+
+    assert [received.recipients for received in server.received] == [["bob@example.com"]]
+    mail = await look_at_mail(client, job.id)
+    assert (mail.status, mail.accepted, mail.suppressed) == ("rejected", ["bob@example.com"], None)
+    assert mail.refused == {"Ada@example.com": {"code": 550, "text": "5.1.1 unknown"}}
+
+
 async def test_a_lost_answer_is_tried_again_with_the_same_message_id(
     client: Client, worker: StartProcess, scheduler: StartProcess
 ) -> None:

@@ -70,6 +70,24 @@ async def test_a_mail_that_its_provider_took_and_then_refused_can_be_sent_again(
         await resend(client, mail)
 
 
+async def test_what_an_event_said_before_the_outcome_was_written_stays(client: Client) -> None:
+    """Given a mail to two that SES took, whose answer was lost and whose event that it refused one of them came before
+    that was written down, then what the event said stays, and no other run of its job sends a second copy."""
+    mail = await enqueue(client, [ADA, "bob@example.com"])
+    ledger = Ledger(client.database)
+    assert await ledger.claim(Wanted(mail, mail, 1))
+    event = Event("ses", "rejected", "e", ADA, datetime.now(UTC), email_id=str(mail), description="a virus")
+    async with client.database.connection() as connection:
+        await connection.fetchrow(emails.RECORD_EVENTS, orjson.dumps([event.as_json()]).decode())
+    told = await look_at_mail(client, mail)
+    assert await ledger.settle(Outcome(mail, mail, 1, "unknown", [], provider="ses", error="The answer was lost."))
+
+    found = await look_at_mail(client, mail)
+    assert (found.status, found.error, found.sent_at) == ("rejected", "a virus", told.sent_at)
+    assert found.accepted == [ADA, "bob@example.com"]
+    assert await ledger.claim(Wanted(mail, mail, 2)) is None
+
+
 async def test_ses_takes_fifty_recipients(client: Client) -> None:
     """Given fifty-one recipients, then a mail that may leave by SES is refused where it is asked for."""
     readers = [f"reader-{number}@example.com" for number in range(51)]

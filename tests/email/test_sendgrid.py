@@ -4,6 +4,7 @@ import base64
 import json
 import time
 import uuid
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,32 @@ async def test_only_the_recipients_asked_for_get_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        (["cc1", "cc2", "hidden1"], [{"to": ["cc1"], "cc": ["cc2"], "bcc": ["hidden1"]}]),
+        (["hidden1", "hidden2"], [{"to": ["hidden1"]}, {"to": ["hidden2"]}]),
+    ],
+    ids=["who is in cc takes the place", "who is in bcc learns of nobody"],
+)
+def test_when_nobody_of_to_is_left_the_sender_gets_no_copy(left: list[str], expected: list[dict[str, Any]]) -> None:
+    """Given a mail that those of `to` have, then the rest get it, and nobody whom the mail does not name."""
+    message = mail(**{
+        kind: [f"{name}@example.com" for name in names]
+        for kind, names in {"to": ["ada"], "cc": ["cc1", "cc2"], "bcc": ["hidden1", "hidden2"]}.items()
+    })  # fmt: skip
+    body = request_of(message, [f"{name}@example.com" for name in left])
+    wanted = [
+        {kind: [{"email": f"{name}@example.com"} for name in names] for kind, names in one.items()} for one in expected
+    ]
+    assert sorted(body["personalizations"], key=str) == sorted(wanted, key=str)
+
+
+@pytest.mark.parametrize(
     ("status", "error"),
     [
-        (400, Rejected), (401, ChannelRefused), (403, ChannelRefused), (404, Rejected), (413, Rejected),
-        (429, NotSent), (500, NotSent), (502, Ambiguous), (503, NotSent), (504, Ambiguous), (302, Rejected),
+        (400, Rejected), (401, ChannelRefused), (403, ChannelRefused), (413, Rejected),
+        (302, ChannelRefused), (404, ChannelRefused), (405, ChannelRefused),
+        (429, NotSent), (500, NotSent), (502, Ambiguous), (503, NotSent), (504, Ambiguous),
     ],
 )  # fmt: skip
 async def test_what_each_status_means(status: int, error: type[Exception]) -> None:
@@ -118,8 +141,12 @@ async def test_a_request_whose_answer_is_lost_is_ambiguous_and_one_nobody_took_i
 
 @pytest.mark.parametrize(
     ("header", "least", "most"),
-    [("Retry-After: 120", 120, 120), (f"X-RateLimit-Reset: {int(time.time()) + 9000}", 5000, 9000)],
-    ids=["in seconds", "at a moment"],
+    [
+        ("Retry-After: 120", 120, 120),
+        (f"Retry-After: {formatdate(time.time() + 9000, usegmt=True)}", 5000, 9000),
+        (f"X-RateLimit-Reset: {int(time.time()) + 9000}", 5000, 9000),
+    ],
+    ids=["in seconds", "as a date", "at a moment"],
 )
 async def test_how_long_sendgrid_wants_us_to_wait(header: str, least: float, most: float) -> None:
     async with receiver() as here:

@@ -5,9 +5,11 @@ import email
 import hashlib
 import hmac
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from email.policy import default
+from email.utils import formatdate
 from typing import Any
 
 import boto3
@@ -136,6 +138,15 @@ async def test_what_each_answer_means_and_that_it_is_asked_for_once(
             await send(here.url("/scripted"))
         assert type(caught.value) is error
         assert len(here.received) == 1
+
+
+async def test_a_date_says_how_long_ses_wants_us_to_wait() -> None:
+    async with receiver() as here:
+        here.answers = [answer(429, f"Retry-After: {formatdate(time.time() + 9000, usegmt=True)}\r\n")]
+        with pytest.raises(NotSent) as caught:
+            await send(here.url("/scripted"))
+    assert caught.value.retry_after is not None
+    assert 5000 <= caught.value.retry_after <= 9000
 
 
 async def test_a_lost_answer_is_ambiguous_and_asked_for_once() -> None:

@@ -2,6 +2,8 @@
 
 import uuid
 
+from sqlalchemy import select
+
 from actors.email_upkeep import cleanup_emails
 from db import emails
 from db.models import EmailEvent
@@ -68,6 +70,24 @@ async def test_a_mail_is_settled_however_long_nobody_looked_after_it(client: Cli
     assert cleaned.result["settled"] == 3
     found = [await status(client, mail) for mail in (cancelled, gone, lost, waiting)]
     assert found == ["cancelled", "failed", "unknown", "queued"]
+
+
+async def test_events_of_no_mail_of_ours_are_kept_no_longer_than_mails(client: Client, worker: StartProcess) -> None:
+    """Given events of somebody else's mail, an old and a new one, and an old one of a mail that nobody has settled,
+    when e-mails are cleaned up, then the first is gone and the others are there."""
+    unknown = await sent(client, status="unknown")
+    async with client.database.connection() as connection:
+        await connection.executemany(
+            "insert into email_events (provider, event_id, recipient, email_id, type, occurred_at, recorded_at)"
+            " values ('ses', $1, 'ada@example.com', $2, 'delivered', now(), now() - make_interval(days => $3))",
+            [("old", None, 500), ("new", None, 1), ("ours", unknown, 500)],
+        )
+    await worker("actors", "--queues", "maintenance")
+    cleaned = await ended(client, await enqueue(client, cleanup_emails))
+    assert cleaned.result is not None
+    assert cleaned.result["events"] == 1
+    async with client.session() as session:
+        assert set(await session.scalars(select(EmailEvent.event_id))) == {"new", "ours"}
 
 
 async def test_words_are_forgotten_first_and_mails_later_but_never_what_is_not_settled(client: Client) -> None:

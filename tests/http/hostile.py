@@ -80,7 +80,7 @@ async def receiver(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]
 
 
 @asynccontextmanager
-async def tunnel(lets_pass: bool = True) -> AsyncIterator[Receiver]:
+async def tunnel(refuses_with: int | None = None) -> AsyncIterator[Receiver]:
     """A proxy on a free port that knows CONNECT only, and takes every name for this machine."""
     here = Receiver(0)
 
@@ -90,8 +90,8 @@ async def tunnel(lets_pass: bool = True) -> AsyncIterator[Receiver]:
         method, target, _ = first.split(" ")
         headers = {line.partition(":")[0].lower(): line.partition(":")[2].strip() for line in lines if line}
         here.received.append(Received(method, target, headers, b""))
-        if not lets_pass:
-            writer.write(answer(403))
+        if refuses_with is not None:
+            writer.write(answer(refuses_with))
             writer.close()
             return
         there, back = await asyncio.open_connection("127.0.0.1", int(target.rpartition(":")[2]))

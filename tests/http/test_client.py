@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from errors import Ambiguous, BadArguments, DeliveryError, NotSent, Rejected
-from providers.http import Destinations, FixedResolver, GuardedClient, Networks, Response
+from providers.http import Destinations, FixedResolver, GuardedClient, Networks, Progress, Response
 from tests.email.certificates import Authority
 from tests.http.hostile import Receiver, bomb, receiver, tunnel
 
@@ -206,6 +206,24 @@ async def test_nobody_there_is_not_sent() -> None:
     assert raised.value.code == "connect"
 
 
+async def test_without_an_answer_it_is_known_where_a_request_went_and_how_far_it_got() -> None:
+    """Given nobody at the first address, and silence after that, then each says so; through a proxy, no address."""
+    async with receiver() as gone:
+        pass
+    refused, silent, proxied = Progress(), Progress(), Progress()
+    with pytest.raises(NotSent):
+        await GuardedClient(LOOPBACK).request("POST", gone.url(), deadline=20, progress=refused)
+    async with receiver() as here:
+        with pytest.raises(Ambiguous):
+            await GuardedClient(LOOPBACK).request("POST", here.url("/silence"), deadline=DEADLINE, progress=silent)
+        through = GuardedClient(NOWHERE, proxy=here.url())
+        await through.request("POST", "http://far.test/", deadline=20, progress=proxied)
+        await through.close()
+    assert (refused.address, silent.address, proxied.address) == ("127.0.0.1", "127.0.0.1", None)
+    assert list(refused.timings.as_json()) == ["total"]
+    assert list(silent.timings.as_json()) == ["connected", "sent", "total"]
+
+
 async def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a proxy in the environment, when a request is sent, then it goes where it was sent."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -247,11 +265,27 @@ async def test_a_proxy_opens_a_tunnel_to_https(tmp_path: Path) -> None:
     assert proxy.received[0].headers["proxy-authorization"] == "Basic bWU6c2VjcmV0"
 
 
-async def test_a_proxy_that_lets_nothing_pass_has_sent_nothing() -> None:
-    async with tunnel(lets_pass=False) as proxy:
+@pytest.mark.parametrize(("status", "code"), [(403, "proxy"), (407, "proxy"), (500, "proxy"), (502, "connect")])
+async def test_a_proxy_that_lets_nothing_pass_has_sent_nothing(status: int, code: str) -> None:
+    """Given a proxy that refuses, then the fault is its own, unless it says that nobody answers behind it."""
+    async with tunnel(refuses_with=status) as proxy:
         client = GuardedClient(NOWHERE, proxy=proxy.url())
-        with pytest.raises(NotSent, match="403") as raised:
+        with pytest.raises(NotSent, match=str(status)) as raised:
             await client.request("POST", "https://far.test/", deadline=20)
+    assert raised.value.code == code
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("is_silent", [False, True], ids=["is not there", "agrees on no TLS"])
+async def test_a_proxy_that_fails_is_not_the_receivers_fault(scheme: str, is_silent: bool) -> None:
+    async with receiver() as proxy:
+        url = f"https://127.0.0.1:{proxy.port}" if is_silent else proxy.url()
+        if not is_silent:
+            async with receiver() as gone:
+                url = gone.url()
+        client = GuardedClient(NOWHERE, proxy=url)
+        with pytest.raises(NotSent) as raised:
+            await client.request("POST", f"{scheme}://far.test/", deadline=2)
     assert raised.value.code == "proxy"
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
@@ -14,7 +15,7 @@ from runtime.client import Client
 from settings import Settings
 from tests.http.hostile import Receiver
 from tests.test_cli import callboard
-from tests.web.callers import BEARER, LOGIN, assert_problem, caller, started
+from tests.web.callers import BEARER, LOGIN, assert_problem, caller, key, started
 from tests.webhooks.conftest import Carriers
 from tests.webhooks.sending import ended
 
@@ -78,6 +79,26 @@ async def test_headers_of_another_key_are_said_to_be_so(settings: Settings, clie
         assert changed.json()["header_names"] == ["X-A"]
 
 
+@pytest.mark.parametrize("by", ["create", "rotate"])
+async def test_a_secret_without_its_prefix_is_nowhere_in_clear(
+    program: httpx.AsyncClient, client: Client, by: str
+) -> None:
+    """Given a secret of the caller's own without `whsec_`, then it gets that, and no row and no later answer has it."""
+    own = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    endpoint = await made(program, **({"secret": own} if by == "create" else {}))
+    place = f"{API}/endpoints/{endpoint['id']}"
+    if by == "rotate":
+        endpoint = (await program.post(f"{place}/rotate", json={"secret": own})).json()
+    assert endpoint["secret"] == f"whsec_{own}"
+    shown = (await program.get(place)).json()
+    assert shown["secrets"][0]["hint"] == "whsec_…LaSw"
+    assert own not in json.dumps([shown, (await program.get(f"{API}/endpoints")).json()])
+    assert own not in await said("endpoints", "show", place.rpartition("/")[2])
+    async with client.database.connection() as connection:
+        for table in ("webhook_endpoints", "audit", "jobs"):
+            assert own not in (await connection.fetchval(f"select json_agg(t)::text from {table} t") or "")
+
+
 async def test_the_api_names_what_is_wrong(program: httpx.AsyncClient) -> None:
     for fields, path in (({"url": "https://10.0.0.1/"}, "url"), ({"event_types": ["no"]}, "event_types")):
         problem = assert_problem(await program.post(f"{API}/endpoints", json={"url": URL} | fields), 422)
@@ -86,6 +107,16 @@ async def test_the_api_names_what_is_wrong(program: httpx.AsyncClient) -> None:
     assert_problem(await program.post(f"{API}/send", json={"url": "https://a:b@example.com", "payload": 1}), 422)
     body = {"event_type": "order.paid", "payload": "x" * 300_000}
     assert_problem(await program.post(f"{API}/messages", json=body), 413)
+
+
+async def test_two_callers_keys_are_not_one(program: httpx.AsyncClient, settings: Settings) -> None:
+    """Given two programs that chose the same key, then each has a message of its own."""
+    another_key = await key("another", "cb_another_secret", "admin")
+    async with started(settings) as app, caller(app, another_key) as another:
+        for place, body in (("messages", {"event_type": "order.paid"}), ("send", {"url": URL})):
+            said = body | {"payload": {"order": 7}, "idempotency_key": place}
+            posted = [await one.post(f"{API}/{place}", json=said) for one in (program, another, program)]
+            assert [answer.status_code for answer in posted] == [201, 201, 200]
 
 
 async def test_publish_look_and_replay_by_the_api(

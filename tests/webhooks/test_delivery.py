@@ -131,6 +131,8 @@ async def test_a_hostile_receiver_costs_an_attempt_and_no_more(
     assert delivery.outcome == "exhausted"
     attempts = await attempts_of(client, delivery)
     assert [attempt.code for attempt in attempts] == [code] * 4
+    assert [attempt.address for attempt in attempts] == ["127.0.0.1"] * 4
+    assert all(attempt.timings and attempt.timings["connected"] <= attempt.timings["total"] for attempt in attempts)
     assert len(here.received) == 4
     assert {request.path for request in here.received} == {f"/{path}"}
 
@@ -231,6 +233,30 @@ async def test_one_more_failure_after_a_quiet_week_does_not_disable_an_endpoint(
     assert (delivery.outcome, delivery.failures) == ("succeeded", 1)
     found = await endpoint_now(client, endpoint)
     assert (found.disabled_at, found.failing_since) == (None, None)
+
+
+async def test_a_test_is_tried_once_and_says_nothing_against_its_endpoint(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given an ordered endpoint that has failed for long, and an event that waits there, when a test is sent and fails
+    too, then it was not kept waiting and is not tried again, and the endpoint is as it was."""
+    endpoint, _ = await add_endpoint(client, here.url("/500"), ordered=True)
+    async with client.session() as session:
+        await webhook.publish(session, "order.paid", {})
+        await session.execute(text("update jobs set run_at = 'infinity'"))
+        await session.execute(text("update webhook_endpoints set failing_since = now() - interval '9 days'"))
+        await session.commit()
+    before = (await endpoint_now(client, endpoint)).failing_since
+    async with client.session() as session:
+        sent = await webhook.send_test(session, endpoint)
+        await session.commit()
+    [test] = await ended(client, message_id=sent.message_id)
+    assert (test.outcome, test.attempts, test.failures, len(here.received)) == ("exhausted", 1, 0, 1)
+    found = await endpoint_now(client, endpoint)
+    assert (found.disabled_at, found.failing_since, found.throttled_until) == (None, before, None)
+    async with client.session() as session:
+        await webhook.delete_endpoint(session, WHO, endpoint)
+        await session.commit()
 
 
 async def test_an_endpoint_that_works_again_meanwhile_is_not_disabled(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from db import webhooks
 from errors import BadArguments, Conflict, NotFound, TooLarge
 from runtime.client import Client
 from runtime.ids import uuid7
@@ -88,6 +89,17 @@ async def test_one_key_is_one_message_whoever_asks(client: Client) -> None:
                 await webhook.publish(session, event_type, payload, idempotency_key="order-7")
 
 
+async def test_one_key_is_one_address(client: Client) -> None:
+    """Given a payload for one address, then the same key with another address is refused, and with the same it is
+    that message."""
+    async with client.session() as session:
+        first = await webhook.send(session, URL, {"a": 1}, idempotency_key="k")
+        again = await webhook.send(session, URL, {"a": 1}, idempotency_key="k")
+        with pytest.raises(Conflict):
+            await webhook.send(session, "https://example.com/other", {"a": 1}, idempotency_key="k")
+    assert (again.message_id, again.created) == (first.message_id, False)
+
+
 @pytest.mark.parametrize(
     ("fields", "path"),
     [
@@ -148,6 +160,60 @@ async def test_an_endpoints_life_stands_in_the_audit(client: Client) -> None:
             "webhook.endpoint.create", "webhook.endpoint.update", "webhook.endpoint.disable",
             "webhook.endpoint.enable", "webhook.endpoint.rotate", "webhook.endpoint.delete",
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("by", ["another rate", "enabling"])
+async def test_the_places_of_a_rate_that_is_no_more_are_given_up(client: Client, by: str) -> None:
+    """Given an endpoint whose next place is hours away, when its rate is changed, or it is disabled and enabled, then
+    the next delivery does not wait for it; what changes nothing of the rate leaves the place as it is."""
+    endpoint, _ = await add_endpoint(client, URL, rate=0.001)
+    await publish(client)
+    [delivery] = await deliveries_of(client)
+    async with client.database.connection() as connection:
+        for _ in range(3):
+            await connection.fetchval(webhooks.TAKE_SLOT, delivery.id, endpoint)
+    async with client.session() as session:
+        fields = webhook.EndpointFields(url=URL, rate=0.001, description="other words")
+        await webhook.update_endpoint(session, WHO, endpoint, fields)
+        await session.commit()
+    assert (await endpoint_now(client, endpoint)).next_slot_at is not None
+    async with client.session() as session:
+        if by == "enabling":
+            await webhook.disable_endpoint(session, WHO, endpoint, "not now")
+            await webhook.enable_endpoint(session, WHO, endpoint)
+        else:
+            await webhook.update_endpoint(session, WHO, endpoint, webhook.EndpointFields(url=URL, rate=100))
+        await session.commit()
+    assert (await endpoint_now(client, endpoint)).next_slot_at is None
+
+
+async def test_nothing_of_a_deleted_endpoint_runs_and_fails(client: Client) -> None:
+    """Given an endpoint with deliveries that wait, and one whose request is under way, when it is deleted, then their
+    jobs are cancelled, or about to be, and say why; others' are not."""
+    endpoint, _ = await add_endpoint(client, URL)
+    for _ in range(2):
+        await publish(client)
+    async with client.database.connection() as connection:
+        running, waiting = [row["id"] for row in await connection.fetch("select id from jobs order by id")]
+        await connection.execute(
+            "update jobs set state = 'running', attempt = 1, started_at = now(), worker = gen_random_uuid()"
+            " where id = $1",
+            running,
+        )
+    other, _ = await add_endpoint(client, URL)
+    await publish(client)
+    async with client.session() as session:
+        await webhook.delete_endpoint(session, WHO, endpoint)
+        await session.commit()
+    async with client.database.connection() as connection:
+        rows = await connection.fetch("select id, state, control, error->>'message' as why from jobs order by id")
+    told = {row["id"]: (row["state"], row["control"]) for row in rows}
+    assert told.pop(running) == ("running", "cancel")
+    assert told.pop(waiting) == ("cancelled", None)
+    assert [state for state, _ in told.values()].count("cancelled") == 1  # the last event's, to the first endpoint
+    [kept] = await deliveries_of(client, endpoint_id=other)
+    assert told[kept.job_id][0] == "queued"
+    assert {row["why"] for row in rows} == {None, f"Its endpoint {endpoint} was deleted. (by {WHO})"}
 
 
 async def test_what_a_disabled_endpoint_misses_is_kept(client: Client) -> None:

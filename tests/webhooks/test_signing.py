@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errors import BadArguments
-from providers.webhooks.signing import check_secret, new_secret, public_key, sign, verify
+from providers.webhooks.signing import new_secret, public_key, read_secret, sign, verify
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 MESSAGE = "msg_p5jXN8AQM9LWM0D4loKWxJek"
@@ -60,10 +60,18 @@ def test_verification_takes_the_good_and_nothing_else(header: str, now: float, i
     assert verify(SECRET, MESSAGE, TIME, BODY, header, now) is is_good
 
 
+def test_of_several_signatures_none_of_which_is_ours_none_is_taken() -> None:
+    header = (
+        "v1,tFtCZ5RDCPxzWQRWXWPgrCgE2frDBe9gjpbWQxnVfsQ= v1,Mm7xgUVICxZfQ3bgf0h0Dof65L/IFx+PnZvnDWPCX6Q= "
+        "v1,9DfC1c3eeOrXB6w/5dIDydLNQaEyww5KalE5jLBZucE="
+    )
+    assert not verify(OTHER, OTHER_MESSAGE, OTHER_TIME, OTHER_BODY, header, OTHER_TIME)
+
+
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_not base64!", "whsk_AAAA", "whsec_c2hvcnQ="])
 def test_a_secret_that_cannot_sign_is_refused(secret: str) -> None:
     with pytest.raises(BadArguments):
-        check_secret(secret)
+        read_secret(secret)
 
 
 @pytest.mark.parametrize("timestamp", ["161426533.0", "invalid timestamp", "-161426533", -161426533, 1.5])

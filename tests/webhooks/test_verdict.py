@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errors import Ambiguous
-from providers.http import Response
-from providers.webhooks.verdict import Verdict, judge, next_delay, retry_after
+from errors import Ambiguous, NotSent
+from providers.http import Response, retry_after
+from providers.webhooks.verdict import Verdict, judge, next_delay
 from settings import Settings
 
 NOW = datetime(2015, 10, 21, 7, 26, tzinfo=UTC)
@@ -32,6 +32,11 @@ def test_anything_else_is_a_failure_that_is_tried_again(status: int) -> None:
 
 def test_an_answer_that_was_lost_is_a_failure() -> None:
     assert judge(Ambiguous("lost", code="reset"), NOW) == Verdict()
+
+
+def test_a_proxy_of_ours_that_fails_is_no_failure_of_the_receivers() -> None:
+    verdict = judge(NotSent("no proxy", code="proxy"), NOW)
+    assert (verdict.ending, verdict.counts, verdict.quiet) == (None, False, None)
 
 
 def test_gone_ends_the_delivery_and_the_endpoint() -> None:

@@ -208,7 +208,8 @@ async def send(
             min_length=1,
             max_length=255,
             pattern=r"^[\x21-\x7e]+$",
-            description="A word of your own for this mail, good for ever: sent again, there is no second one.",
+            description="A word of your own for this mail, good until its row is deleted (EMAIL_RETENTION_DAYS): sent "
+            "again, there is no second one.",
         ),
     ] = None,
 ) -> SentEmail:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from db.models import WebhookDelivery, WebhookEndpoint, WebhookMessage
 from services import webhook
+from services.callers import Caller
 from services.masking import masking
 from web.api.documents import Masked, Text
 from web.api.route import StrictRoute
@@ -22,6 +23,7 @@ router = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=StrictRout
 
 Outcome = Literal["succeeded", "exhausted", "gone", "aborted", "skipped", "cancelled"]
 Moment = Annotated[AwareDatetime, Field(strict=False)]
+Key = Annotated[Text, Field(max_length=255)]
 _NEXT = "Send it as `before` to get the page after this one; null on the last."
 
 
@@ -143,7 +145,7 @@ class NewMessage(_Given):
 
     event_type: Text
     payload: Any = Field(description="The event's data; the body is {type, timestamp, data}.")
-    idempotency_key: Text | None = Field(None, description="The same key makes no second message.")
+    idempotency_key: Key | None = Field(None, description="The same key of yours makes no second message.")
 
 
 class NewSend(_Given):
@@ -153,7 +155,7 @@ class NewSend(_Given):
     payload: Any
     secret: Text | None = None
     headers: dict[Text, str] | None = None
-    idempotency_key: Text | None = None
+    idempotency_key: Key | None = Field(None, description="The same key of yours makes no second message.")
 
 
 class PublishedDocument(BaseModel):
@@ -344,9 +346,12 @@ async def recover(endpoint_id: UUID, body: Recovery, session: Transaction, calle
 
 
 @router.post("/messages", status_code=201, responses={200: {"model": PublishedDocument}, **described(409, 413, 415)})
-async def publish(new: NewMessage, session: Transaction, response: Response) -> PublishedDocument:
+async def publish(
+    new: NewMessage, session: Transaction, caller: CurrentCaller, response: Response
+) -> PublishedDocument:
     """Publish an event. 200 and `created: false` when there is one with this idempotency key."""
-    published = await webhook.publish(session, new.event_type, new.payload, idempotency_key=new.idempotency_key)
+    key = _own(caller, new.idempotency_key)
+    published = await webhook.publish(session, new.event_type, new.payload, idempotency_key=key)
     response.status_code = 201 if published.created else 200
     return _published(published)
 
@@ -369,11 +374,11 @@ async def one_message(message_id: UUID, session: Transaction) -> MessageDetail:
 
 
 @router.post("/send", status_code=201, responses={200: {"model": PublishedDocument}, **described(409, 413, 415)})
-async def send(new: NewSend, session: Transaction, response: Response) -> PublishedDocument:
+async def send(new: NewSend, session: Transaction, caller: CurrentCaller, response: Response) -> PublishedDocument:
     """Post a payload to one address that is no endpoint."""
     sent = await webhook.send(
         session, new.url, new.payload,
-        secret=new.secret, headers=new.headers, idempotency_key=new.idempotency_key,
+        secret=new.secret, headers=new.headers, idempotency_key=_own(caller, new.idempotency_key),
     )  # fmt: skip
     response.status_code = 201 if sent.created else 200
     return _published(sent)
@@ -428,6 +433,11 @@ def _endpoint(found: WebhookEndpoint) -> EndpointDocument:
     columns = {name: getattr(found, name) for name in EndpointDocument.model_fields if hasattr(found, name)}
     secrets = [SecretDocument.model_validate({k: v for k, v in one.items() if k != "sealed"}) for one in found.secrets]
     return EndpointDocument(**columns | {"header_names": webhook.header_names(found), "secrets": secrets})
+
+
+def _own(caller: Caller, key: str | None) -> str | None:
+    """A caller's key, told from those of others who chose the same."""
+    return None if key is None else f"{caller.name} {key}"
 
 
 def _published(published: webhook.Published) -> PublishedDocument:

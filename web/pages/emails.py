@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from db.models import Email
 from db.models.emails import STATUSES
-from errors import BadArguments, BadRequest, Conflict
+from errors import BadArguments, BadRequest, ConfigurationError, Conflict
 from providers.email.message import Message
 from services import email, suppressions
 from services.callers import Caller
@@ -209,12 +209,14 @@ def _preview(name: str, data: str) -> tuple[Message | None, tuple[str | None, st
         return email.preview(name, given), (None, "")
     except BadArguments as error:
         return None, (error.path, str(error))
+    except ConfigurationError as error:
+        return None, (None, str(error))
 
 
 def _written(mail: Email) -> tuple[Message | None, str]:
     try:
         return email.written(mail), ""
-    except BadArguments as error:
+    except (BadArguments, ConfigurationError) as error:
         return None, str(error)
 
 

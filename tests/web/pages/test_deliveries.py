@@ -42,6 +42,19 @@ async def test_the_html_of_a_mail_can_do_nothing(program: httpx.AsyncClient, cli
     assert "Curtain" in frame.text
 
 
+async def test_a_mail_that_the_settings_do_not_let_be_written_is_shown_all_the_same(
+    program: httpx.AsyncClient, client: Client
+) -> None:
+    """Given a mail of a mailing list, and no PUBLIC_URL any more, then its page says so, and its frame."""
+    made = await mail.fill(client)
+    async with client.database.connection() as connection:
+        await connection.execute("update emails set mailing_list = 'news' where id = $1", made.unknown)
+    for place in ("", "/html"):
+        shown = await program.get(f"/deliveries/emails/{made.unknown}{place}")
+        assert shown.status_code == 200
+        assert "PUBLIC_URL is not set" in shown.text
+
+
 async def test_a_mail_is_sent_again_only_once(person: httpx.AsyncClient, client: Client) -> None:
     """Given a mail of which nobody knows, when it is sent again twice, then the second time is refused in words."""
     made = await mail.fill(client)

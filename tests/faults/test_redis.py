@@ -23,7 +23,7 @@ async def test_flushed_with_ten_thousand_queued(stage: Stage, record: Record) ->
     await stage.waiting(10_000, act.work_async)
     sent_after = time.time() - stage.struck_at
     await stage.worker()
-    outcome = await stage.outcome("FLUSHALL with 10,000 queued, a window of 10,000")
+    outcome = await stage.outcome("FLUSHALL with 10,000 queued, a window of 10,000", timeout=150)
     record(outcome, **{"s until sent again": round(sent_after, 1)})
     assert sent_after <= SENT_WITHIN
 

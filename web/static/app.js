@@ -23,9 +23,11 @@ function showTimes(root = document) {
     const at = new Date(time.dateTime);
     const age = (Date.now() - at) / 1000;
     const kind = time.dataset.show || "relative";
+    const inUtc = `${at.toISOString().replace("T", " ").slice(0, 19)} UTC`;
     if (kind === "relative") time.textContent = ago(age);
-    else if (!utc) time.textContent = kind === "clock" ? CLOCK.format(at) : Math.abs(age) < 8e7 ? DAY.format(at) : FULL.format(at);
-    time.title = `${FULL.format(at)} here, ${at.toISOString().replace("T", " ").slice(0, 19)} UTC`;
+    else if (utc) time.textContent = inUtc;
+    else time.textContent = kind === "clock" ? CLOCK.format(at) : Math.abs(age) < 8e7 ? DAY.format(at) : FULL.format(at);
+    time.title = `${FULL.format(at)} here, ${inUtc}`;
   }
 }
 
@@ -65,6 +67,12 @@ function follow() {
   };
 }
 
+// What the reader has opened or walked to is no business of the server: a refresh leaves it as it is.
+window.htmx?.registerExtension("reader", {
+  htmx_before_morph_attr: (element, { attrName }) =>
+    !(attrName === "open" && element.matches("details, dialog")) && !(attrName === "aria-current" && element.matches("tr")),
+});
+
 // ---- dialogs ----
 
 function openDialog(dialog) {
@@ -76,16 +84,15 @@ function openDialog(dialog) {
 // ---- lists: rows under the keys, and a selection ----
 
 const rows = () => $$("[data-rows] > tr[id]");
-let current = -1;
 
 function move(step) {
-  const all = rows();
+  const all = rows(), at = all.findIndex((row) => row.hasAttribute("aria-current"));
   if (!all.length) return;
-  current = Math.max(0, Math.min(all.length - 1, current + step));
-  for (const row of all) row.removeAttribute("aria-current");
-  all[current].setAttribute("aria-current", "true");
-  ($("a.cover", all[current]) || all[current]).focus();
-  all[current].scrollIntoView({ block: "nearest" });
+  const row = all[Math.max(0, Math.min(all.length - 1, at + step))];
+  all[at]?.removeAttribute("aria-current");
+  row.setAttribute("aria-current", "true");
+  ($("a.cover", row) || row).focus();
+  row.scrollIntoView({ block: "nearest" });
 }
 
 function countSelected() {

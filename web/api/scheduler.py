@@ -109,7 +109,7 @@ class ExecutionDocument(Document):
     status: ExecutionStatus
     job_id: UUID | None
     triggered_by: str = Field(description="schedule, periodiq, or who asked for it.")
-    reason: str | None = Field(description="Why no job was made.")
+    reason: Masked[str | None] = Field(description="Why no job was made.")
     recorded_at: datetime
     started_at: datetime | None
     ended_at: datetime | None

@@ -110,10 +110,19 @@ async def count(only: Annotated[search.Filter, Query()], session: Transaction, c
 
 
 @router.get("/{job_id}/attempts", responses=described(404))
-async def attempts(job_id: UUID, session: Transaction, caller: CurrentCaller) -> Attempts:
-    """Its failed attempts, with their tracebacks."""
+async def attempts(
+    job_id: UUID,
+    session: Transaction,
+    caller: CurrentCaller,
+    limit: Annotated[int, Query(ge=1, le=jobs.ATTEMPTS, description="Attempts on a page.")] = jobs.ATTEMPTS,
+    before: Annotated[int | None, Query(ge=1, lt=2**31, description="The `next` of the page before.")] = None,
+) -> Attempts:
+    """Its failed attempts, with their tracebacks: the latest, a page at a time."""
     await visible(session, caller, job_id)
-    return Attempts(attempts=[AttemptDocument.of(one) for one in await jobs.attempts(session, job_id)])
+    found = await jobs.attempts(session, job_id, before=before, most=limit)
+    return Attempts(
+        attempts=[AttemptDocument.of(one) for one in found], next=found[0].attempt if len(found) == limit else None
+    )
 
 
 @router.post("/{job_id}/pause", responses=ACTED)

@@ -39,16 +39,21 @@ async def page(
     level: Annotated[logs.Level | None, Query()] = None,
     text: Annotated[str, Query(max_length=200)] = "",
     attempt: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
+    before: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
 ) -> Response:
+    """`before` that attempt are those whose errors are shown; of the others the latest."""
     if text:
         caller.require_search_within()
     job = await jobs.get(session, job_id)
-    attempts = await jobs.attempts(session, job_id)
+    latest = await jobs.attempts(session, job_id)
+    attempts = await jobs.attempts(session, job_id, before=before) if before else latest
     values: dict[str, Any] = {
         "job": job,
         "state": search.shown_state(job),
         "attempts": attempts[::-1],
-        "timeline": timeline(job, attempts),
+        "before": before,
+        "older": attempts[0].attempt if len(attempts) == jobs.ATTEMPTS else None,
+        "timeline": timeline(job, latest, is_whole=len(latest) < jobs.ATTEMPTS),
         "progress": await progress.get(session, job_id),
         "causes": await explanation.why(session, job_id),
         "parts": traceback.parts,

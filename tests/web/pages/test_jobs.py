@@ -42,6 +42,37 @@ async def test_what_cannot_be_counted_at_a_glance_is_counted_when_asked(
     assert "all=true" not in whole
 
 
+async def test_of_many_attempts_the_latest_are_shown_and_lead_to_the_older(
+    program: httpx.AsyncClient, client: Client
+) -> None:
+    """Given a job that has failed 120 times, then its page and the API show the latest 50, and then those before."""
+    await rows.ended(client, 1, "failed")
+    async with client.database.connection() as connection:
+        job = await connection.fetchval("update jobs set attempt = 120 returning id")
+        await connection.execute(
+            "insert into job_attempts (job_id, attempt, worker, started_at, error_type, error_message, traceback)"
+            " select $1, n, gen_random_uuid(), now() - interval '1 s', 'ValueError', 'no', ''"
+            " from generate_series(1, 120) n",
+            job,
+        )
+    page = (await program.get(f"/jobs/{job}")).text
+    assert "The latest 50 failed attempts" in page
+    assert ('id="attempt-71"' in page, 'id="attempt-70"' in page) == (True, False)
+    assert f"/jobs/{job}?before=71#attempts" in page
+    last = (await program.get(f"/jobs/{job}?before=21")).text
+    assert "20 failed attempts before attempt 21" in last
+    assert "Older" not in last
+    assert len((await program.get(f"/api/v1/jobs/{job}")).json()["attempts"]) == 50
+    found: list[int] = []
+    address = f"/api/v1/jobs/{job}/attempts"
+    for following in (71, 21, None):
+        answer = (await program.get(address)).json()
+        found = [attempt["attempt"] for attempt in answer["attempts"]] + found
+        assert answer["next"] == following
+        address = f"/api/v1/jobs/{job}/attempts?before={following}"
+    assert found == list(range(1, 121))
+
+
 async def test_what_a_job_has_logged_and_kept_shows_no_secret(program: httpx.AsyncClient, client: Client) -> None:
     """Given a job with passwords in a log line's fields, its checkpoint and its steps, then its page shows none."""
     async with client.database.connection() as connection:

@@ -19,8 +19,8 @@ from runtime.enqueue import Call, Enqueued
 from runtime.options import Options
 
 __all__ = [
-    "ATTEMPTS", "Call", "Enqueued", "Options", "attempts", "call", "enqueue", "enqueue_alone", "enqueue_at", "enqueue_by_name",
-    "enqueue_in", "enqueue_many", "enqueue_with", "get", "result", "wait",
+    "ATTEMPTS", "Call", "Enqueued", "Options", "attempts", "call", "enqueue", "enqueue_alone", "enqueue_at",
+    "enqueue_by_name", "enqueue_in", "enqueue_many", "enqueue_with", "get", "result", "wait",
 ]  # fmt: skip
 
 P = ParamSpec("P")

@@ -43,9 +43,7 @@ async def create(
     except IntegrityError as error:
         if "users_name" not in str(error.orig):
             raise
-        raise Conflict(
-            f"There is a user {name!r} already. Set its role or password, or choose another name."
-        ) from None
+        raise Conflict(f"There is a user {name!r} already. Set its role or password, or choose another name.") from None
     return user
 
 

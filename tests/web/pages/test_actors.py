@@ -106,7 +106,8 @@ async def test_what_is_wrong_is_said_at_its_field(
 async def test_what_is_wrong_among_the_rest_is_said_at_its_field(person: httpx.AsyncClient) -> None:
     """Given a value that cannot be kept, far back in a list for *args, then the field of *args says so."""
     tokens = json.dumps([*"abcdefgh", "a\0b"])
-    page = await person.post("/actors/sign/enqueue", data={"arg.name": "Ada", "arg.password": "-", "arg.tokens": tokens})
+    typed = {"arg.name": "Ada", "arg.password": "-", "arg.tokens": tokens}
+    page = await person.post("/actors/sign/enqueue", data=typed)
     assert page.status_code == 422
     assert "args[10]" in page.text
     assert 'id="arg.tokens-wrong"' in page.text

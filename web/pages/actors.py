@@ -20,9 +20,10 @@ from web.pages.names import Name
 from web.pages.overview import PERIODS, Period
 from web.pages.query import quoted
 from web.pages.rendering import render, wanted
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 FIELD = "arg."  # stands before the name of an argument's field
 OPTIONS = ("queue", "priority", "delay", "run_at", "unique_key", "tags")

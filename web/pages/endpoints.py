@@ -15,9 +15,10 @@ from web.caller import CurrentCaller
 from web.edits import restored
 from web.pages import flash
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 HOME = "/deliveries/endpoints"
 PAGE = 50

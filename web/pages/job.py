@@ -18,9 +18,10 @@ from web.caller import CurrentCaller
 from web.pages import flash, traceback
 from web.pages.rendering import render, wanted
 from web.pages.timeline import timeline
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 _LINES = 200
 _RELATED = 20

@@ -19,9 +19,10 @@ from web.pages.login import inside
 from web.pages.query import Query as Search
 from web.pages.query import parse
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 MOST_SELECTED = 200
 _GLANCE, _PATIENCE = 0.05, 10.0  # seconds that may be counted, or looked for

@@ -23,9 +23,10 @@ from web.caller import CurrentCaller
 from web.pages import flash
 from web.pages.rendering import render, wanted
 from web.pages.workflow_drawing import HEIGHT, WIDTH, critical_path, draw
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 SIZE = 50
 MANY = 200  # steps: more are shown as a table first, so many at a time

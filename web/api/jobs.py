@@ -53,7 +53,7 @@ Enqueued = EnqueuedDocument | EnqueuedJob
 ACTED = described(404, 409, 412, 415)
 
 
-@router.post("", status_code=201, responses={200: {"model": Enqueued}, **described(409, 413, 415)})
+@router.post("", status_code=201, responses={200: {"model": Enqueued}, **described(409, 415)})
 async def enqueue(
     new: NewJob,
     session: Transaction,
@@ -78,7 +78,7 @@ async def enqueue(
     return EnqueuedDocument(**JobDocument.of(job).model_dump(), created=enqueued.created)
 
 
-@router.post("/bulk", status_code=201, responses=described(409, 413, 415))
+@router.post("/bulk", status_code=201, responses=described(409, 415))
 async def enqueue_many(
     new: NewJobs,
     session: Transaction,
@@ -163,7 +163,7 @@ async def run_now(
     return await _act(control.run_now, job_id, session, caller, why, if_match)
 
 
-@router.post("/{job_id}/retry", responses={**ACTED, **described(413)})
+@router.post("/{job_id}/retry", responses=ACTED)
 async def retry(
     job_id: UUID, session: Transaction, caller: CurrentCaller, how: Retry | None = None, if_match: IfMatch = None
 ) -> JobDocument:
@@ -182,7 +182,7 @@ async def retry(
     return JobDocument.of(job)
 
 
-@router.post("/{job_id}/copy", status_code=201, responses=described(404, 413, 415))
+@router.post("/{job_id}/copy", status_code=201, responses=described(404, 415))
 async def copy(job_id: UUID, session: Transaction, caller: CurrentCaller, how: Copy | None = None) -> EnqueuedDocument:
     """Enqueue a new job like this one, with the same arguments or others."""
     how = how or Copy()

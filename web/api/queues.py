@@ -19,7 +19,7 @@ from web.transaction import Transaction
 router = APIRouter(tags=["queues"], route_class=StrictRoute)
 
 Name = Annotated[str, Path(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
-ACTED = described(404, 409, 413, 415)
+ACTED = described(404, 409, 415)
 
 
 class Pause(Given):

@@ -241,7 +241,7 @@ async def executions(only: Annotated[ExecutionFilter, Query()], session: Transac
     return ExecutionPage(executions=listed, page=only.page, per_page=only.per_page)
 
 
-@router.post("/preview", responses=described(413, 415))
+@router.post("/preview", responses=described(415))
 async def preview(wanted: PreviewRequest, session: Transaction) -> PreviewDocument:
     """When a configuration would run, with what clock changes do to it."""
     runs = await schedules.preview(
@@ -260,7 +260,7 @@ async def listed(only: Annotated[ScheduleFilter, Query()], session: Transaction)
     return SchedulePage(jobs=[_document(schedule) for schedule in found], page=only.page, per_page=only.per_page)
 
 
-@router.post("/jobs", status_code=201, responses=described(409, 413, 415))
+@router.post("/jobs", status_code=201, responses=described(409, 415))
 async def create(
     spec: ScheduleSpec, session: Transaction, caller: CurrentCaller, request: Request, response: Response
 ) -> ScheduleDocument:
@@ -276,7 +276,7 @@ async def one(schedule_id: UUID, session: Transaction) -> ScheduleDocument:
     return _document(await schedules.get(session, schedule_id))
 
 
-@router.put("/jobs/{schedule_id}", responses=described(404, 409, 413, 415))
+@router.put("/jobs/{schedule_id}", responses=described(404, 409, 415))
 async def replace(
     schedule_id: UUID,
     spec: ScheduleSpec,
@@ -290,7 +290,7 @@ async def replace(
     return _document(await schedules.replace(session, schedule_id, spec, who=caller.name, version=version))
 
 
-@router.patch("/jobs/{schedule_id}", responses=described(404, 409, 413, 415))
+@router.patch("/jobs/{schedule_id}", responses=described(404, 409, 415))
 async def edit(
     schedule_id: UUID,
     changes: Annotated[dict[str, Any], Body(description="Fields of a schedule, and what they shall be.")],
@@ -320,7 +320,7 @@ async def trigger(schedule_id: UUID, session: Transaction, caller: CurrentCaller
     return ExecutionDocument.model_validate(found)
 
 
-@router.post("/jobs/{schedule_id}/backfill", responses=described(404, 409, 413, 415))
+@router.post("/jobs/{schedule_id}/backfill", responses=described(404, 409, 415))
 async def backfill(
     schedule_id: UUID, wanted: BackfillRequest, session: Transaction, caller: CurrentCaller
 ) -> BackfillDocument:

@@ -343,7 +343,7 @@ async def recover(endpoint_id: UUID, body: Recovery, session: Transaction, calle
     return JobStarted(job_id=await webhook.recover(session, caller.name, endpoint_id, body.since, rate=body.rate))
 
 
-@router.post("/messages", status_code=201, responses={200: {"model": PublishedDocument}, **described(409, 413, 415)})
+@router.post("/messages", status_code=201, responses={200: {"model": PublishedDocument}, **described(409, 415)})
 async def publish(new: NewMessage, session: Transaction, response: Response) -> PublishedDocument:
     """Publish an event. 200 and `created: false` when there is one with this idempotency key."""
     published = await webhook.publish(session, new.event_type, new.payload, idempotency_key=new.idempotency_key)
@@ -368,7 +368,7 @@ async def one_message(message_id: UUID, session: Transaction) -> MessageDetail:
     )
 
 
-@router.post("/send", status_code=201, responses={200: {"model": PublishedDocument}, **described(409, 413, 415)})
+@router.post("/send", status_code=201, responses={200: {"model": PublishedDocument}, **described(409, 415)})
 async def send(new: NewSend, session: Transaction, response: Response) -> PublishedDocument:
     """Post a payload to one address that is no endpoint."""
     sent = await webhook.send(

@@ -18,6 +18,12 @@ insert into job_attempts (job_id, attempt, worker, started_at, error_type, error
 values ($1, $2, gen_random_uuid(), now() - interval '2 min', 'ValueError', 'order ' || $2::int, $3)
 """
 
+# Tells the page that something has changed; over when it shows this part anew.
+REFRESHED = """id => new Promise(done => {
+  document.addEventListener("htmx:after:swap", event => { if (event.target.id === id) done(); });
+  document.body.dispatchEvent(new CustomEvent("live"));
+})"""
+
 
 async def fails(client: Client, job: uuid.UUID, attempt: int) -> None:
     async with client.database.connection() as connection:
@@ -43,6 +49,49 @@ async def test_what_is_being_read_stays_open(visit: Visit, client: Client) -> No
     await expect(third).to_have_attribute("open", "")
     await expect(first.get_by_text("b()")).to_be_visible()
     await expect(second).not_to_have_attribute("open", "")
+
+
+async def test_a_chart_is_drawn_anew_only_when_its_numbers_have_changed(visit: Visit, client: Client) -> None:
+    """Given a chart, when the page is told that something has changed, then it is the same drawing as long as its
+    numbers are the same."""
+    await rows.counted(client, "send_email", "email", 1, 5)
+    page = await visit("/actors/send_email")
+    await page.evaluate("document.querySelectorAll('.chart canvas').forEach(canvas => { canvas.mark = true; })")
+    marked = "[...document.querySelectorAll('.chart canvas')].map(canvas => canvas.mark === true)"
+    await page.evaluate(REFRESHED, "charts")
+    drawn = await page.evaluate(marked)
+    assert drawn
+    assert all(drawn)
+
+
+async def test_times_change_their_clock_at_once(visit: Visit, client: Client) -> None:
+    """Given a page in New York, when its reader asks for UTC, then its times are in UTC, and in New York again when
+    they ask for that."""
+    await rows.ended(client, 1)
+    async with client.database.connection() as connection:
+        job = await connection.fetchval("update jobs set created_at = '2026-07-01 12:00:00+00' returning id")
+    page = await visit(f"/jobs/{job}", zone="America/New_York")
+    created = page.locator("dt:text-is('Created') + dd")
+    await expect(created).to_contain_text("08:00")
+    await page.locator("summary", has_text="View").click()
+    await page.get_by_label("Times", exact=True).select_option("utc")
+    await expect(created).to_have_text("2026-07-01 12:00:00 UTC")
+    await page.get_by_label("Times", exact=True).select_option("local")
+    await expect(created).to_contain_text("08:00")
+
+
+async def test_the_keys_act_on_what_is_selected(visit: Visit, client: Client) -> None:
+    """Given a list of jobs, when one is selected and r is pressed, then the question is whether to retry it; . goes to
+    the actions."""
+    await rows.ended(client, 2, "failed")
+    page = await visit("/jobs")
+    await page.keyboard.press("r")  # nothing is selected: it does nothing
+    await page.keyboard.press("j")
+    await page.keyboard.press("x")
+    await page.keyboard.press(".")
+    await expect(page.get_by_role("button", name="Retry")).to_be_focused()
+    await page.keyboard.press("r")
+    await expect(page.get_by_role("heading", name="Retry 1 job?")).to_be_visible()
 
 
 async def test_a_row_stays_under_the_keys(visit: Visit, client: Client) -> None:

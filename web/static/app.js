@@ -136,10 +136,13 @@ function resolve(token) {
   return value;
 }
 
-function draw(root = document) {
+function draw(all = true) {
   if (!window.uPlot) return;
-  for (const place of $$(".chart[data-chart]", root)) {
-    const data = JSON.parse($(`#${place.dataset.chart}`).textContent);
+  for (const place of $$(".chart[data-chart]")) {
+    const text = $(`#${place.dataset.chart}`).textContent;
+    if (!all && place.drawn === text) continue;
+    place.drawn = text;
+    const data = JSON.parse(text);
     place.plot?.destroy();
     place.replaceChildren();
     const grid = { stroke: resolve("--line"), width: 1 }, stroke = resolve("--muted");
@@ -197,6 +200,9 @@ function panAll() {
 const GO = { o: "/", j: "/jobs", e: "/errors", s: "/schedules", w: "/workflows", q: "/queues", d: "/deliveries", a: "/actors", t: "/settings" };
 let prefix = false;
 
+// What the page is about, or what is selected on it.
+const act = (key) => $(`.head [data-key=${key}], [data-selection]:not([hidden]) [data-key=${key}]`)?.click();
+
 function press(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input, textarea, select, [contenteditable]")) {
@@ -219,9 +225,9 @@ function press(event) {
     x: () => $("[data-rows] > tr[aria-current] input[type=checkbox]")?.click(),
     "[": () => $("a[rel=prev]")?.click(),
     "]": () => $("a[rel=next]")?.click(),
-    ".": () => $("[data-actions] > summary, [data-actions]")?.focus(),
-    r: () => $("[data-key=r]")?.click(),
-    c: () => $("[data-key=c]")?.click(),
+    ".": () => ($("[data-selection]:not([hidden]) button") || $(".head .actions :is(a, button, summary)"))?.focus(),
+    r: () => act("r"),
+    c: () => act("c"),
   };
   if (actions[key]) { event.preventDefault(); actions[key](); }
 }
@@ -273,7 +279,7 @@ document.addEventListener("visibilitychange", follow);
 document.addEventListener("htmx:after:swap", (event) => {
   showTimes();
   countSelected();
-  draw();
+  draw(false);  // what has changed: over the others somebody may hold the pointer
   panAll();
 });
 setInterval(showTimes, 10_000);

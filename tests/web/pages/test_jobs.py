@@ -1,5 +1,7 @@
 """The list of jobs and the page of one, without a browser."""
 
+import re
+
 import httpx
 import pytest
 
@@ -32,7 +34,7 @@ async def test_what_cannot_be_counted_at_a_glance_is_counted_when_asked(
     program: httpx.AsyncClient, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given more jobs than a glance counts, then the question says so, and has a link to one with the whole number."""
-    monkeypatch.setattr(many, "_GLANCE", 0.0)
+    monkeypatch.setattr(many, "GLANCE", 0.0)
     await rows.ended(client, 3_000, "failed")
     glance = (await program.get("/jobs/bulk?q=state:failed%20arg:[]")).text
     assert "Retry 2,000 jobs or more" in glance
@@ -40,6 +42,17 @@ async def test_what_cannot_be_counted_at_a_glance_is_counted_when_asked(
     whole = (await program.get("/jobs/bulk?q=state:failed%20arg:[]&all=true")).text
     assert "Retry 3,000 jobs?" in whole
     assert "all=true" not in whole
+
+
+async def test_its_links_find_what_has_spaces_in_its_name(program: httpx.AsyncClient, client: Client) -> None:
+    """Given a job whose owner and tag have spaces, then the links at them find it."""
+    await rows.ended(client, 1)
+    async with client.database.connection() as connection:
+        job = await connection.fetchval("update jobs set owner = 'Ada Byron', tags = array['to be seen'] returning id")
+    links = re.findall(r'href="(/jobs\?q=(?:owner|tag)[^"]*)"', (await program.get(f"/jobs/{job}")).text)
+    assert len(links) == 2
+    for link in links:
+        assert str(job) in (await program.get(link)).text
 
 
 async def test_of_many_attempts_the_latest_are_shown_and_lead_to_the_older(

@@ -5,7 +5,7 @@ import pytest
 from fastapi import FastAPI
 
 from runtime.client import Client
-from services import queues
+from services import queues, workers
 from services.queues import Flow
 from tests.web.callers import caller, user
 from tests.web.pages import rows
@@ -72,6 +72,28 @@ async def test_a_pause_needs_a_reason(person: httpx.AsyncClient, client: Client)
     assert (await person.post("/queues/email/resume")).status_code == 303
     async with client.session() as session:
         assert not (await queues.get(session, "email")).is_paused
+
+
+async def test_drained_workers_are_why_a_job_does_not_run(program: httpx.AsyncClient, client: Client) -> None:
+    """Given a job that is due, when all workers of its queue are drained, then its page and the queue's say so; when
+    one goes on, neither does."""
+    await rows.workers(client)
+    await rows.live(client, 1)
+    async with client.database.connection() as connection:
+        job = await connection.fetchval("select id from jobs")
+    for worker in (rows.BUSY, rows.SILENT):
+        async with client.session() as session:
+            await workers.drain(session, worker, who="ana", reason="an upgrade")
+            await session.commit()
+    for page in (f"/jobs/{job}", "/queues/email"):
+        assert "is drained, and takes no more jobs" in (await program.get(page)).text
+    async with client.session() as session:
+        await workers.go_on(session, rows.BUSY, who="ana")
+        await session.commit()
+    for page in (f"/jobs/{job}", "/queues/email"):
+        text = (await program.get(page)).text
+        assert "is drained, and takes" not in text
+        assert "No worker listens" not in text
 
 
 async def test_what_cannot_be_counted_at_a_glance_is_counted_when_asked(

@@ -13,7 +13,7 @@ from services import actors, email, queues, suppressions, webhook
 from services.callers import of_user
 from services.masking import MASK, of_mail
 from services.workflows import s, start
-from tests.web.callers import caller, user
+from tests.web.callers import OWNER, caller, user
 from tests.web.pages import mail
 from tests.workflows.flow_actors import flow_value
 
@@ -81,6 +81,23 @@ async def test_the_audit_keeps_no_secret(program: httpx.AsyncClient, client: Cli
     async with client.database.connection() as connection:
         assert SECRET not in await connection.fetchval("select details::text from audit where action = 'job.retry'")
     assert SECRET not in (await program.get(f"/jobs/{job}")).text
+
+
+async def test_what_is_sent_by_hand_stands_in_the_audit(program: httpx.AsyncClient) -> None:
+    """Given an endpoint, when it is sent a test, an event is published, and something is sent to an address with a
+    password in it, then the audit says who did it, and does not have the password; asked for again, nothing is done."""
+    new = {"url": "https://hooks.example.com/in", "event_types": ["order.paid"]}
+    made = (await program.post("/api/v1/webhooks/endpoints", json=new)).json()
+    assert (await program.post(f"/api/v1/webhooks/endpoints/{made['id']}/test")).status_code == 202
+    event = {"event_type": "order.paid", "payload": {}, "idempotency_key": "one"}
+    for status in (201, 200):
+        assert (await program.post("/api/v1/webhooks/messages", json=event)).status_code == status
+    one = {"url": f"https://hooks.example.com/in?token={SECRET}", "payload": {}}
+    assert (await program.post("/api/v1/webhooks/send", json=one)).status_code == 201
+    rows = (await read(program, "/api/v1/audit"))["rows"]
+    done = ["webhook.send", "webhook.publish", "webhook.endpoint.test", "webhook.endpoint.create"]
+    assert [row["action"] for row in rows] == done
+    assert {row["who"] for row in rows} == {OWNER}
 
 
 async def test_what_people_wrote_shows_no_secret_on_pages(program: httpx.AsyncClient, client: Client) -> None:

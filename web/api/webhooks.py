@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from db.models import WebhookDelivery, WebhookEndpoint, WebhookMessage
-from services import webhook
+from services import audit, webhook
 from services.masking import masking
 from web.api.documents import Masked, Text
 from web.api.route import StrictRoute
@@ -332,9 +332,11 @@ async def rotate(endpoint_id: UUID, body: Rotation, session: Transaction, caller
 
 
 @router.post("/endpoints/{endpoint_id}/test", status_code=202, responses=described(404, 409))
-async def send_test(endpoint_id: UUID, session: Transaction) -> PublishedDocument:
+async def send_test(endpoint_id: UUID, session: Transaction, caller: CurrentCaller) -> PublishedDocument:
     """Send it an event of the type webhook.test."""
-    return _published(await webhook.send_test(session, endpoint_id))
+    sent = await webhook.send_test(session, endpoint_id)
+    audit.note(session, caller.name, "webhook.endpoint.test", target=str(endpoint_id))
+    return _published(sent)
 
 
 @router.post("/endpoints/{endpoint_id}/recover", status_code=202, responses=described(404, 409, 415))
@@ -344,10 +346,15 @@ async def recover(endpoint_id: UUID, body: Recovery, session: Transaction, calle
 
 
 @router.post("/messages", status_code=201, responses={200: {"model": PublishedDocument}, **described(409, 415)})
-async def publish(new: NewMessage, session: Transaction, response: Response) -> PublishedDocument:
+async def publish(
+    new: NewMessage, session: Transaction, caller: CurrentCaller, response: Response
+) -> PublishedDocument:
     """Publish an event. 200 and `created: false` when there is one with this idempotency key."""
     published = await webhook.publish(session, new.event_type, new.payload, idempotency_key=new.idempotency_key)
     response.status_code = 201 if published.created else 200
+    if published.created:
+        name = webhook.message_name(published.message_id)
+        audit.note(session, caller.name, "webhook.publish", target=name, details={"event_type": new.event_type})
     return _published(published)
 
 
@@ -369,13 +376,16 @@ async def one_message(message_id: UUID, session: Transaction) -> MessageDetail:
 
 
 @router.post("/send", status_code=201, responses={200: {"model": PublishedDocument}, **described(409, 415)})
-async def send(new: NewSend, session: Transaction, response: Response) -> PublishedDocument:
+async def send(new: NewSend, session: Transaction, caller: CurrentCaller, response: Response) -> PublishedDocument:
     """Post a payload to one address that is no endpoint."""
     sent = await webhook.send(
         session, new.url, new.payload,
         secret=new.secret, headers=new.headers, idempotency_key=new.idempotency_key,
     )  # fmt: skip
     response.status_code = 201 if sent.created else 200
+    if sent.created:
+        name = webhook.message_name(sent.message_id)
+        audit.note(session, caller.name, "webhook.send", target=name, details={"url": masking().text(new.url)})
     return _published(sent)
 
 

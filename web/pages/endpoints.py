@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 
 from db.models import WebhookEndpoint
 from errors import BadArguments, Conflict
-from services import webhook, webhook_views
+from services import audit, webhook, webhook_views
 from services.masking import masking
 from services.webhook_views import Health
 from web.caller import CurrentCaller
@@ -162,6 +162,7 @@ async def send_test(session: Transaction, caller: CurrentCaller, endpoint_id: uu
         await webhook.send_test(session, endpoint_id)
     except Conflict as error:
         return flash.redirect(f"{HOME}/{endpoint_id}", str(error), bad=True)
+    audit.note(session, caller.name, "webhook.endpoint.test", target=str(endpoint_id))
     return flash.redirect(f"{HOME}/{endpoint_id}", "A test is on its way: the newest delivery below.")
 
 

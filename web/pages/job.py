@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 
 from db.models import Job
 from errors import BadArguments, BadRequest, Conflict
-from services import audit, control, explanation, jobs, kept, listing, logs, progress, search
+from services import audit, control, explanation, jobs, kept, listing, logs, progress, search, submissions
 from services.masking import MASK, masking
 from services.schedules import lists
 from web import edits
@@ -74,6 +74,7 @@ async def page(
             "kwargs": kwargs,
             "takes_arguments": control.takes_arguments(job),
             "result": masking().value(job.result),
+            "metadata": masking().value(await submissions.metadata(session, job_id)),
             "checkpoint": checkpoint,
             "kept": checkpoint and masking().value(checkpoint.data),
             "steps": [(one, masking().value(one.result, one.name)) for one in await kept.steps(session, job_id)],

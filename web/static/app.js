@@ -263,8 +263,8 @@ document.addEventListener("change", (event) => {
   }
   if (target.matches("[data-preference]")) {
     remember(target.dataset.preference, target.value);
-    if (target.dataset.preference === "theme") {
-      document.documentElement.dataset.theme = target.value;
+    if (["theme", "density"].includes(target.dataset.preference)) {
+      document.documentElement.dataset[target.dataset.preference] = target.value;
       draw();
     }
     showTimes();

@@ -44,6 +44,14 @@ async def test_what_cannot_be_counted_at_a_glance_is_counted_when_asked(
     assert "all=true" not in whole
 
 
+async def test_what_is_kept_beside_a_job_is_shown_without_secrets(program: httpx.AsyncClient) -> None:
+    new = {"actor": "welcome", "args": ["Ada"], "metadata": {"order": "order-4711", "token": "hunter2hunter2"}}
+    job = (await program.post("/api/v1/jobs", json=new)).json()["id"]
+    page = (await program.get(f"/jobs/{job}")).text
+    assert "order-4711" in page
+    assert "hunter2" not in page
+
+
 async def test_its_links_find_what_has_spaces_in_its_name(program: httpx.AsyncClient, client: Client) -> None:
     """Given a job whose owner and tag have spaces, then the links at them find it."""
     await rows.ended(client, 1)

@@ -12,6 +12,7 @@ from db.models import WebhookDelivery, WebhookEndpoint, WebhookMessage
 from services import audit, webhook
 from services.masking import masking
 from web.api.documents import Masked, Text
+from web.api.etag import IfMatch, etag, require_match
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
 from web.edits import restored
@@ -286,18 +287,25 @@ async def endpoints(page: Annotated[Page, Query()], session: Transaction) -> End
 
 
 @router.get("/endpoints/{endpoint_id}", responses=described(404))
-async def one_endpoint(endpoint_id: UUID, session: Transaction) -> EndpointDocument:
-    return _endpoint(await webhook.endpoint(session, endpoint_id))
+async def one_endpoint(endpoint_id: UUID, session: Transaction, response: Response) -> EndpointDocument:
+    found = await webhook.endpoint(session, endpoint_id)
+    response.headers["ETag"] = etag(found)
+    return _endpoint(found)
 
 
-@router.put("/endpoints/{endpoint_id}", responses=described(404, 415))
+@router.put("/endpoints/{endpoint_id}", responses=described(404, 412, 415))
 async def update(
-    endpoint_id: UUID, new: EndpointFieldsDocument, session: Transaction, caller: CurrentCaller
+    endpoint_id: UUID,
+    new: EndpointFieldsDocument,
+    session: Transaction,
+    caller: CurrentCaller,
+    if_match: IfMatch = None,
 ) -> EndpointDocument:
     """Replace its fields. Headers stay as they are where none are given, and what is masked in its address, as it was
     shown; its secrets stay in any case."""
     keep = new.headers is None
     found = await webhook.endpoint(session, endpoint_id)
+    await require_match(session, found, if_match)
     new = new.model_copy(update={"url": restored(new.url, found.url, masking().text(found.url), "url")})
     return _endpoint(await webhook.update_endpoint(session, caller.name, endpoint_id, new.fields(), keep_headers=keep))
 

@@ -166,8 +166,9 @@ from generate_series(1, $1::int) n
 VERSIONS = """
 insert into scheduled_job_versions (schedule_id, version, name, change, document, changed_by)
 select id, v, name, case v when 1 then 'create' else 'edit' end,
-       json_build_object('name', name, 'description', description, 'job_type', job_type,
-                         'schedule_config', schedule_config, 'task_args', task_args, 'priority', v),
+       json_build_object('name', name, 'description', description, 'task_function', task_function,
+                         'job_type', job_type, 'schedule_config', schedule_config, 'task_args', task_args,
+                         'priority', v),
        'ada'
 from scheduled_jobs s cross join generate_series(1, 3) v
 """
@@ -263,7 +264,7 @@ insert into workflow_steps (id, workflow_id, number, name, kind, state, join_pol
                             takes_result, spreads, predecessors, pending, run, total, released, ended, failed,
                             started_at, finished_at)
 select gen_random_uuid(), w.id, step, 'step ' || step, 'job', case when step = steps and w.state <> 'succeeded'
-       then case w.state when 'running' then 'running' else 'failed' end else 'succeeded' end, 'all', 'fail',
+       then case w.state when 'running' then 'running' else 'failed' end else 'succeeded' end, 'all_succeeded', 'fail',
        '[{"actor": "build_report"}]', '[]', '{}', false, false, case step when 0 then 0 else 1 end, 0,
        gen_random_uuid(), 1, 1, case when step = steps and w.state = 'running' then 0 else 1 end,
        case when step = steps and w.state = 'failed' then 1 else 0 end,

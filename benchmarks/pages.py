@@ -5,7 +5,7 @@ Makes a database with a million jobs (benchmarks/months.py), starts the web proc
 of the search grammar and every list of the API twenty times, one after the other. The slowest come first. Beside the
 time that the answer took, as the one who asked saw it, stands what it cost: CPU of the web process and of PostgreSQL,
 which says more on a machine that is busy with other things. At the end Chromium, if there is one, opens the list of
-jobs, and says when it had painted something.
+jobs, and says when it had painted something. It fails if one is not answered as it should be.
 
 With `--keep FOLDER` the database stays in that folder, and is used again if it is there.
 """
@@ -19,6 +19,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -58,12 +59,13 @@ select (select id from jobs where outcome = 1 and tags is not null order by crea
        (select schedule_id from scheduled_job_executions group by 1 order by count(*) desc limit 1) as schedule,
        (select id from workflows order by created_at desc limit 1) as large_workflow,
        (select id from workflows order by created_at limit 1) as workflow,
-       (select name from workflow_steps limit 1) as step,
+       (select name from workflow_steps s where s.workflow_id = (select id from workflows order by created_at limit 1)
+        limit 1) as step,
        (select id from emails order by created_at desc limit 1) as email,
        (select id from webhook_deliveries order by id desc limit 1) as delivery,
        (select id from webhook_messages order by id desc limit 1) as message,
        (select id from webhook_endpoints order by id limit 1) as endpoint,
-       (select id from audit order by id offset 5000 limit 1) as audit
+       (select id from audit order by id offset 100 limit 1) as audit
 """
 # Where a page begins that is far behind the first one: jobs, mails, workflows.
 FAR = """
@@ -71,7 +73,7 @@ select (select (created_at, id) from jobs order by created_at offset 1000 limit 
        (select (finished_at, id) from jobs where outcome = 2 order by finished_at offset 100 limit 1) as failed,
        (select (created_at, id) from emails order by created_at offset 100 limit 1) as email,
        (select (created_at, id) from workflows order by created_at offset 50 limit 1) as workflow,
-       (select id from webhook_deliveries order by id offset 1000 limit 1) as delivery
+       (select id from webhook_deliveries order by id offset 50 limit 1) as delivery
 """
 
 ACCOUNT = "insert into users (id, name, role) values ($1, 'benchmark', 'admin') on conflict do nothing"
@@ -91,6 +93,7 @@ class Asked:
 
     question: str
     status: int
+    is_expected: bool
     p50: float
     p95: float
     web: float
@@ -102,6 +105,7 @@ class Asked:
 class Question:
     path: str
     block: str | None = None  # only this block of the page, as its script asks for it when something has changed
+    status: int = 200  # of its answer
 
     def __str__(self) -> str:
         return self.path + (f" ({self.block})" if self.block else "")
@@ -145,9 +149,10 @@ def searches(ids: dict[str, Any]) -> list[str]:
 
 def pages(ids: dict[str, Any], far: dict[str, Any]) -> Iterator[Question]:
     """The console's."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
     before = {name: cursor.encode(*at) for name, at in far.items() if isinstance(at, tuple)}
     for search in searches(ids):
-        yield Question(f"/jobs?q={quote(search)}")
+        yield Question(f"/jobs?q={quote(search)}", status=303 if search.startswith("id:") else 200)
     yield from map(Question, [
         *(f"/?period={period}" for period in ("1h", "24h", "7d", "30d")),
         "/jobs", "/jobs?size=200", f"/jobs?before={before['job']}", f"/jobs?q=state:failed&before={before['failed']}",
@@ -164,15 +169,19 @@ def pages(ids: dict[str, Any], far: dict[str, Any]) -> Iterator[Question]:
         "/schedules", "/schedules?text=nightly", "/schedules?text=nowhere", "/schedules?source=code",
         *(f"/schedules?show={show}" for show in ("enabled", "disabled", "late", "failing", "broken")),
         "/schedules?after=Partner", "/schedules/calendar", "/schedules/calendar?zone=Europe/Berlin", "/schedules/new",
-        *(f"/schedules/{ids['schedule']}{rest}" for rest in ("", "?page=1000", "/edit", "/run", "/delete")),
+        *(f"/schedules/{ids['schedule']}{rest}" for rest in (
+            "", "?page=1000", "/edit", "/run", "/delete", "/backfill",
+            f"/backfill?start={yesterday}T00:00&end={yesterday}T06:00",
+        )),
         "/workflows", *(f"/workflows?state={state}" for state in ("running", "failed", "compensated")),
         "/workflows?name=close_year", "/workflows?name=nothing", f"/workflows?before={before['workflow']}",
         *(f"/workflows/{ids[name]}{tab}" for name in ("workflow", "large_workflow")
           for tab in ("", "?tab=graph", "?tab=timeline", "?tab=steps")),
-        f"/workflows/{ids['workflow']}/step?step={quote(ids['step'])}",
+        f"/workflows/{ids['workflow']}/step?name={quote(ids['step'])}",
         "/queues", *(f"/queues/default?period={period}" for period in ("1h", "24h", "7d", "30d")),
         f"/queues/{RARE_QUEUE}",
-        "/queues/default/pause", f"/workers/{ids['worker']}",
+        "/queues/default/pause", "/queues/default/purge", "/queues/default/purge?what=finished",
+        f"/workers/{ids['worker']}",
         "/deliveries", "/deliveries?status=bounced", "/deliveries?status=complained", "/deliveries?status=delivered",
         "/deliveries?status=queued", "/deliveries?address=user77@example.com", "/deliveries?address=nobody@example.com",
         "/deliveries?tag=invoice", "/deliveries?tag=rare", "/deliveries?tag=nothing", "/deliveries?template=nothing",
@@ -209,7 +218,6 @@ def api(ids: dict[str, Any], far: dict[str, Any]) -> Iterator[Question]:
         "/jobs?among_queues=nowhere", "/jobs/count", "/jobs/count?state=failed", "/jobs/count?queue=nowhere",
         "/jobs/count?arguments=nowhere", f"/jobs/{ids['failed']}", f"/jobs/{ids['failed']}/attempts",
         f"/jobs/{ids['logged']}/logs?tail=1000", f"/jobs/{ids['logged']}/logs?text=nowhere",
-        f"/jobs/{ids['logged']}/progress",
         "/dead-letters", "/dead-letters?queue=nowhere", "/stats?hours=1", "/stats?hours=720",
         "/queues", "/queues/default", "/actors", "/workers",
         "/scheduler/job-types", "/scheduler/task-functions", "/scheduler/status", "/scheduler/jobs",
@@ -230,7 +238,9 @@ def api(ids: dict[str, Any], far: dict[str, Any]) -> Iterator[Question]:
         f"/webhooks/deliveries/{ids['delivery']}", "/users", "/keys", "/audit", "/audit?who=nobody",
         "/audit?action=job.cancel",
     ])  # fmt: skip
-    yield from map(Question, ["/health", "/ready", "/health/scheduler", "/metrics"])
+    yield from map(Question, ["/health", "/ready", "/metrics"])
+    yield Question(f"/api/v1/jobs/{ids['logged']}/progress", status=404)
+    yield Question("/health/scheduler", status=503)  # none runs here
 
 
 def cpu(pids: list[int]) -> float:
@@ -255,7 +265,8 @@ async def ask(http: httpx.AsyncClient, question: Question, times: int, web: int,
     after = cpu([web]), cpu(backends)
     taken.sort()
     return Asked(
-        str(question), response.status_code, statistics.median(taken), taken[math.ceil(times * 0.95) - 1],
+        str(question), response.status_code, response.status_code == question.status,
+        statistics.median(taken), taken[math.ceil(times * 0.95) - 1],
         (after[0] - before[0]) / times, (after[1] - before[1]) / times, len(response.content),
     )  # fmt: skip
 
@@ -344,9 +355,13 @@ def main(
         about = asyncio.run(describe(place))
         answers, paints = asyncio.run(run(place, jobs, only, times, console))
     show(answers, paints, console)
+    wrong = [answer for answer in answers if not answer.is_expected]
     if json:
         document = {"about": about, "answers": [asdict(answer) for answer in answers], "paints": paints}
         json.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    if wrong:
+        console.print("Not answered as they should be: " + ", ".join(f"{one.question} ({one.status})" for one in wrong))
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

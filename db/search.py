@@ -21,6 +21,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    CompoundSelect,
+    Result,
     Select,
     Text,
     and_,
@@ -54,6 +56,7 @@ OUTCOMES = {outcome.name.lower(): outcome for outcome in Outcome}
 
 _STALLED_AFTER = timedelta(seconds=10)  # without a heartbeat of its worker; a little later it is rescued
 SECONDS = 0.1  # that an answer may take where nobody says otherwise: a person waits for it
+_PATIENCE = 2.0  # seconds for a window at least: a server that comes back to its senses gets it done
 _FIRST_WINDOW, _LARGEST_WINDOW = 2_000, 50_000
 _LAST_ID = uuid.UUID(int=2**128 - 1)
 
@@ -136,7 +139,7 @@ async def page(
     if not only.has_text:
         found = await _within(session, seconds / 2, _direct(only, before, limit + 1))
         if found is not None:
-            return _full(only, found, limit)
+            return _full(only, found.scalars().all(), limit)
     return await _search(session, only, limit, before, deadline)
 
 
@@ -145,9 +148,10 @@ async def count(session: AsyncSession, only: Filter, *, most: int = 10_000, seco
     deadline = time.monotonic() + seconds
     if not only.has_text:
         some = select(literal(1)).select_from(Job).where(*_conditions(only)).limit(most + 1).subquery()
-        rows = await _within(session, seconds / 2, select(func.count()).select_from(some))
-        if rows is not None:
-            return Count(min(rows[0], most), is_exact=rows[0] <= most)
+        counted = await _within(session, seconds / 2, select(func.count()).select_from(some))
+        if counted is not None:
+            jobs = counted.scalar_one()
+            return Count(min(jobs, most), is_exact=jobs <= most)
     number, end = 0, None
     async for window in _windows(session, only, None, deadline, _count_window):
         number, end = number + window.number, window.end
@@ -172,15 +176,17 @@ async def now(session: AsyncSession) -> Position:
     return Position(at, _LAST_ID)
 
 
-# ---- one answer by PostgreSQL's own plan
+# ---- one answer, in time
 
 
-async def _within(session: AsyncSession, seconds: float, statement: Select[Any]) -> list[Any] | None:
+async def _within(
+    session: AsyncSession, seconds: float, statement: Select[Any] | CompoundSelect[Any]
+) -> Result[Any] | None:
     """What the statement finds; None if that takes too long."""
     try:
         async with session.begin_nested():
             await session.execute(text(f"set local statement_timeout = {max(1, int(seconds * 1000))}"))
-            found = list(await session.scalars(statement))
+            found: Result[Any] = await session.execute(statement)
             await session.execute(text("set local statement_timeout to default"))
     except DBAPIError as error:
         if isinstance(cause(error), asyncpg.QueryCanceledError):
@@ -216,7 +222,7 @@ class _Window:
     found: Sequence[uuid.UUID] = ()  # those that fit, newest first, where they are asked for
 
 
-_Look = Callable[[AsyncSession, Filter, Position | None, int], Awaitable[_Window]]
+_Look = Callable[[AsyncSession, Filter, Position | None, int, float], Awaitable[_Window | None]]
 
 
 async def _search(session: AsyncSession, only: Filter, limit: int, before: Position | None, deadline: float) -> Page:
@@ -236,36 +242,50 @@ async def _windows(
     session: AsyncSession, only: Filter, before: Position | None, deadline: float, look: _Look
 ) -> AsyncIterator[_Window]:
     """Until nothing is older, or the time is over. The first one is small; of each that follows as much is looked at as
-    the one before says there is time for."""
+    the one before says there is time for. One that takes far longer all the same is given up."""
     size, end = _FIRST_WINDOW, before
     while True:
         began = time.monotonic()
-        window = await look(session, only, end, size)
+        window = await look(session, only, end, size, max(deadline - began, _PATIENCE))
+        if window is None:
+            yield _Window(0, end or await now(session))
+            return
         yield window
-        end, now = window.end, time.monotonic()
-        left = int(size * (deadline - now) / (now - began))
+        end, ended = window.end, time.monotonic()
+        left = int(size * (deadline - ended) / (ended - began))
         if end is None or left < _FIRST_WINDOW:
             return
         size = min(size * 2, left, _LARGEST_WINDOW)
 
 
-async def _window(session: AsyncSession, only: Filter, before: Position | None, size: int) -> _Window:
-    """Those of the next `size` jobs along an index that fit: looked at once each."""
+async def _window(
+    session: AsyncSession, only: Filter, before: Position | None, size: int, seconds: float
+) -> _Window | None:
+    """Those of the next `size` jobs along an index that fit: looked at once each. None if that takes too long."""
     looked = _next(only, before, size)
     found = select(looked.c.id, looked.c.at, literal(False).label("is_end")).where(looked.c.fits)
     last = select(looked.c.id, looked.c.at, literal(True)).order_by(looked.c.at.desc(), looked.c.id.desc())
-    rows = (await session.execute(union_all(found, last.offset(size - 1).limit(1).subquery().select()))).all()
+    both = union_all(found, last.offset(size - 1).limit(1).subquery().select())
+    answer = await _within(session, seconds, both)
+    if answer is None:
+        return None
+    rows = answer.all()
     ids = [row.id for row in sorted(rows, key=lambda row: (row.at, row.id), reverse=True) if not row.is_end]
     return _Window(len(ids), next((Position(row.at, row.id) for row in rows if row.is_end), None), ids)
 
 
-async def _count_window(session: AsyncSession, only: Filter, before: Position | None, size: int) -> _Window:
+async def _count_window(
+    session: AsyncSession, only: Filter, before: Position | None, size: int, seconds: float
+) -> _Window | None:
     """The same, and only how many fit."""
     looked = _next(only, before, size)
     last = select(looked.c.id, looked.c.at, literal(0).label("number"))
     end = last.order_by(looked.c.at.desc(), looked.c.id.desc()).offset(size - 1).limit(1).subquery().select()
     fitting = select(null(), null(), func.count()).select_from(looked).where(looked.c.fits)
-    rows = (await session.execute(union_all(end, fitting))).all()
+    answer = await _within(session, seconds, union_all(end, fitting))
+    if answer is None:
+        return None
+    rows = answer.all()
     ends = next((Position(row.at, row.id) for row in rows if row.id is not None), None)
     return _Window(sum(row.number for row in rows), ends)
 

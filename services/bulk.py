@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.bulk import change_jobs
+from db.models import Job
 from db.search import Count, Filter, count
 from errors import BadRequest
 from runtime import payload
@@ -17,7 +18,7 @@ from runtime.verbs import Verb
 from services import audit, control
 from services.jobs import enqueue_with
 
-__all__ = ["Verb", "preview", "start"]
+__all__ = ["Verb", "is_by", "preview", "start"]
 
 _MOST = 1_000_000  # that are counted
 
@@ -52,6 +53,11 @@ async def start(
         details=details,
     )  # fmt: skip
     return enqueued
+
+
+def is_by(who: str, job: Job) -> bool:
+    """Whether it is a job of that kind which they started: who may start it may watch it, whatever else they see."""
+    return job.actor == change_jobs.actor_name and job.owner == who
 
 
 def _require(only: Filter) -> None:

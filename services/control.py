@@ -31,6 +31,7 @@ from runtime.enqueue import Enqueued
 from runtime.options import Options
 from runtime.verbs import Verb
 from services import audit
+from services.masking import masking
 
 __all__ = ["Arguments", "Verb", "act", "cancel", "copy", "delete", "pause", "resume", "retry", "run_now"]
 
@@ -94,7 +95,8 @@ async def retry(
     if arguments is not None:
         before = await _get(session, job_id)
         texts = _texts(before, arguments)
-        details["arguments_before"] = {"args": before.args, "kwargs": before.kwargs}
+        args, kwargs = masking().arguments(before.actor, before.args, before.kwargs)
+        details["arguments_before"] = {"args": args, "kwargs": kwargs}
     job = await _act(session, Verb.RETRY, job_id, who, reason, from_start=from_start, details=details)
     if arguments is not None:
         connection = await session.connection()

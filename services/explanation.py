@@ -34,7 +34,10 @@ def _queued(row: Any) -> list[Cause]:
         causes.append(Cause(f"The queue {row.queue} is paused: {row.queue_pause}", f"/queues/{row.queue}"))
     if row.actor_pause is not None:
         causes.append(Cause(f"The actor {row.actor} is paused: {row.actor_pause}", f"/actors/{row.actor}"))
-    if not row.workers:
+    if not row.listening and row.drained:
+        told = f"Every worker that listens on the queue {row.queue} is drained, and takes no more jobs. Let one go on."
+        causes.append(Cause(told, f"/queues/{row.queue}"))
+    elif not row.listening:
         causes.append(Cause(f"No worker listens on the queue {row.queue}. Start one: dramatiq actors", "/queues"))
     if row.is_due and not row.is_dispatched and not row.is_scheduled:
         causes.append(Cause("No scheduler is there to send it to a worker. Start one: python -m scheduling", "/queues"))

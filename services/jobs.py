@@ -19,12 +19,14 @@ from runtime.enqueue import Call, Enqueued
 from runtime.options import Options
 
 __all__ = [
-    "Call", "Enqueued", "Options", "attempts", "call", "enqueue", "enqueue_alone", "enqueue_at", "enqueue_by_name",
-    "enqueue_in", "enqueue_many", "enqueue_with", "get", "result", "wait",
+    "ATTEMPTS", "Call", "Enqueued", "Options", "attempts", "call", "enqueue", "enqueue_alone", "enqueue_at",
+    "enqueue_by_name", "enqueue_in", "enqueue_many", "enqueue_with", "get", "result", "wait",
 ]  # fmt: skip
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+ATTEMPTS = 50  # that are read at once: a job may have a million, and each a long traceback
 
 _DEFAULT = Options()
 
@@ -122,7 +124,11 @@ def _result(job: Job) -> Any:
     return job.result
 
 
-async def attempts(session: AsyncSession, job_id: uuid.UUID) -> list[JobAttempt]:
-    """A job's failed attempts, first to last."""
-    statement = select(JobAttempt).where(JobAttempt.job_id == job_id).order_by(JobAttempt.attempt)
-    return list(await session.scalars(statement))
+async def attempts(
+    session: AsyncSession, job_id: uuid.UUID, *, before: int | None = None, most: int = ATTEMPTS
+) -> list[JobAttempt]:
+    """A job's latest failed attempts, or those `before` that one, first to last."""
+    latest = select(JobAttempt).where(JobAttempt.job_id == job_id).order_by(JobAttempt.attempt.desc()).limit(most)
+    if before is not None:
+        latest = latest.where(JobAttempt.attempt < before)
+    return list(await session.scalars(latest))[::-1]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import ApiKey
@@ -43,8 +44,6 @@ async def create(
     """A new key, for some queues or actors or for all. Raises BadArguments or Conflict (the name is taken)."""
     if not _NAME.fullmatch(name):
         raise BadArguments("A key's name has up to 100 letters, digits, spaces and . _ @ + -.", "name")
-    if await session.scalar(select(ApiKey.id).where(ApiKey.name == name)):
-        raise Conflict(f"There is a key {name!r} already. Rotate it, or choose another name.")
     prefix = "".join(secrets.choice(_ALPHABET) for _ in range(10))
     key = _new(prefix)
     row = ApiKey(
@@ -61,7 +60,12 @@ async def create(
     session.add(row)
     details = {"scopes": row.scopes, "queues": row.queues, "actors": row.actors, "prefix": prefix}
     audit.note(session, who, "key.create", target=name, details=details)
-    await session.flush()
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        if "api_keys_name" not in str(error.orig):
+            raise
+        raise Conflict(f"There is a key {name!r} already. Rotate it, or choose another name.") from None
     await session.refresh(row)
     return NewKey(row, key)
 

@@ -7,6 +7,7 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import User, UserSession
@@ -35,11 +36,14 @@ async def create(
         password_hash=None if password is None else await hashed(password),
         oidc_subject=oidc_subject,
     )
-    if await session.scalar(select(User.id).where(User.name == name)):
-        raise Conflict(f"There is a user {name!r} already. Set its role or password, or choose another name.")
     session.add(user)
     audit.note(session, who, "user.create", target=name, details={"role": role})
-    await session.flush()
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        if "users_name" not in str(error.orig):
+            raise
+        raise Conflict(f"There is a user {name!r} already. Set its role or password, or choose another name.") from None
     return user
 
 

@@ -41,17 +41,6 @@ class Place:
     after: tuple[str, ...]  # its predecessors' names, in order
 
 
-@dataclass(frozen=True)
-class Bar:
-    """When a step ran: from when to when, None while it does."""
-
-    name: str
-    kind: str
-    state: str
-    started_at: datetime
-    finished_at: datetime | None
-
-
 async def get(session: AsyncSession, workflow_id: uuid.UUID) -> Workflow:
     """One workflow. Raises NotFound."""
     workflow = await session.get(Workflow, workflow_id)
@@ -104,13 +93,15 @@ async def current(session: AsyncSession, ids: Sequence[uuid.UUID]) -> dict[uuid.
     return {uuid.UUID(str(row["workflow_id"])): row["names"] for row in rows}
 
 
-async def graph(session: AsyncSession, workflow_id: uuid.UUID) -> list[Place]:
+async def graph(session: AsyncSession, workflow_id: uuid.UUID, *, results: bool = True) -> list[Place]:
     """Its steps, each with its place in a drawing from left to right, by layer; undos are behind what they undo.
 
-    Without what may be large: arguments, and the results of groups and maps are on the step's jobs.
+    Without what may be large: arguments, and unless they are asked for `results`; those of groups and maps are on the
+    step's jobs.
     """
-    large = (defer(column, raiseload=True) for column in (WorkflowStep.calls, WorkflowStep.args, WorkflowStep.kwargs))
-    statement = select(WorkflowStep).options(*large).where(WorkflowStep.workflow_id == workflow_id)
+    large = [WorkflowStep.calls, WorkflowStep.args, WorkflowStep.kwargs, *([] if results else [WorkflowStep.result])]
+    unread = (defer(column, raiseload=True) for column in large)
+    statement = select(WorkflowStep).options(*unread).where(WorkflowStep.workflow_id == workflow_id)
     steps = list(await session.scalars(statement.order_by(WorkflowStep.number)))
     edges = await session.execute(
         select(WorkflowEdge.to_id, WorkflowEdge.from_id)
@@ -133,14 +124,10 @@ async def graph(session: AsyncSession, workflow_id: uuid.UUID) -> list[Place]:
     return places
 
 
-async def gantt(session: AsyncSession, workflow_id: uuid.UUID) -> list[Bar]:
-    """The steps that have begun, in that order."""
-    columns = (WorkflowStep.name, WorkflowStep.kind, WorkflowStep.state, WorkflowStep.started_at)
-    statement = select(*columns, WorkflowStep.finished_at).where(
-        WorkflowStep.workflow_id == workflow_id, WorkflowStep.started_at.is_not(None)
-    )
-    rows = await session.execute(statement.order_by(WorkflowStep.started_at))
-    return [Bar(name, kind, state, began, ended) for name, kind, state, began, ended in rows if began is not None]
+async def result(session: AsyncSession, step: WorkflowStep) -> Any:
+    """What a step of a graph without results has for its successors."""
+    await session.refresh(step, ["result"])
+    return step.result
 
 
 async def job_ids(session: AsyncSession, workflow_id: uuid.UUID) -> dict[uuid.UUID, uuid.UUID]:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 import pytest_asyncio
@@ -22,6 +22,7 @@ from db.migrate import upgrade
 from errors import CallboardError
 from runtime.client import Client
 from settings import Settings
+from tests.support import programs
 from tests.support.databases import clean
 from tests.support.process import Process
 from tests.support.run import Run
@@ -54,6 +55,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run = session.config.stash.get(RUN, None)
     if run:
         run.stop()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    programs.leave_out(config, items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A process of pytest-xdist has ended; one that was killed has said nothing."""
+    programs.hear(node.config, getattr(node, "workeroutput", None) or {})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    programs.tell(config, terminalreporter)
 
 
 @pytest.fixture(autouse=True)

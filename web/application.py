@@ -27,6 +27,8 @@ from web.refreshes import Refreshes
 from web.refusals import HANDLERS
 from web.shared import Shared
 
+_PATIENCE = 30  # seconds for one statement: nobody waits for its answer any more by then
+
 # Put together once: FastAPI works out what each route takes when it is first asked for, and keeps it with these.
 ROUTES = APIRouter()
 for part in (health, metrics, api, hooks, pages):
@@ -41,7 +43,7 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Client.open(settings) as client:
+        async with Client.open(settings, patience=_PATIENCE) as client:
             app.state.settings, app.state.client = settings, client
             app.state.live = Live(client.redis, Present(client.database, settings.session_idle_hours))
             listening = asyncio.create_task(app.state.live.run())

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request, Response, Security
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from redis.exceptions import RedisError
 from sqlalchemy import text
@@ -16,6 +17,7 @@ from db.database import UNAVAILABLE, Database
 from db.migrate import current_revision, is_newer
 from runtime.client import Client
 from services import schedules
+from web.problem import described
 
 PATIENCE = 2  # seconds for each server
 
@@ -69,7 +71,11 @@ async def ready(request: Request, response: Response) -> Readiness:
     return Readiness(status="ready" if all_ok else "not ready", checks=checks)
 
 
-@router.get("/health/scheduler", responses={503: {"model": SchedulerHealth}})
+@router.get(
+    "/health/scheduler",
+    dependencies=[Security(HTTPBearer(auto_error=False))],
+    responses={**described(401, 403, 429), 503: {"model": SchedulerHealth, **described(503)[503]}},
+)
 async def scheduler(request: Request, response: Response) -> SchedulerHealth:
     """A scheduler leads; the schedules that are due next. 503 while none leads: nothing is fired then."""
     client: Client = request.app.state.client

@@ -45,7 +45,7 @@ def unavailable(error: Exception) -> Response:
     log.warning("server_unavailable", error=type(error).__name__, message=str(error))
     return problem(
         503,
-        "PostgreSQL or Redis does not answer; /ready says which. Try again soon, "
+        "PostgreSQL or Redis does not answer in time; /ready says which. Try again soon, "
         "a POST with a unique_key, since it is not known whether this one was carried out.",
         _kind(ServerUnavailable),
         headers={"Retry-After": RETRY_AFTER},

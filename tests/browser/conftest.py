@@ -4,14 +4,11 @@ site      the console, served by `uvicorn web:app`, on an empty database        
 visit     `page = await visit("/jobs")`: signed in; fails the test for whatever the browser complains about, `but` that
 """
 
-import os
-import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -19,6 +16,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, as
 
 from settings import Settings
 from tests.support.process import Process
+from tests.support.programs import chromium
 from tests.web.callers import SESSION_TOKEN, make_accounts
 from web.cookies import SESSION
 
@@ -40,25 +38,6 @@ Visit = Callable[..., Awaitable[Page]]
 class Site:
     url: str
     process: Process
-
-
-def chromium() -> str | None:
-    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without a browser these tests cannot be run, and the run says so at its end."""
-    if chromium() is None:
-        items[:] = [item for item in items if not item.path.is_relative_to(Path(__file__).parent)]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if chromium() is None:
-        terminalreporter.write_line(
-            "The tests of the console in a browser were NOT run: there is no Chromium here. "
-            "Install it (on Debian: apt-get install chromium) or set CHROMIUM to its path.",
-            red=True,
-        )
 
 
 @pytest_asyncio.fixture(scope="session")

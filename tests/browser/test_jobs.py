@@ -109,6 +109,34 @@ async def test_selected_jobs_are_cancelled_after_a_question(visit: Visit, client
     assert [tuple(state) for state in states] == [("cancelled", 2), ("queued", 1)]
 
 
+async def test_an_operator_retries_all_that_have_failed_by_the_text_of_their_error(
+    visit: Visit, client: Client, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given 300 failures of an actor, when an operator finds yesterday's by the text of its error, and then retries all
+    of them, then the job that does it is watched to its end, and all are queued again."""
+    await failed(client, 300)
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "update jobs set created_at = now() - interval '25 h', started_at = now() - interval '25 h',"
+            " finished_at = now() - interval '24 h' where error->>'message' = 'order 77'"
+        )
+    await scheduler()
+    await worker("actors", "--queues", "maintenance")
+    page = await visit("/jobs")
+    await page.get_by_role("searchbox").fill('state:failed actor:send_email error:"order 77" finished:>20h')
+    await page.keyboard.press("Enter")
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await page.get_by_role("searchbox").fill("state:failed actor:send_email")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("link", name="Act on everything that fits").click()
+    await page.get_by_role("button", name="Retry 300 jobs").click()
+    await expect(page.get_by_role("heading", name="change_jobs")).to_be_visible()
+    await expect(page.locator("#life .badge").first).to_contain_text("succeeded")
+    async with client.database.connection() as connection:
+        states = await connection.fetch("select state, count(*)::int from jobs where queue = 'email' group by state")
+    assert [tuple(state) for state in states] == [("queued", 300)]
+
+
 async def test_the_keyboard_is_enough(visit: Visit, client: Client) -> None:
     """Given a list, when j, x, and Enter are pressed, then a row is selected and opened."""
     await failed(client, 3)

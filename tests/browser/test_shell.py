@@ -6,12 +6,37 @@ from runtime.client import Client
 from runtime.transport import CHANGED
 from tests.browser.axe import assert_usable
 from tests.browser.conftest import Visit
+from tests.web.pages import rows
 from web.pages.navigation import PAGES
 
 
 async def test_every_page_can_be_used_by_everybody(visit: Visit) -> None:
     """Given pages with nothing to show, light or dark, at a desk or on a phone, then axe finds no violation."""
     await assert_usable(await visit("/"), *(page.path for page in PAGES))
+
+
+async def test_pages_with_something_to_show_can_be_used_by_everybody(visit: Visit, client: Client) -> None:
+    """Given failures and figures, then axe finds no violation on the overview, a group of errors, the forms that are no
+    page of their own in the rail, the sign-in page, and the page that says that there is nothing."""
+    await rows.workers(client)
+    await rows.counted(client, "send_email", "email", 1, 30)
+    await rows.counted(client, "send_email", "email", 2, 10)
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "insert into error_groups (fingerprint, error_type, pattern, sample_job, sample_attempt, first_seen_at,"
+            " last_seen_at, occurrences) values ('f1', 'ValueError', 'no', gen_random_uuid(), 1, now(), now(), 1)"
+        )
+        await connection.execute(
+            "insert into error_statistics (fingerprint, actor, starts_at, occurrences)"
+            " values ('f1', 'send_email', date_trunc('hour', now()), 1)"
+        )
+    page = await visit("/", but="the server responded with a status of 404")
+    await assert_usable(
+        page, "/", "/errors", "/errors/f1", "/schedules/new", "/actors/send_email/pause", "/deliveries/endpoints/new",
+        "/nothing-here",
+    )  # fmt: skip
+    await page.context.clear_cookies()
+    await assert_usable(page, "/login")
 
 
 async def test_the_keys_are_explained(visit: Visit) -> None:

@@ -224,3 +224,23 @@ async def test_every_search_ends_in_time(client: Client) -> None:
         async with client.session() as session:
             everything, _ = await search.ids(session, only, await search.now(session), 1_000_000)
         assert len(page.jobs) == min(50, len(everything)), only
+
+
+@pytest.mark.parametrize("only", [Filter(arguments="n-7"), Filter(state="failed", error="luck")], ids=str)
+async def test_a_window_that_takes_too_long_is_given_up(
+    client: Client, monkeypatch: pytest.MonkeyPatch, only: Filter
+) -> None:
+    """Given a database that has stopped answering, when text is searched for, then the answer says that nothing was
+    looked at yet; when the database is back, the search goes on from there and finds all."""
+    monkeypatch.setattr(search, "_PATIENCE", 0.2)
+    await fetch(client, FILL, 500)
+    whole = await find(client, only)
+    async with client.database.connection() as connection, connection.transaction():
+        await connection.execute("lock table jobs")
+        stuck = await find(client, only)
+        counted = await count(client, only)
+    assert (stuck.jobs, counted) == ([], search.Count(0, is_exact=False))
+    assert stuck.searched_back_to is not None
+    found = await find(client, only, before=stuck.next)
+    assert [job.id for job in found.jobs] == [job.id for job in whole.jobs]
+    assert found.jobs

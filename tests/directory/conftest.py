@@ -11,31 +11,10 @@ import pytest
 import pytest_asyncio
 
 from settings import Settings
-from tests.directory.slapd import ADMIN, PASSWORD, PEOPLE, Directory, slapd, start
+from tests.directory.slapd import ADMIN, PASSWORD, PEOPLE, Directory, start
 from tests.runtime.engine import hurry
 
 __all__ = ["hurry"]
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without slapd these tests cannot be run, and the run says so at its end."""
-    if slapd() is None:
-        mine = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
-        config.stash[LEFT_OUT] = len(mine)
-        items[:] = [item for item in items if item not in mine]
-
-
-LEFT_OUT = pytest.StashKey[int]()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    left_out = config.stash.get(LEFT_OUT, 0)
-    if left_out:
-        terminalreporter.write_line(
-            f"{left_out} tests of the directory were NOT run: there is no slapd here. "
-            "Install it (on Debian: apt-get install slapd).",
-            red=True,
-        )
 
 
 @pytest_asyncio.fixture

@@ -1,7 +1,5 @@
 """A directory of a test's own: OpenLDAP's slapd with the schema of Active Directory, which answers encrypted only."""
 
-import os
-import shutil
 import socket
 import ssl
 import uuid
@@ -13,6 +11,7 @@ import ldap3
 
 from tests.email.certificates import Authority
 from tests.support.process import Process
+from tests.support.programs import slapd
 from tests.support.waiting import wait_for
 
 SUFFIX = "dc=example,dc=com"
@@ -51,10 +50,6 @@ directory {folder}/data
 limits anonymous size=3 size.prtotal=3
 access to * by * read
 """
-
-
-def slapd() -> str | None:
-    return shutil.which("slapd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
 class Directory:

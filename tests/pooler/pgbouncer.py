@@ -1,12 +1,12 @@
 """PgBouncer between Callboard and PostgreSQL, in transaction mode."""
 
 import os
-import shutil
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from tests.support.process import Process
+from tests.support.programs import pgbouncer
 
 INI = """
 [databases]
@@ -22,10 +22,6 @@ max_client_conn = 500
 server_reset_query_always = 1
 server_reset_query = DISCARD ALL
 """
-
-
-def pgbouncer() -> str | None:
-    return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
 async def start(url: str, folder: Path) -> tuple[str, Process]:

@@ -1,10 +1,13 @@
 """dramatiq-dashboard behind our login, on a queue that holds messages."""
 
 import re
+import time
 
 import httpx
 import pytest
 
+from runtime.client import Client
+from runtime.transport import HEARTBEATS, Keys
 from tests.support.waiting import wait_for
 from tests.web.callers import assert_problem
 
@@ -42,6 +45,21 @@ async def test_its_pages_show_the_messages(person: httpx.AsyncClient, program: h
     assert job_id in await shown(person, address)
     for tab in ("delayed", "failed"):
         assert "There are no jobs in this queue." in await shown(person, f"{QUEUE}/{tab}")
+
+
+async def test_its_workers_are_counted_without_a_walk_through_redis(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a worker that has fetched three messages of two queues, then the first page says so, and has not looked
+    through all keys that there are."""
+    await client.redis.zadd(HEARTBEATS, {"a-worker": time.time() * 1000})
+    await client.redis.sadd(Keys.acks("a-worker", "web-tests"), "1", "2")
+    await client.redis.sadd(Keys.acks("a-worker", "email"), "3")
+    await client.redis.config_resetstat()
+    page = await shown(person, "/dramatiq/")
+    (row,) = re.findall(r"<tr>\s*<td[^>]*>\s*a-worker.*?</tr>", page, re.DOTALL)
+    assert re.search(r">\s*3\s*<", row)
+    commands = await client.redis.info("commandstats")
+    assert "cmdstat_zrange" in commands
+    assert "cmdstat_keys" not in commands
 
 
 async def test_its_forms_work_for_our_own_pages_only(person: httpx.AsyncClient, program: httpx.AsyncClient) -> None:

@@ -1,5 +1,7 @@
 """What was shown masked and comes back: nothing secret is lost, and no asterisks take its place."""
 
+import html
+import re
 from typing import Any
 
 import httpx
@@ -197,3 +199,45 @@ async def test_an_endpoint_keeps_its_address_when_it_is_edited(
     for moved in (made["url"].replace("hooks", "other"), f"https://example.org/?token={MASK}"):
         assert (await program.put(here, json={"url": moved})).status_code == 422
         assert (await person.post(page, data={"url": moved})).status_code == 422
+
+
+@pytest.mark.parametrize("what", ["endpoint", "schedule"])
+async def test_an_edit_of_what_has_changed_meanwhile_is_refused(program: httpx.AsyncClient, what: str) -> None:
+    """Given an endpoint or a schedule that two have looked at, when one has changed it, then the other's edit with the
+    ETag of what it saw is refused, and with the new one is done."""
+    new: dict[str, Any]
+    if what == "endpoint":
+        place, new = "/api/v1/webhooks/endpoints", {"url": "https://example.com/in"}
+    else:
+        config = {"job_type": "interval", "schedule_config": {"hours": 1}}
+        place, new = SCHEDULES, {"task_function": "welcome", "task_args": ["Ada"], "name": "One", **config}
+    here = f"{place}/{(await program.post(place, json=new)).json()['id']}"
+    seen = (await program.get(here)).headers["etag"]
+    mine, theirs = new | {"description": "mine"}, new | {"description": "theirs"}
+    assert (await program.put(here, json=theirs, headers={"If-Match": seen})).status_code == 200
+    assert (await program.put(here, json=mine, headers={"If-Match": seen})).status_code == 412
+    assert (await program.get(here)).json()["description"] == "theirs"
+    now = (await program.get(here)).headers["etag"]
+    assert (await program.put(here, json=mine, headers={"If-Match": now})).status_code == 200
+
+
+async def test_a_form_of_an_endpoint_that_has_changed_meanwhile_says_so(
+    person: httpx.AsyncClient, program: httpx.AsyncClient
+) -> None:
+    """Given an open form, when somebody else changes the endpoint, then what is sent from the form is not saved before
+    its sender has been told, and is when it is sent again."""
+    url = "https://example.com/in"
+    made = (await program.post("/api/v1/webhooks/endpoints", json={"url": url})).json()
+    here, page = f"/api/v1/webhooks/endpoints/{made['id']}", f"/deliveries/endpoints/{made['id']}/edit"
+    form = {"url": url, "timeout": "5", "version": version_in((await person.get(page)).text)}
+    await program.put(here, json={"url": url, "timeout": 9.0})
+    told = await person.post(page, data=form)
+    assert (told.status_code, "meanwhile" in told.text) == (422, True)
+    assert (await program.get(here)).json()["timeout"] == 9
+    assert (await person.post(page, data=form | {"version": version_in(told.text)})).status_code == 303
+    assert (await program.get(here)).json()["timeout"] == 5
+
+
+def version_in(page: str) -> str:
+    (found,) = re.findall(r'name="version" value="([^"]+)"', page)
+    return html.unescape(found)

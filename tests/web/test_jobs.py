@@ -207,6 +207,12 @@ async def test_the_description_lists_every_address(program: httpx.AsyncClient) -
         for method, operation in methods.items():
             assert operation["summary"], (method, path)
             if path.startswith("/api/"):
-                assert {"401", "403", "422", "429", "500", "503"} <= operation["responses"].keys(), (method, path)
+                assert {"401", "403", "413", "422", "429", "500", "503"} <= operation["responses"].keys(), (
+                    method,
+                    path,
+                )
                 assert operation["security"] == [{"HTTPBearer": []}], (method, path)
+    scheduler = description["paths"]["/health/scheduler"]["get"]["responses"]
+    assert {"401", "403", "429", "503"} <= scheduler.keys()
+    assert scheduler["503"]["content"].keys() == {"application/json", "application/problem+json"}
     assert description["components"]["securitySchemes"] == {"HTTPBearer": {"type": "http", "scheme": "bearer"}}

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 import httpx
+import pytest
 import pytest_asyncio
 import uvicorn
 from fastapi import FastAPI
@@ -14,22 +15,27 @@ from sqlalchemy import event
 
 from runtime.client import Client
 from runtime.transport import CHANGED
+from services import actors, queues
 from services.callers import digest
 from tests.support.waiting import wait_for
-from tests.web.callers import BEARER, Browser, assert_problem, key, user
+from tests.web.callers import BEARER, SESSION_TOKEN, Browser, assert_problem, key, user
+from tests.web.pages import rows
 from web.cookies import SESSION
+from web.csrf import token_of
 
 PART = {"HX-Request": "true", "HX-Target": "div#rows", "Accept": "text/html"}
 ROUNDS = 2
 
 
 class OpenPage:
-    """The list of jobs in somebody's browser: it hears its stream, and each time asks for its rows again."""
+    """A page in somebody's browser: it hears its stream, and each time asks for a part of itself again."""
 
-    def __init__(self, address: str, browser: Browser) -> None:
+    def __init__(self, address: str, browser: Browser, path: str = "/jobs", part: str = "rows") -> None:
+        self.path = path
         self.http = httpx.AsyncClient(
-            base_url=address, cookies={SESSION: browser.token}, timeout=60, trust_env=False, headers=PART
-        )
+            base_url=address, cookies={SESSION: browser.token}, timeout=60, trust_env=False,
+            headers=PART | {"HX-Target": f"div#{part}"},
+        )  # fmt: skip
         self.answers: list[httpx.Response] = []
         self.is_open = False
 
@@ -49,7 +55,7 @@ class OpenPage:
             self.is_open = True
             async for line in stream.aiter_lines():
                 if line == "data: changed":
-                    self.answers.append(await self.http.get("/jobs"))
+                    self.answers.append(await self.http.get(self.path))
 
 
 @pytest_asyncio.fixture
@@ -77,11 +83,13 @@ async def statements(app: FastAPI) -> Callable[[], int]:
     return lambda: len(seen)
 
 
-async def _cost(app: FastAPI, address: str, client: Client, statements: Callable[[], int], number: int) -> float:
+async def _cost(
+    app: FastAPI, address: str, client: Client, statements: Callable[[], int], number: int, *shown: str
+) -> float:
     """Statements a beat while so many pages of as many people are open, and refresh themselves."""
     async with AsyncExitStack() as stack:
         browsers = [await user(f"user-{place}", f"session-{place}", "operator") for place in range(number)]
-        pages = [await stack.enter_async_context(OpenPage(address, browser).shown()) for browser in browsers]
+        pages = [await stack.enter_async_context(OpenPage(address, browser, *shown).shown()) for browser in browsers]
         await wait_for(lambda: all(page.is_open for page in pages), what=f"{number} open pages")
         await _round(client, pages)
         before, beat = statements(), app.state.live.beat
@@ -103,15 +111,39 @@ async def _round(client: Client, pages: list[OpenPage]) -> None:
     )
 
 
+@pytest.mark.parametrize("shown", [("/jobs", "rows"), ("/queues", "now")], ids="".join)
 async def test_two_hundred_open_pages_cost_the_database_no_more_than_ten(
-    app: FastAPI, address: str, client: Client, statements: Callable[[], int]
+    app: FastAPI, address: str, client: Client, statements: Callable[[], int], shown: tuple[str, str]
 ) -> None:
-    few = await _cost(app, address, client, statements, 10)
-    many = await _cost(app, address, client, statements, 200)
+    """Given pages of people who may act on what they see, a paused queue among it."""
+    async with client.session() as session:
+        await queues.pause(session, "email", who="ana", reason="a test")
+        await session.commit()
+    few = await _cost(app, address, client, statements, 10, *shown)
+    many = await _cost(app, address, client, statements, 200, *shown)
 
-    # The sessions, looked at together, and the rows of the list, read once; a page that comes late may read them again.
+    # The sessions, looked at together, and what is shown, read once; a page that comes late may read it again.
     assert few >= 2
-    assert many <= few + 2
+    assert many <= few * 2
+
+
+@pytest.mark.parametrize("shown", [("/queues", "now"), ("/actors", "list"), (f"/workers/{rows.BUSY}", "now")])
+async def test_what_can_be_done_is_in_what_is_shared(
+    person: httpx.AsyncClient, client: Client, shown: tuple[str, str]
+) -> None:
+    """Given a paused queue, a paused actor and running jobs, then the parts that show what can be done about them are
+    the same for everybody who may: the session's token is in none, but beside it."""
+    await rows.workers(client)
+    await rows.live(client, 2, "running")
+    async with client.session() as session:
+        await queues.pause(session, "email", who="ana", reason="a test")
+        await actors.pause(session, "send_email", who="ana", reason="a test")
+        await session.commit()
+    path, part = shown
+    refreshed = await person.get(path, headers=PART | {"HX-Target": f"div#{part}"})
+    assert 'form="act"' in refreshed.text
+    assert token_of(SESSION_TOKEN) not in refreshed.text
+    assert token_of(SESSION_TOKEN) in (await person.get(path)).text
 
 
 async def test_a_page_is_not_refreshed_for_whose_session_has_ended(address: str, client: Client) -> None:

@@ -9,11 +9,11 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from runtime.client import Client
-from services import email, suppressions, webhook
+from services import actors, email, queues, suppressions, webhook
 from services.callers import of_user
 from services.masking import MASK, of_mail
 from services.workflows import s, start
-from tests.web.callers import caller, user
+from tests.web.callers import OWNER, caller, user
 from tests.web.pages import mail
 from tests.workflows.flow_actors import flow_value
 
@@ -65,6 +65,64 @@ async def test_a_schedule_shows_no_secret(
         assert [one["document"]["task_args"] for one in await read(viewer, f"{here}/versions")] == [shown]
     [execution] = (await read(viewer, "/api/v1/scheduler/executions"))["executions"]
     assert execution["error"]["message"] == f"no password={MASK}"
+
+
+async def test_the_audit_keeps_no_secret(program: httpx.AsyncClient, client: Client) -> None:
+    """Given a job with a password by place, when it is run again with another one, for a reason that tells it, then
+    the audit does not have the old one, and shows neither."""
+    new = {"actor": "sign", "args": ["Ada", SECRET, "-"]}
+    job = (await program.post("/api/v1/jobs", json=new)).json()["id"]
+    async with client.database.connection() as connection:
+        await connection.execute("update jobs set state = 'failed', outcome = 2, attempt = 1, finished_at = now()")
+    how = {"reason": f"no password={SECRET}", "arguments": {"args": ["Ada", "another one", "-"]}}
+    assert (await program.post(f"/api/v1/jobs/{job}/retry", json=how)).status_code == 200
+    row = (await read(program, "/api/v1/audit?action=job.retry"))["rows"][0]
+    assert row["reason"] == f"no password={MASK}"
+    async with client.database.connection() as connection:
+        assert SECRET not in await connection.fetchval("select details::text from audit where action = 'job.retry'")
+    assert SECRET not in (await program.get(f"/jobs/{job}")).text
+
+
+async def test_what_is_sent_by_hand_stands_in_the_audit(program: httpx.AsyncClient) -> None:
+    """Given an endpoint, when it is sent a test, an event is published, and something is sent to an address with a
+    password in it, then the audit says who did it, and does not have the password; asked for again, nothing is done."""
+    new = {"url": "https://hooks.example.com/in", "event_types": ["order.paid"]}
+    made = (await program.post("/api/v1/webhooks/endpoints", json=new)).json()
+    assert (await program.post(f"/api/v1/webhooks/endpoints/{made['id']}/test")).status_code == 202
+    event = {"event_type": "order.paid", "payload": {}, "idempotency_key": "one"}
+    for status in (201, 200):
+        assert (await program.post("/api/v1/webhooks/messages", json=event)).status_code == status
+    one = {"url": f"https://hooks.example.com/in?token={SECRET}", "payload": {}}
+    assert (await program.post("/api/v1/webhooks/send", json=one)).status_code == 201
+    rows = (await read(program, "/api/v1/audit"))["rows"]
+    done = ["webhook.send", "webhook.publish", "webhook.endpoint.test", "webhook.endpoint.create"]
+    assert [row["action"] for row in rows] == done
+    assert {row["who"] for row in rows} == {OWNER}
+
+
+async def test_what_people_wrote_shows_no_secret_on_pages(program: httpx.AsyncClient, client: Client) -> None:
+    """Given an error, a pause and a broken schedule that tell a password, then no page that shows them has it."""
+    told = f"password={SECRET}"
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "insert into error_groups (fingerprint, error_type, pattern, sample_job, sample_attempt, first_seen_at,"
+            " last_seen_at, occurrences) values ('f1', 'ValueError', $1, gen_random_uuid(), 1, now(), now(), 1)",
+            told,
+        )
+        await connection.execute(
+            "insert into error_statistics (fingerprint, actor, starts_at, occurrences)"
+            " values ('f1', 'sign', date_trunc('hour', now()), 1)"
+        )
+    async with client.session() as session:
+        await queues.pause(session, "web-tests", who="ana", reason=told)
+        await actors.pause(session, "sign", who="ana", reason=told)
+        await session.commit()
+    for page in ("/", "/queues", "/queues/web-tests", "/actors", "/actors/sign", "/actors/sign/enqueue"):
+        answer = await program.get(page)
+        assert answer.status_code == 200
+        assert SECRET not in answer.text, page
+    for address in ("queues", "queues/web-tests", "actors"):
+        await read(program, f"/api/v1/{address}")
 
 
 async def test_a_workflow_shows_no_secret(viewer: httpx.AsyncClient, client: Client) -> None:

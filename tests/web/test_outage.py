@@ -11,7 +11,7 @@ import pytest_asyncio
 from settings import Settings
 from tests.support.waiting import wait_for
 from tests.web.callers import BEARER, assert_problem, caller, elsewhere, started
-from web.api import route
+from web import route
 
 JOB = {"actor": "welcome", "args": ["Ada"]}
 
@@ -73,4 +73,8 @@ async def test_nobody_waits_for_ever(
     async with administrator.transaction():
         await administrator.execute("lock table jobs")
         assert_come_back(await program.post("/api/v1/jobs", json=JOB))
+        await administrator.execute("lock table scheduled_jobs")
+        page = await program.get("/schedules", headers={"Accept": "text/html"})
+        assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+        assert "does not answer in time" in page.text
     assert (await program.get("/api/v1/jobs")).json()["jobs"] == []

@@ -159,6 +159,23 @@ async def test_an_action_over_a_filter_counts_first_and_then_is_a_job(
     assert_problem(await modest.post("/api/v1/jobs/actions", json=action | {"filter": {"owner": "key:tests"}}), 422)
 
 
+async def test_a_key_for_some_actors_watches_what_it_does_to_their_jobs(
+    app: FastAPI, program: httpx.AsyncClient
+) -> None:
+    """Given a key for one actor that cancels all jobs of it, then it sees the job that does it, and can cancel that;
+    another such key sees nothing of it."""
+    await made(program)
+    action = {"action": "cancel", "filter": {"state": "scheduled"}}
+    async with caller(app, await key("some", "cb_some_secret", "operate", actors=["welcome"])) as some:
+        job = (await some.post("/api/v1/jobs/actions", json=action)).json()["job"]
+        address = f"/api/v1/jobs/{job['id']}"
+        assert (await some.get(address)).json()["actor"] == "change_jobs"
+        async with caller(app, await key("other", "cb_other_secret", "operate", actors=["welcome"])) as other:
+            assert_problem(await other.get(address), 404)
+            assert_problem(await other.post(f"{address}/cancel"), 404)
+        assert (await some.post(f"{address}/cancel")).json()["state"] == "cancelled"
+
+
 async def test_waiting_for_a_result_and_following_it(program: httpx.AsyncClient, worker: Any, client: Client) -> None:
     # Given a job that nobody runs yet, somebody who waits for it, and somebody who follows it
     job = await made(program, delay=0)

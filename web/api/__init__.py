@@ -33,7 +33,7 @@ router = APIRouter(
     prefix=PREFIX,
     # Only describes it; `web.access` asks for a key or a session before anything here runs.
     dependencies=[Security(HTTPBearer(auto_error=False))],
-    responses=described(401, 403, 422, 429, 500, 503),
+    responses=described(401, 403, 413, 422, 429, 500, 503),
 )
 # Those with fixed words before those with an id in the same place.
 PARTS = (

@@ -35,7 +35,7 @@ class Acted(Given):
     job: JobDocument | None
 
 
-@router.post("/actions", status_code=202, responses={200: {"model": Acted}, **described(413, 415)})
+@router.post("/actions", status_code=202, responses={200: {"model": Acted}, **described(415)})
 async def act(action: Action, session: Transaction, caller: CurrentCaller, response: Response) -> Acted:
     """Do it to all of them: 202 with the job that does it. With `dry_run`, 200 with how many they are."""
     only = narrowed(action.filter, caller)

@@ -8,8 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from services import audit
-from services.masking import masking
-from web.api.documents import Text
+from web.api.documents import Masked, Text
 from web.api.route import StrictRoute
 from web.transaction import Transaction
 
@@ -39,9 +38,9 @@ class AuditDocument(BaseModel):
     who: str
     action: str
     job_id: UUID | None
-    target: str | None
-    reason: str | None
-    details: dict[str, Any] | None
+    target: Masked[str | None]
+    reason: Masked[str | None]
+    details: Masked[dict[str, Any] | None]
 
 
 class AuditPage(BaseModel):
@@ -58,5 +57,4 @@ async def listed(only: Annotated[AuditFilter, Query()], session: Transaction) ->
     rows = [AuditDocument.model_validate(row) for row in await audit.page(
         session, which, limit=only.limit, before=only.before
     )]  # fmt: skip
-    shown = [row.model_copy(update={"details": masking().value(row.details)}) for row in rows]
-    return AuditPage(rows=shown, next=shown[-1].id if len(shown) == only.limit else None)
+    return AuditPage(rows=rows, next=rows[-1].id if len(rows) == only.limit else None)

@@ -26,7 +26,7 @@ async def listed(only: Annotated[JobFilter, Query()], session: Transaction, call
     return await page_of(session, only.model_copy(update={"state": "failed"}), caller)
 
 
-@router.post("/{job_id}/retry", responses={**ACTED, **described(413)})
+@router.post("/{job_id}/retry", responses=ACTED)
 async def retry(
     job_id: UUID, session: Transaction, caller: CurrentCaller, how: Retry | None = None, if_match: IfMatch = None
 ) -> JobDocument:

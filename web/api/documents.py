@@ -215,9 +215,10 @@ class AttemptDocument(BaseModel):
 
 
 class Attempts(BaseModel):
-    """A job's failed attempts, first to last."""
+    """A job's latest failed attempts, first to last."""
 
     attempts: list[AttemptDocument]
+    next: int | None = Field(description="Send it as `before` to get the attempts before these; null at the first.")
 
 
 class JobDetail(JobDocument):
@@ -227,7 +228,7 @@ class JobDetail(JobDocument):
     kwargs: dict[str, Any]
     result: Any
     metadata: dict[str, Any] | None
-    attempts: list[AttemptDocument]
+    attempts: list[AttemptDocument] = Field(description="The latest that failed, 50 at most, first to last.")
 
 
 class JobPage(BaseModel):

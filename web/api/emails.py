@@ -196,7 +196,7 @@ async def recent(only: Annotated[EmailFilter, Query()], session: Transaction, ca
     return EmailPage(emails=[EmailDocument.of(mail, caller) for mail in page], next=more)
 
 
-@router.post("/emails", status_code=201, responses={200: {"model": SentEmail}, **described(413, 415)})
+@router.post("/emails", status_code=201, responses={200: {"model": SentEmail}, **described(415)})
 async def send(
     new: NewEmail,
     session: Transaction,

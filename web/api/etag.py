@@ -6,7 +6,9 @@ from typing import Annotated
 from fastapi import Header, HTTPException
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.models import ApiKey, Job, User
+from db.models import ApiKey, Job, ScheduledJob, User, WebhookEndpoint
+
+Thing = Job | User | ApiKey | ScheduledJob | WebhookEndpoint
 
 IfMatch = Annotated[
     str | None,
@@ -17,17 +19,24 @@ IfMatch = Annotated[
 ]
 
 
-def etag(thing: Job | User | ApiKey) -> str:
+def etag(thing: Thing) -> str:
     """A mark that changes with whatever an edit could change or depend on."""
     seen: tuple[object, ...]
     if isinstance(thing, Job):
         seen = (thing.id, thing.state, thing.attempt, thing.control, thing.run_at, thing.priority, thing.finished_at)
+    elif isinstance(thing, ScheduledJob):
+        seen = (thing.id, thing.version)
+    elif isinstance(thing, WebhookEndpoint):
+        seen = (
+            thing.id, thing.url, thing.description, thing.event_types, thing.headers, thing.timeout, thing.rate,
+            thing.ordered, thing.owner_email, thing.disabled_at,
+        )  # fmt: skip
     else:
         seen = (thing.id, thing.changed_at, thing.created_at)
     return f'"{hashlib.sha256(repr(tuple(map(str, seen))).encode()).hexdigest()[:20]}"'
 
 
-async def require_match(session: AsyncSession, thing: Job | User | ApiKey, wanted: str | None) -> None:
+async def require_match(session: AsyncSession, thing: Thing, wanted: str | None) -> None:
     """Answers 412 unless it is still as the caller saw it; the row is locked, so that it stays so."""
     if wanted is None:
         return

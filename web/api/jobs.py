@@ -53,7 +53,7 @@ Enqueued = EnqueuedDocument | EnqueuedJob
 ACTED = described(404, 409, 412, 415)
 
 
-@router.post("", status_code=201, responses={200: {"model": Enqueued}, **described(409, 413, 415)})
+@router.post("", status_code=201, responses={200: {"model": Enqueued}, **described(409, 415)})
 async def enqueue(
     new: NewJob,
     session: Transaction,
@@ -78,7 +78,7 @@ async def enqueue(
     return EnqueuedDocument(**JobDocument.of(job).model_dump(), created=enqueued.created)
 
 
-@router.post("/bulk", status_code=201, responses=described(409, 413, 415))
+@router.post("/bulk", status_code=201, responses=described(409, 415))
 async def enqueue_many(
     new: NewJobs,
     session: Transaction,
@@ -110,10 +110,19 @@ async def count(only: Annotated[search.Filter, Query()], session: Transaction, c
 
 
 @router.get("/{job_id}/attempts", responses=described(404))
-async def attempts(job_id: UUID, session: Transaction, caller: CurrentCaller) -> Attempts:
-    """Its failed attempts, with their tracebacks."""
+async def attempts(
+    job_id: UUID,
+    session: Transaction,
+    caller: CurrentCaller,
+    limit: Annotated[int, Query(ge=1, le=jobs.ATTEMPTS, description="Attempts on a page.")] = jobs.ATTEMPTS,
+    before: Annotated[int | None, Query(ge=1, lt=2**31, description="The `next` of the page before.")] = None,
+) -> Attempts:
+    """Its failed attempts, with their tracebacks: the latest, a page at a time."""
     await visible(session, caller, job_id)
-    return Attempts(attempts=[AttemptDocument.of(one) for one in await jobs.attempts(session, job_id)])
+    found = await jobs.attempts(session, job_id, before=before, most=limit)
+    return Attempts(
+        attempts=[AttemptDocument.of(one) for one in found], next=found[0].attempt if len(found) == limit else None
+    )
 
 
 @router.post("/{job_id}/pause", responses=ACTED)
@@ -154,7 +163,7 @@ async def run_now(
     return await _act(control.run_now, job_id, session, caller, why, if_match)
 
 
-@router.post("/{job_id}/retry", responses={**ACTED, **described(413)})
+@router.post("/{job_id}/retry", responses=ACTED)
 async def retry(
     job_id: UUID, session: Transaction, caller: CurrentCaller, how: Retry | None = None, if_match: IfMatch = None
 ) -> JobDocument:
@@ -173,7 +182,7 @@ async def retry(
     return JobDocument.of(job)
 
 
-@router.post("/{job_id}/copy", status_code=201, responses=described(404, 413, 415))
+@router.post("/{job_id}/copy", status_code=201, responses=described(404, 415))
 async def copy(job_id: UUID, session: Transaction, caller: CurrentCaller, how: Copy | None = None) -> EnqueuedDocument:
     """Enqueue a new job like this one, with the same arguments or others."""
     how = how or Copy()

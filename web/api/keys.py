@@ -76,7 +76,7 @@ async def listed(session: Transaction) -> Keys:
     return Keys(keys=[KeyDocument.model_validate(key) for key in await keys.listed(session)])
 
 
-@router.post("", status_code=201, responses=described(409, 413, 415))
+@router.post("", status_code=201, responses=described(409, 415))
 async def create(new: NewKey, session: Transaction, caller: CurrentCaller) -> MadeKey:
     """A new key."""
     made = await keys.create(
@@ -94,7 +94,7 @@ async def one(name: Name, session: Transaction, response: Response) -> KeyDocume
     return KeyDocument.model_validate(key)
 
 
-@router.post("/{name}/rotate", responses=described(404, 409, 412, 413, 415))
+@router.post("/{name}/rotate", responses=described(404, 409, 412, 415))
 async def rotate(
     name: Name, session: Transaction, caller: CurrentCaller, how: Rotation | None = None, if_match: IfMatch = None
 ) -> MadeKey:

@@ -6,14 +6,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Job
 from errors import NotFound
-from services import jobs, search
+from services import bulk, jobs, search
 from services.callers import Caller
 
 
 async def visible(session: AsyncSession, caller: Caller, job_id: UUID) -> Job:
     """The job. Raises NotFound, also for others' jobs."""
     job = await jobs.get(session, job_id)
-    if not caller.sees(owner=job.owner, actor=job.actor, queue=job.queue):
+    if not (caller.sees(owner=job.owner, actor=job.actor, queue=job.queue) or bulk.is_by(caller.name, job)):
         raise NotFound(f"There is no job {job_id}. It may have been deleted after its retention.")
     return job
 

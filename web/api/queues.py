@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from errors import NotFound
 from services import actors, queues, workers
 from services.callers import Caller
-from web.api.documents import Given, Reason, Why
+from web.api.documents import Given, Masked, Reason, Why
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
 from web.problem import described
@@ -19,7 +19,7 @@ from web.transaction import Transaction
 router = APIRouter(tags=["queues"], route_class=StrictRoute)
 
 Name = Annotated[str, Path(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
-ACTED = described(404, 409, 413, 415)
+ACTED = described(404, 409, 415)
 
 
 class Pause(Given):
@@ -41,7 +41,7 @@ class QueueDocument(BaseModel):
     oldest: float | None
     is_capped: bool
     is_paused: bool
-    reason: str | None
+    reason: Masked[str | None]
     paused_by: str | None
     paused_at: datetime | None
 
@@ -65,7 +65,7 @@ class ActorDocument(BaseModel):
     key: str | None
     is_paused: bool
     held: int
-    reason: str | None
+    reason: Masked[str | None]
     paused_by: str | None
     paused_at: datetime | None
 
@@ -92,7 +92,7 @@ class WorkerDocument(BaseModel):
     heartbeat_at: datetime
     running: int
     is_draining: bool
-    reason: str | None
+    reason: Masked[str | None]
     drained_by: str | None
     drained_at: datetime | None
 

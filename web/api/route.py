@@ -1,24 +1,16 @@
-"""How an API route reads its request: strict JSON, and only for so long."""
+"""How an API route reads its request: as strict JSON."""
 
-import asyncio
 import json
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import HTTPException, Request, Response
-from fastapi.routing import APIRoute
 
 from errors import BadRequest
-
-PATIENCE = 20  # seconds for one request; a server that hangs must not hold the caller for ever
-
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+from web.route import PATIENCE, Handler, TimedRoute
 
 
-class StrictRoute(APIRoute):
+class StrictRoute(TimedRoute):
     """Refuse JSON that two readers could understand differently, before FastAPI looks at it."""
-
-    patience: float | None = None  # None: PATIENCE
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -28,8 +20,7 @@ class StrictRoute(APIRoute):
                 request = StrictRequest(request.scope, request.receive)
                 if self.body_field.field_info.is_required() or await request.body():
                     await request.json()
-            async with asyncio.timeout(self.patience or PATIENCE):
-                return await handle(request)
+            return await handle(request)
 
         return handle_strictly
 

@@ -15,6 +15,7 @@ from services.schedules import ScheduleSpec
 from services.schedules.spec import Moment, Text
 from web import edits
 from web.api.documents import Masked
+from web.api.etag import IfMatch, etag, require_match
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
 from web.problem import described
@@ -109,7 +110,7 @@ class ExecutionDocument(Document):
     status: ExecutionStatus
     job_id: UUID | None
     triggered_by: str = Field(description="schedule, periodiq, or who asked for it.")
-    reason: str | None = Field(description="Why no job was made.")
+    reason: Masked[str | None] = Field(description="Why no job was made.")
     recorded_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -241,7 +242,7 @@ async def executions(only: Annotated[ExecutionFilter, Query()], session: Transac
     return ExecutionPage(executions=listed, page=only.page, per_page=only.per_page)
 
 
-@router.post("/preview", responses=described(413, 415))
+@router.post("/preview", responses=described(415))
 async def preview(wanted: PreviewRequest, session: Transaction) -> PreviewDocument:
     """When a configuration would run, with what clock changes do to it."""
     runs = await schedules.preview(
@@ -260,7 +261,7 @@ async def listed(only: Annotated[ScheduleFilter, Query()], session: Transaction)
     return SchedulePage(jobs=[_document(schedule) for schedule in found], page=only.page, per_page=only.per_page)
 
 
-@router.post("/jobs", status_code=201, responses=described(409, 413, 415))
+@router.post("/jobs", status_code=201, responses=described(409, 415))
 async def create(
     spec: ScheduleSpec, session: Transaction, caller: CurrentCaller, request: Request, response: Response
 ) -> ScheduleDocument:
@@ -272,35 +273,41 @@ async def create(
 
 
 @router.get("/jobs/{schedule_id}", name="one_schedule", responses=described(404))
-async def one(schedule_id: UUID, session: Transaction) -> ScheduleDocument:
-    return _document(await schedules.get(session, schedule_id))
+async def one(schedule_id: UUID, session: Transaction, response: Response) -> ScheduleDocument:
+    schedule = await schedules.get(session, schedule_id)
+    response.headers["ETag"] = etag(schedule)
+    return _document(schedule)
 
 
-@router.put("/jobs/{schedule_id}", responses=described(404, 409, 413, 415))
+@router.put("/jobs/{schedule_id}", responses=described(404, 409, 412, 415))
 async def replace(
     schedule_id: UUID,
     spec: ScheduleSpec,
     session: Transaction,
     caller: CurrentCaller,
     version: Annotated[int | None, Query(ge=1, lt=2**31, description="Refuse if it is at another by now.")] = None,
+    if_match: IfMatch = None,
 ) -> ScheduleDocument:
     """Set every field: those left out to their defaults. What is masked, as it was shown, stays as it is."""
     before = await schedules.get(session, schedule_id)
+    await require_match(session, before, if_match)
     spec = spec.model_copy(update={"task_args": edits.of_schedule(spec.task_args, spec.task_function, before)})
     return _document(await schedules.replace(session, schedule_id, spec, who=caller.name, version=version))
 
 
-@router.patch("/jobs/{schedule_id}", responses=described(404, 409, 413, 415))
+@router.patch("/jobs/{schedule_id}", responses=described(404, 409, 412, 415))
 async def edit(
     schedule_id: UUID,
     changes: Annotated[dict[str, Any], Body(description="Fields of a schedule, and what they shall be.")],
     session: Transaction,
     caller: CurrentCaller,
     version: Annotated[int | None, Query(ge=1, lt=2**31, description="Refuse if it is at another by now.")] = None,
+    if_match: IfMatch = None,
 ) -> ScheduleDocument:
     """Change some fields. What is masked, as it was shown, stays as it is."""
+    before = await schedules.get(session, schedule_id)
+    await require_match(session, before, if_match)
     if "task_args" in changes:
-        before = await schedules.get(session, schedule_id)
         actor = changes.get("task_function", before.task_function)
         changes = changes | {"task_args": edits.of_schedule(changes["task_args"], actor, before)}
     return _document(await schedules.edit(session, schedule_id, changes, who=caller.name, version=version))
@@ -320,7 +327,7 @@ async def trigger(schedule_id: UUID, session: Transaction, caller: CurrentCaller
     return ExecutionDocument.model_validate(found)
 
 
-@router.post("/jobs/{schedule_id}/backfill", responses=described(404, 409, 413, 415))
+@router.post("/jobs/{schedule_id}/backfill", responses=described(404, 409, 415))
 async def backfill(
     schedule_id: UUID, wanted: BackfillRequest, session: Transaction, caller: CurrentCaller
 ) -> BackfillDocument:

@@ -69,7 +69,7 @@ async def listed(session: Transaction) -> Users:
     return Users(users=[UserDocument.of(user) for user in await users.listed(session)])
 
 
-@router.post("", status_code=201, responses=described(409, 413, 415))
+@router.post("", status_code=201, responses=described(409, 415))
 async def create(new: NewUser, session: Transaction, caller: CurrentCaller, response: Response) -> UserDocument:
     """A new user."""
     user = await users.create(session, caller.name, new.name, new.role, new.password)
@@ -82,7 +82,7 @@ async def one(name: Name, session: Transaction, response: Response) -> UserDocum
     return await _shown(session, await users.get(session, name), response)
 
 
-@router.patch("/{name}", responses=described(404, 409, 412, 413, 415))
+@router.patch("/{name}", responses=described(404, 409, 412, 415))
 async def change(
     name: Name,
     change: UserChange,

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from db.models import WebhookDelivery, WebhookEndpoint, WebhookMessage
-from services import webhook
+from services import audit, webhook
 from services.callers import Caller
 from services.masking import masking
 from web.api.documents import Masked, Text
+from web.api.etag import IfMatch, etag, require_match
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
 from web.edits import restored
@@ -288,18 +289,25 @@ async def endpoints(page: Annotated[Page, Query()], session: Transaction) -> End
 
 
 @router.get("/endpoints/{endpoint_id}", responses=described(404))
-async def one_endpoint(endpoint_id: UUID, session: Transaction) -> EndpointDocument:
-    return _endpoint(await webhook.endpoint(session, endpoint_id))
+async def one_endpoint(endpoint_id: UUID, session: Transaction, response: Response) -> EndpointDocument:
+    found = await webhook.endpoint(session, endpoint_id)
+    response.headers["ETag"] = etag(found)
+    return _endpoint(found)
 
 
-@router.put("/endpoints/{endpoint_id}", responses=described(404, 415))
+@router.put("/endpoints/{endpoint_id}", responses=described(404, 412, 415))
 async def update(
-    endpoint_id: UUID, new: EndpointFieldsDocument, session: Transaction, caller: CurrentCaller
+    endpoint_id: UUID,
+    new: EndpointFieldsDocument,
+    session: Transaction,
+    caller: CurrentCaller,
+    if_match: IfMatch = None,
 ) -> EndpointDocument:
     """Replace its fields. Headers stay as they are where none are given, and what is masked in its address, as it was
     shown; its secrets stay in any case."""
     keep = new.headers is None
     found = await webhook.endpoint(session, endpoint_id)
+    await require_match(session, found, if_match)
     new = new.model_copy(update={"url": restored(new.url, found.url, masking().text(found.url), "url")})
     return _endpoint(await webhook.update_endpoint(session, caller.name, endpoint_id, new.fields(), keep_headers=keep))
 
@@ -334,9 +342,11 @@ async def rotate(endpoint_id: UUID, body: Rotation, session: Transaction, caller
 
 
 @router.post("/endpoints/{endpoint_id}/test", status_code=202, responses=described(404, 409))
-async def send_test(endpoint_id: UUID, session: Transaction) -> PublishedDocument:
+async def send_test(endpoint_id: UUID, session: Transaction, caller: CurrentCaller) -> PublishedDocument:
     """Send it an event of the type webhook.test."""
-    return _published(await webhook.send_test(session, endpoint_id))
+    sent = await webhook.send_test(session, endpoint_id)
+    audit.note(session, caller.name, "webhook.endpoint.test", target=str(endpoint_id))
+    return _published(sent)
 
 
 @router.post("/endpoints/{endpoint_id}/recover", status_code=202, responses=described(404, 409, 415))
@@ -345,7 +355,7 @@ async def recover(endpoint_id: UUID, body: Recovery, session: Transaction, calle
     return JobStarted(job_id=await webhook.recover(session, caller.name, endpoint_id, body.since, rate=body.rate))
 
 
-@router.post("/messages", status_code=201, responses={200: {"model": PublishedDocument}, **described(409, 413, 415)})
+@router.post("/messages", status_code=201, responses={200: {"model": PublishedDocument}, **described(409, 415)})
 async def publish(
     new: NewMessage, session: Transaction, caller: CurrentCaller, response: Response
 ) -> PublishedDocument:
@@ -353,6 +363,9 @@ async def publish(
     key = _own(caller, new.idempotency_key)
     published = await webhook.publish(session, new.event_type, new.payload, idempotency_key=key)
     response.status_code = 201 if published.created else 200
+    if published.created:
+        name = webhook.message_name(published.message_id)
+        audit.note(session, caller.name, "webhook.publish", target=name, details={"event_type": new.event_type})
     return _published(published)
 
 
@@ -373,7 +386,7 @@ async def one_message(message_id: UUID, session: Transaction) -> MessageDetail:
     )
 
 
-@router.post("/send", status_code=201, responses={200: {"model": PublishedDocument}, **described(409, 413, 415)})
+@router.post("/send", status_code=201, responses={200: {"model": PublishedDocument}, **described(409, 415)})
 async def send(new: NewSend, session: Transaction, caller: CurrentCaller, response: Response) -> PublishedDocument:
     """Post a payload to one address that is no endpoint."""
     sent = await webhook.send(
@@ -381,6 +394,9 @@ async def send(new: NewSend, session: Transaction, caller: CurrentCaller, respon
         secret=new.secret, headers=new.headers, idempotency_key=_own(caller, new.idempotency_key),
     )  # fmt: skip
     response.status_code = 201 if sent.created else 200
+    if sent.created:
+        name = webhook.message_name(sent.message_id)
+        audit.note(session, caller.name, "webhook.send", target=name, details={"url": masking().text(new.url)})
     return _published(sent)
 
 

@@ -210,7 +210,7 @@ async def rerun(workflow_id: UUID, body: OfStep, session: Transaction, caller: C
     return await _detail(session, workflow_id)
 
 
-@router.post("/{workflow_id}/skip", responses=described(404, 409, 413, 415))
+@router.post("/{workflow_id}/skip", responses=described(404, 409, 415))
 async def skip(workflow_id: UUID, body: Skip, session: Transaction, caller: CurrentCaller) -> WorkflowDetail:
     """Count a step as done."""
     await workflows.skip(
@@ -219,7 +219,7 @@ async def skip(workflow_id: UUID, body: Skip, session: Transaction, caller: Curr
     return await _detail(session, workflow_id)
 
 
-@router.post("/{workflow_id}/events/{name}", responses=described(404, 409, 413, 415))
+@router.post("/{workflow_id}/events/{name}", responses=described(404, 409, 415))
 async def event(
     workflow_id: UUID, name: str, body: Event, session: Transaction, caller: CurrentCaller
 ) -> WorkflowDetail:  # fmt: skip

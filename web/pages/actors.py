@@ -20,9 +20,10 @@ from web.pages.names import Name
 from web.pages.overview import PERIODS, Period
 from web.pages.query import quoted
 from web.pages.rendering import render, wanted
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 FIELD = "arg."  # stands before the name of an argument's field
 OPTIONS = ("queue", "priority", "delay", "run_at", "unique_key", "tags")
@@ -148,6 +149,9 @@ def _form(request: Request, actor: actors.DeclaredActor, typed: Mapping[str, str
     )  # fmt: skip
 
 
+_PLACED = ("positional", "either", "rest")  # how parameters take a value by its place
+
+
 def _field(error: BadRequest | Forbidden, name: Name) -> str:
     """Which field it is about; empty if it is none of them."""
     path = error.path if isinstance(error, BadArguments) else ""
@@ -155,7 +159,8 @@ def _field(error: BadRequest | Forbidden, name: Name) -> str:
     found = word[1] if word else ""
     place = re.match(r"args\[(\d+)\]", path)
     if place:
-        found = signatures.parameters(actors.declared(name))[int(place[1])].name
+        placed = [one for one in signatures.parameters(actors.declared(name)) if one.how in _PLACED]
+        found = placed[min(int(place[1]), len(placed) - 1)].name  # the last one may take all the rest
     return found if found in OPTIONS and not path else FIELD + found
 
 

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Response
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse
 
+from web.route import TimedRoute
+
 FOLDER = Path(__file__).parents[1] / "static"
 PREFIX = "/static"
 TYPES = {
@@ -16,7 +18,7 @@ TYPES = {
     ".svg": "image/svg+xml",
 }
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 
 @cache

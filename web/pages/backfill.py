@@ -16,9 +16,10 @@ from web.caller import CurrentCaller
 from web.pages import flash
 from web.pages.moments import moment
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 _SHOWN = 20
 _MOST_APART = 86_400

@@ -19,9 +19,10 @@ from web.api import cursor
 from web.caller import CurrentCaller
 from web.pages import flash, formats
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 HOURS = {"24h": 24, "7d": 168, "30d": 720}
 MOST_SHOWN = 200

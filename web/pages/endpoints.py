@@ -8,16 +8,18 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 
 from db.models import WebhookEndpoint
 from errors import BadArguments, Conflict
-from services import webhook, webhook_views
+from services import audit, webhook, webhook_views
 from services.masking import masking
 from services.webhook_views import Health
+from web.api.etag import etag
 from web.caller import CurrentCaller
 from web.edits import restored
 from web.pages import flash
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 HOME = "/deliveries/endpoints"
 PAGE = 50
@@ -97,6 +99,7 @@ async def edit(request: Request, session: Transaction, caller: CurrentCaller, en
         "url": masking().text(found.url), "description": found.description, "event_types": found.event_types or [],
         "headers": "", "timeout": f"{found.timeout:g}", "rate": "" if found.rate is None else f"{found.rate:g}",
         "ordered": found.ordered, "owner_email": found.owner_email or "",
+        "version": etag(found),
     }  # fmt: skip
     return _form(request, typed, found)
 
@@ -104,12 +107,16 @@ async def edit(request: Request, session: Transaction, caller: CurrentCaller, en
 @router.post(f"{HOME}/{{endpoint_id}}/edit")
 async def update(
     request: Request, session: Transaction, caller: CurrentCaller, endpoint_id: uuid.UUID, typed: Typed,
-    no_headers: Annotated[bool, Form()] = False,
+    no_headers: Annotated[bool, Form()] = False, version: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:  # fmt: skip
     """Headers stay as they are where none are given, unless they are to go."""
     caller.require("operate")
     keep = not typed["headers"].strip() and not no_headers
-    found = await webhook.endpoint(session, endpoint_id)
+    found = await webhook.endpoint(session, endpoint_id, lock=True)
+    typed |= {"version": version}
+    if version and version != etag(found):
+        changed = BadArguments("Somebody has changed this endpoint meanwhile. Saved now, yours replaces theirs.", "url")
+        return _form(request, typed | {"version": etag(found)}, found, changed)
     try:
         url = restored(typed["url"], found.url, masking().text(found.url), "url")
         fields = _read(typed | {"url": url})
@@ -161,6 +168,7 @@ async def send_test(session: Transaction, caller: CurrentCaller, endpoint_id: uu
         await webhook.send_test(session, endpoint_id)
     except Conflict as error:
         return flash.redirect(f"{HOME}/{endpoint_id}", str(error), bad=True)
+    audit.note(session, caller.name, "webhook.endpoint.test", target=str(endpoint_id))
     return flash.redirect(f"{HOME}/{endpoint_id}", "A test is on its way: the newest delivery below.")
 
 

@@ -8,9 +8,10 @@ from services import errors
 from web.caller import CurrentCaller
 from web.pages import flash, traceback
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 HOURS = {"24h": 24, "7d": 168, "30d": 720}
 Period = Literal["24h", "7d", "30d"]

@@ -9,9 +9,10 @@ from errors import BadRequest
 from services import export, search
 from web.caller import CurrentCaller
 from web.pages.query import parse
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 
 @router.get("/jobs/export.csv")

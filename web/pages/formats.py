@@ -12,6 +12,7 @@ from markupsafe import Markup
 from db.models import Job
 from services.callers import Caller
 from services.masking import masking, of_mail
+from web.pages.query import quoted
 from web.pages.tree import tree
 
 _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
@@ -191,6 +192,7 @@ FILTERS = {
         outcome,
         plural,
         query,
+        quoted,
         ran,
         since,
         size,

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 
 from db.models import Job
 from errors import BadArguments, BadRequest, Conflict
-from services import audit, control, explanation, jobs, kept, listing, logs, progress, search
+from services import audit, control, explanation, jobs, kept, listing, logs, progress, search, submissions
 from services.masking import MASK, masking
 from services.schedules import lists
 from web import edits
@@ -18,9 +18,10 @@ from web.caller import CurrentCaller
 from web.pages import flash, traceback
 from web.pages.rendering import render, wanted
 from web.pages.timeline import timeline
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 _LINES = 200
 _RELATED = 20
@@ -39,16 +40,21 @@ async def page(
     level: Annotated[logs.Level | None, Query()] = None,
     text: Annotated[str, Query(max_length=200)] = "",
     attempt: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
+    before: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
 ) -> Response:
+    """`before` that attempt are those whose errors are shown; of the others the latest."""
     if text:
         caller.require_search_within()
     job = await jobs.get(session, job_id)
-    attempts = await jobs.attempts(session, job_id)
+    latest = await jobs.attempts(session, job_id)
+    attempts = await jobs.attempts(session, job_id, before=before) if before else latest
     values: dict[str, Any] = {
         "job": job,
         "state": search.shown_state(job),
         "attempts": attempts[::-1],
-        "timeline": timeline(job, attempts),
+        "before": before,
+        "older": attempts[0].attempt if len(attempts) == jobs.ATTEMPTS else None,
+        "timeline": timeline(job, latest, is_whole=len(latest) < jobs.ATTEMPTS),
         "progress": await progress.get(session, job_id),
         "causes": await explanation.why(session, job_id),
         "parts": traceback.parts,
@@ -68,6 +74,7 @@ async def page(
             "kwargs": kwargs,
             "takes_arguments": control.takes_arguments(job),
             "result": masking().value(job.result),
+            "metadata": masking().value(await submissions.metadata(session, job_id)),
             "checkpoint": checkpoint,
             "kept": checkpoint and masking().value(checkpoint.data),
             "steps": [(one, masking().value(one.result, one.name)) for one in await kept.steps(session, job_id)],

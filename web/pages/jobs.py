@@ -14,10 +14,11 @@ from web.api import cursor
 from web.caller import CurrentCaller
 from web.pages.query import parse
 from web.pages.rendering import render, wanted
+from web.route import TimedRoute
 from web.shared import Shared
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 STATES = ("running", "queued", "scheduled", "retrying", "waiting", "paused", "succeeded", "failed", "cancelled")
 COLUMNS = {

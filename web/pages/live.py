@@ -9,8 +9,9 @@ from starlette.exceptions import HTTPException
 
 from web.caller import CurrentCaller
 from web.live import Live
+from web.route import TimedRoute
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 
 @router.get("/live")

@@ -12,9 +12,10 @@ from settings import Settings
 from web import cookies
 from web.caller import CurrentCaller
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 
 @router.get("/login")

@@ -19,12 +19,13 @@ from web.pages.login import inside
 from web.pages.query import Query as Search
 from web.pages.query import parse
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 MOST_SELECTED = 200
-_GLANCE, _PATIENCE = 0.05, 10.0  # seconds that may be counted, or looked for
+GLANCE, PATIENCE = 0.05, 10.0  # seconds that may be counted, or looked for
 _SAMPLE = 5
 _DONE = {
     Verb.PAUSE: "paused", Verb.RESUME: "resumed", Verb.CANCEL: "cancelled", Verb.RETRY: "queued again",
@@ -97,8 +98,8 @@ async def ask_about_all(
     """Count them, show some, and ask. They are counted at a glance, or `all` of them, which takes its time."""
     caller.require("operate")
     wanted = _searched(q)
-    count = await bulk.preview(session, wanted.filter, _PATIENCE if all_of_them else _GLANCE)
-    some = await search.page(session, wanted.filter, limit=_SAMPLE, seconds=_GLANCE)
+    count = await bulk.preview(session, wanted.filter, PATIENCE if all_of_them else GLANCE)
+    some = await search.page(session, wanted.filter, limit=_SAMPLE, seconds=GLANCE)
     return render(
         request, "jobs/many.html", verb=verb, verbs=list(Verb), ids=[], sample=some.jobs, to="/jobs",
         count=count.jobs, is_exact=count.is_exact, query=wanted,

@@ -15,11 +15,12 @@ from services import sign_in
 from settings import Settings
 from web import cookies
 from web.pages.login import address_of, entered, form, inside
+from web.route import TimedRoute
 from web.transaction import Transaction
 
 PATIENCE = 600  # seconds a person may take at the provider
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 
 @router.get("/login/oidc")

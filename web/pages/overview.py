@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services import health, overview, statistics
 from web.pages import charts
 from web.pages.rendering import render, wanted
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 PERIODS = {
     "1h": timedelta(hours=1),

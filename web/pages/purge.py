@@ -9,12 +9,13 @@ from db.search import Filter
 from services import bulk, queues, schedules
 from services.bulk import Verb
 from web.caller import CurrentCaller
-from web.pages import flash
+from web.pages import flash, many
 from web.pages.names import Name
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 What = Literal["waiting", "finished"]
 _VERBS: dict[What, Verb] = {"waiting": Verb.CANCEL, "finished": Verb.DELETE}
@@ -27,11 +28,12 @@ async def ask(
     caller: CurrentCaller,
     name: Name,
     what: Annotated[What, Query()] = "waiting",
+    all_of_them: Annotated[bool, Query(alias="all")] = False,
 ) -> Response:
-    """Count them, and ask for the queue's name."""
+    """Count them at a glance, or `all` of them, which takes its time, and ask for the queue's name."""
     caller.require("operate")
     await queues.get(session, name)
-    return await _question(request, session, name, what)
+    return await _question(request, session, name, what, all_of_them=all_of_them)
 
 
 @router.post("/queues/{name}/purge")
@@ -64,8 +66,10 @@ async def _question(
     typed: str = "",
     reason: str = "",
     wrong: str = "",
+    all_of_them: bool = False,
 ) -> Response:
-    count = await bulk.preview(session, await _filter(session, name, what))
+    seconds = many.PATIENCE if all_of_them else many.GLANCE
+    count = await bulk.preview(session, await _filter(session, name, what), seconds)
     return render(
         request, "queues/purge.html", status=422 if wrong else 200, name=name, what=what, count=count.jobs,
         is_exact=count.is_exact, typed=typed, reason=reason, wrong=wrong,

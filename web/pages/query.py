@@ -24,7 +24,8 @@ from services.search import Filter, State
 NAMES = {
     "state": "state", "actor": "actor", "queue": "queue", "owner": "owner", "tag": "tags", "worker": "worker",
     "parent": "parent_id", "key": "unique_key", "type": "error_type", "error": "error", "group": "error_group",
-    "arg": "arguments", "id": "id", "created": "created", "finished": "finished",
+    "schedule": "schedule_id", "workflow": "workflow_id", "arg": "arguments", "id": "id", "created": "created",
+    "finished": "finished",
 }  # fmt: skip
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _AGE = re.compile(r"^(\d+(?:\.\d+)?)([smhdw])$")
@@ -132,7 +133,7 @@ def _state(value: str) -> str:
 def _id(value: str) -> uuid.UUID:
     found = _id_or_none(value)
     if found is None:
-        raise ValueError(f"{value!r} is not the id of a job or worker (a UUID).")
+        raise ValueError(f"{value!r} is not an id (a UUID).")
     return found
 
 
@@ -143,7 +144,9 @@ def _id_or_none(value: str) -> uuid.UUID | None:
         return None
 
 
-_READ: dict[str, Callable[[str], Any]] = {"state": _state, "id": _id, "worker": _id, "parent": _id}
+_READ: dict[str, Callable[[str], Any]] = {
+    "state": _state, "id": _id, "worker": _id, "parent": _id, "schedule": _id, "workflow": _id,
+}  # fmt: skip
 
 
 def _times(term: Term, now: datetime) -> dict[str, datetime]:

@@ -16,10 +16,11 @@ from web.pages.names import Name
 from web.pages.overview import PERIODS, Period
 from web.pages.query import quoted
 from web.pages.rendering import render, wanted
+from web.route import TimedRoute
 from web.shared import Shared
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 _OLDEST = 20
 _NO_FLOW = queues.Flow()

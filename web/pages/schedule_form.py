@@ -23,9 +23,10 @@ from web.caller import CurrentCaller
 from web.pages import flash
 from web.pages.moments import moment
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 FIELD = "arg."  # stands before the name of an argument's field
 UNITS = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}

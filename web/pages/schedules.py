@@ -22,9 +22,10 @@ from web.pages import flash
 from web.pages.login import inside
 from web.pages.rendering import render, wanted
 from web.pages.schedule_form import masked
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 SIZE = 50
 MOST_SELECTED = 200

@@ -24,11 +24,13 @@ class Stretch:
 _LEAST = 12.0  # of 1000: what is too short to be seen is drawn so wide
 
 
-def timeline(job: Job, attempts: Sequence[JobAttempt], now: datetime | None = None) -> list[Stretch]:
-    """From its creation to its end, or to now."""
+def timeline(
+    job: Job, attempts: Sequence[JobAttempt], now: datetime | None = None, *, is_whole: bool = True
+) -> list[Stretch]:
+    """From its creation, or if these are not all attempts from the first of them, to its end, or to now."""
     now = now or datetime.now(UTC)
     stretches: list[Stretch] = []
-    at = job.created_at
+    at = job.created_at if is_whole else attempts[0].started_at
     for attempt in attempts:
         _add(stretches, "waiting" if not stretches else "backoff", at, attempt.started_at)
         stretches.append(Stretch("failed", f"attempt {attempt.attempt}", attempt.started_at, attempt.ended_at))

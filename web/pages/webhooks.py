@@ -16,9 +16,10 @@ from web.caller import CurrentCaller
 from web.pages import flash
 from web.pages.emails import HOURS, PAGE, Period, Wanted
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 HOME = "/deliveries/webhooks"
 MOST_ENDPOINTS = 200  # to choose from

@@ -13,9 +13,10 @@ from settings import Settings
 from web.caller import CurrentCaller
 from web.pages import flash
 from web.pages.rendering import render, wanted
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 _RUNNING, _ENDED = 200, 50
 

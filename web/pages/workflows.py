@@ -23,9 +23,10 @@ from web.caller import CurrentCaller
 from web.pages import flash
 from web.pages.rendering import render, wanted
 from web.pages.workflow_drawing import HEIGHT, WIDTH, critical_path, draw
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 SIZE = 50
 MANY = 200  # steps: more are shown as a table first, so many at a time
@@ -93,7 +94,7 @@ async def one(
 ) -> Response:
     """`step` is the one that the panel beside the graph shows."""
     workflow = await views.get(session, workflow_id)
-    places = await views.graph(session, workflow_id)
+    places = await views.graph(session, workflow_id, results=False)
     if wanted(request) == "panel":
         return render(request, "workflows/panel.html", **await _panel(session, workflow, places, step))
     tab = tab or ("graph" if len(places) <= MANY else "steps")
@@ -122,12 +123,12 @@ async def step(
 ) -> Response:
     """One step: what became of it, its jobs, and what can be done to it."""
     workflow = await views.get(session, workflow_id)
-    place = _named(await views.graph(session, workflow_id), name)
+    place = _named(await views.graph(session, workflow_id, results=False), name)
     jobs = await views.jobs(session, workflow_id, name, _JOBS + 1, after)
     return render(
         request, "workflows/step.html", workflow=workflow, place=place, step=place.step, jobs=jobs[:_JOBS],
         has_more=len(jobs) > _JOBS, allowed=_allowed(workflow), now=datetime.now(UTC),
-        result=masking().value(place.step.result),
+        result=masking().value(await views.result(session, place.step)),
     )  # fmt: skip
 
 
@@ -142,7 +143,7 @@ async def _panel(session: AsyncSession, workflow: Workflow, places: Sequence[Pla
         "jobs": found,
         "attempts": await job_services.attempts(session, found[0]["id"]) if len(found) == 1 else [],
         "allowed": _allowed(workflow),
-        "result": masking().value(place.step.result),
+        "result": masking().value(await views.result(session, place.step)),
         "now": datetime.now(UTC),
     }
 
@@ -196,7 +197,7 @@ async def _act(
     elif verb == "skip":
         await workflows.skip(session, workflow_id, step, who=who, reason=reason, result=_json(value))
     elif verb == "event":
-        place = _named(await views.graph(session, workflow_id), step)
+        place = _named(await views.graph(session, workflow_id, results=False), step)
         await workflows.signal(session, workflow_id, place.step.event or "", _json(value), who=who)
     else:
         plain = {"retry": workflows.retry, "pause": workflows.pause, "resume": workflows.resume}[verb]
@@ -209,7 +210,7 @@ async def _question(
     workflow = await views.get(session, workflow_id)
     if workflow.state not in ALLOWED[verb]:
         return flash.redirect(f"/workflows/{workflow_id}", f"It is {workflow.state}: that cannot be done.", bad=True)
-    places = await views.graph(session, workflow_id)
+    places = await views.graph(session, workflow_id, results=False)
     place = _named(places, step) if verb in _OF_STEP else None
     return render(
         request, "workflows/ask.html", status=422 if typed.get("wrong") else 200, workflow=workflow, verb=verb,

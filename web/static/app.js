@@ -23,9 +23,11 @@ function showTimes(root = document) {
     const at = new Date(time.dateTime);
     const age = (Date.now() - at) / 1000;
     const kind = time.dataset.show || "relative";
+    const inUtc = `${at.toISOString().replace("T", " ").slice(0, 19)} UTC`;
     if (kind === "relative") time.textContent = ago(age);
-    else if (!utc) time.textContent = kind === "clock" ? CLOCK.format(at) : Math.abs(age) < 8e7 ? DAY.format(at) : FULL.format(at);
-    time.title = `${FULL.format(at)} here, ${at.toISOString().replace("T", " ").slice(0, 19)} UTC`;
+    else if (utc) time.textContent = inUtc;
+    else time.textContent = kind === "clock" ? CLOCK.format(at) : Math.abs(age) < 8e7 ? DAY.format(at) : FULL.format(at);
+    time.title = `${FULL.format(at)} here, ${inUtc}`;
   }
 }
 
@@ -65,6 +67,12 @@ function follow() {
   };
 }
 
+// What the reader has opened or walked to is no business of the server: a refresh leaves it as it is.
+window.htmx?.registerExtension("reader", {
+  htmx_before_morph_attr: (element, { attrName }) =>
+    !(attrName === "open" && element.matches("details, dialog")) && !(attrName === "aria-current" && element.matches("tr")),
+});
+
 // ---- dialogs ----
 
 function openDialog(dialog) {
@@ -76,16 +84,15 @@ function openDialog(dialog) {
 // ---- lists: rows under the keys, and a selection ----
 
 const rows = () => $$("[data-rows] > tr[id]");
-let current = -1;
 
 function move(step) {
-  const all = rows();
+  const all = rows(), at = all.findIndex((row) => row.hasAttribute("aria-current"));
   if (!all.length) return;
-  current = Math.max(0, Math.min(all.length - 1, current + step));
-  for (const row of all) row.removeAttribute("aria-current");
-  all[current].setAttribute("aria-current", "true");
-  ($("a.cover", all[current]) || all[current]).focus();
-  all[current].scrollIntoView({ block: "nearest" });
+  const row = all[Math.max(0, Math.min(all.length - 1, at + step))];
+  all[at]?.removeAttribute("aria-current");
+  row.setAttribute("aria-current", "true");
+  ($("a.cover", row) || row).focus();
+  row.scrollIntoView({ block: "nearest" });
 }
 
 function countSelected() {
@@ -129,10 +136,13 @@ function resolve(token) {
   return value;
 }
 
-function draw(root = document) {
+function draw(all = true) {
   if (!window.uPlot) return;
-  for (const place of $$(".chart[data-chart]", root)) {
-    const data = JSON.parse($(`#${place.dataset.chart}`).textContent);
+  for (const place of $$(".chart[data-chart]")) {
+    const text = $(`#${place.dataset.chart}`).textContent;
+    if (!all && place.drawn === text) continue;
+    place.drawn = text;
+    const data = JSON.parse(text);
     place.plot?.destroy();
     place.replaceChildren();
     const grid = { stroke: resolve("--line"), width: 1 }, stroke = resolve("--muted");
@@ -190,6 +200,9 @@ function panAll() {
 const GO = { o: "/", j: "/jobs", e: "/errors", s: "/schedules", w: "/workflows", q: "/queues", d: "/deliveries", a: "/actors", t: "/settings" };
 let prefix = false;
 
+// What the page is about, or what is selected on it.
+const act = (key) => $(`.head [data-key=${key}], [data-selection]:not([hidden]) [data-key=${key}]`)?.click();
+
 function press(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input, textarea, select, [contenteditable]")) {
@@ -212,9 +225,9 @@ function press(event) {
     x: () => $("[data-rows] > tr[aria-current] input[type=checkbox]")?.click(),
     "[": () => $("a[rel=prev]")?.click(),
     "]": () => $("a[rel=next]")?.click(),
-    ".": () => $("[data-actions] > summary, [data-actions]")?.focus(),
-    r: () => $("[data-key=r]")?.click(),
-    c: () => $("[data-key=c]")?.click(),
+    ".": () => ($("[data-selection]:not([hidden]) button") || $(".head .actions :is(a, button, summary)"))?.focus(),
+    r: () => act("r"),
+    c: () => act("c"),
   };
   if (actions[key]) { event.preventDefault(); actions[key](); }
 }
@@ -250,8 +263,8 @@ document.addEventListener("change", (event) => {
   }
   if (target.matches("[data-preference]")) {
     remember(target.dataset.preference, target.value);
-    if (target.dataset.preference === "theme") {
-      document.documentElement.dataset.theme = target.value;
+    if (["theme", "density"].includes(target.dataset.preference)) {
+      document.documentElement.dataset[target.dataset.preference] = target.value;
       draw();
     }
     showTimes();
@@ -266,7 +279,7 @@ document.addEventListener("visibilitychange", follow);
 document.addEventListener("htmx:after:swap", (event) => {
   showTimes();
   countSelected();
-  draw();
+  draw(false);  // what has changed: over the others somebody may hold the pointer
   panAll();
 });
 setInterval(showTimes, 10_000);

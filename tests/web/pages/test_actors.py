@@ -1,5 +1,6 @@
 """Tests of the pages of actors, without a browser."""
 
+import json
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -100,6 +101,16 @@ async def test_what_is_wrong_is_said_at_its_field(
     assert 'value="what I typed"' in page.text
     async with client.database.connection() as connection:
         assert await connection.fetchval("select count(*) from jobs") == 0
+
+
+async def test_what_is_wrong_among_the_rest_is_said_at_its_field(person: httpx.AsyncClient) -> None:
+    """Given a value that cannot be kept, far back in a list for *args, then the field of *args says so."""
+    tokens = json.dumps([*"abcdefgh", "a\0b"])
+    typed = {"arg.name": "Ada", "arg.password": "-", "arg.tokens": tokens}
+    page = await person.post("/actors/sign/enqueue", data=typed)
+    assert page.status_code == 422
+    assert "args[10]" in page.text
+    assert 'id="arg.tokens-wrong"' in page.text
 
 
 async def test_a_secret_is_not_shown_while_it_is_typed(person: httpx.AsyncClient) -> None:

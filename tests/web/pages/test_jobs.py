@@ -1,5 +1,7 @@
 """The list of jobs and the page of one, without a browser."""
 
+import re
+
 import httpx
 import pytest
 
@@ -32,7 +34,7 @@ async def test_what_cannot_be_counted_at_a_glance_is_counted_when_asked(
     program: httpx.AsyncClient, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given more jobs than a glance counts, then the question says so, and has a link to one with the whole number."""
-    monkeypatch.setattr(many, "_GLANCE", 0.0)
+    monkeypatch.setattr(many, "GLANCE", 0.0)
     await rows.ended(client, 3_000, "failed")
     glance = (await program.get("/jobs/bulk?q=state:failed%20arg:[]")).text
     assert "Retry 2,000 jobs or more" in glance
@@ -40,6 +42,56 @@ async def test_what_cannot_be_counted_at_a_glance_is_counted_when_asked(
     whole = (await program.get("/jobs/bulk?q=state:failed%20arg:[]&all=true")).text
     assert "Retry 3,000 jobs?" in whole
     assert "all=true" not in whole
+
+
+async def test_what_is_kept_beside_a_job_is_shown_without_secrets(program: httpx.AsyncClient) -> None:
+    new = {"actor": "welcome", "args": ["Ada"], "metadata": {"order": "order-4711", "token": "hunter2hunter2"}}
+    job = (await program.post("/api/v1/jobs", json=new)).json()["id"]
+    page = (await program.get(f"/jobs/{job}")).text
+    assert "order-4711" in page
+    assert "hunter2" not in page
+
+
+async def test_its_links_find_what_has_spaces_in_its_name(program: httpx.AsyncClient, client: Client) -> None:
+    """Given a job whose owner and tag have spaces, then the links at them find it."""
+    await rows.ended(client, 1)
+    async with client.database.connection() as connection:
+        job = await connection.fetchval("update jobs set owner = 'Ada Byron', tags = array['to be seen'] returning id")
+    links = re.findall(r'href="(/jobs\?q=(?:owner|tag)[^"]*)"', (await program.get(f"/jobs/{job}")).text)
+    assert len(links) == 2
+    for link in links:
+        assert str(job) in (await program.get(link)).text
+
+
+async def test_of_many_attempts_the_latest_are_shown_and_lead_to_the_older(
+    program: httpx.AsyncClient, client: Client
+) -> None:
+    """Given a job that has failed 120 times, then its page and the API show the latest 50, and then those before."""
+    await rows.ended(client, 1, "failed")
+    async with client.database.connection() as connection:
+        job = await connection.fetchval("update jobs set attempt = 120 returning id")
+        await connection.execute(
+            "insert into job_attempts (job_id, attempt, worker, started_at, error_type, error_message, traceback)"
+            " select $1, n, gen_random_uuid(), now() - interval '1 s', 'ValueError', 'no', ''"
+            " from generate_series(1, 120) n",
+            job,
+        )
+    page = (await program.get(f"/jobs/{job}")).text
+    assert "The latest 50 failed attempts" in page
+    assert ('id="attempt-71"' in page, 'id="attempt-70"' in page) == (True, False)
+    assert f"/jobs/{job}?before=71#attempts" in page
+    last = (await program.get(f"/jobs/{job}?before=21")).text
+    assert "20 failed attempts before attempt 21" in last
+    assert "Older" not in last
+    assert len((await program.get(f"/api/v1/jobs/{job}")).json()["attempts"]) == 50
+    found: list[int] = []
+    address = f"/api/v1/jobs/{job}/attempts"
+    for following in (71, 21, None):
+        answer = (await program.get(address)).json()
+        found = [attempt["attempt"] for attempt in answer["attempts"]] + found
+        assert answer["next"] == following
+        address = f"/api/v1/jobs/{job}/attempts?before={following}"
+    assert found == list(range(1, 121))
 
 
 async def test_what_a_job_has_logged_and_kept_shows_no_secret(program: httpx.AsyncClient, client: Client) -> None:

@@ -9,6 +9,7 @@ import pytest
 from services.search import Filter
 from web.pages.query import parse
 
+SOME = uuid.UUID(int=7)
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
@@ -23,6 +24,7 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
         ("type:ValueError owner:ana key:k", {"error_type": "ValueError", "owner": "ana", "unique_key": "k"}),
         ("https://example.com", {"arguments": "https://example.com"}),
         ("two words", {"arguments": "two words"}),
+        (f"schedule:{SOME} workflow:{SOME}", {"schedule_id": SOME, "workflow_id": SOME}),
         ("created:<2h", {"created_after": NOW - timedelta(hours=2)}),
         ("created:>2h", {"created_before": NOW - timedelta(hours=2)}),
         ("finished:3d", {"finished_after": NOW - timedelta(days=3)}),
@@ -46,7 +48,8 @@ def test_what_is_asked_for(text: str, asked: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["state:broken", "created:soon", "parent:4711", "worker:x", "created:2026-13-40", "actor:"]
+    "text",
+    ["state:broken", "created:soon", "parent:4711", "worker:x", "schedule:nightly", "created:2026-13-40", "actor:"],
 )
 def test_what_is_not_understood_is_said_and_left_out(text: str) -> None:
     """Given a term that means nothing, then it is named, and the others count."""

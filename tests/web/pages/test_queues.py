@@ -5,10 +5,11 @@ import pytest
 from fastapi import FastAPI
 
 from runtime.client import Client
-from services import queues
+from services import queues, workers
 from services.queues import Flow
 from tests.web.callers import caller, user
 from tests.web.pages import rows
+from web.pages import many
 
 HTML = {"Accept": "text/html"}
 
@@ -71,6 +72,42 @@ async def test_a_pause_needs_a_reason(person: httpx.AsyncClient, client: Client)
     assert (await person.post("/queues/email/resume")).status_code == 303
     async with client.session() as session:
         assert not (await queues.get(session, "email")).is_paused
+
+
+async def test_drained_workers_are_why_a_job_does_not_run(program: httpx.AsyncClient, client: Client) -> None:
+    """Given a job that is due, when all workers of its queue are drained, then its page and the queue's say so; when
+    one goes on, neither does."""
+    await rows.workers(client)
+    await rows.live(client, 1)
+    async with client.database.connection() as connection:
+        job = await connection.fetchval("select id from jobs")
+    for worker in (rows.BUSY, rows.SILENT):
+        async with client.session() as session:
+            await workers.drain(session, worker, who="ana", reason="an upgrade")
+            await session.commit()
+    for page in (f"/jobs/{job}", "/queues/email"):
+        assert "is drained, and takes no more jobs" in (await program.get(page)).text
+    async with client.session() as session:
+        await workers.go_on(session, rows.BUSY, who="ana")
+        await session.commit()
+    for page in (f"/jobs/{job}", "/queues/email"):
+        text = (await program.get(page)).text
+        assert "is drained, and takes" not in text
+        assert "No worker listens" not in text
+
+
+async def test_what_cannot_be_counted_at_a_glance_is_counted_when_asked(
+    person: httpx.AsyncClient, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given more jobs than a glance counts, then the question says so, and has a link to one with the whole number."""
+    monkeypatch.setattr(many, "GLANCE", 0.0)
+    await rows.ended(client, 3_000)
+    glance = (await person.get("/queues/email/purge?what=finished")).text
+    assert "jobs or more of email?" in glance
+    assert "what=finished&amp;all=true" in glance
+    whole = (await person.get("/queues/email/purge?what=finished&all=true")).text
+    assert "Delete 3,000 jobs of email?" in whole
+    assert "all=true" not in whole
 
 
 async def test_a_purge_wants_the_queues_name(person: httpx.AsyncClient, client: Client) -> None:

@@ -14,9 +14,10 @@ from web.caller import CurrentCaller
 from web.pages import flash
 from web.pages.names import Name
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 # What each scope is for, in the words of docs/accounts.md.
 MEANINGS = {

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Form, Request, Response
 
 from services.masking import masking, rules
 from web.pages.rendering import render
+from web.route import TimedRoute
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 SAMPLE = '{"to": "ada@example.com", "api_key": "abc", "note": "Authorization: Bearer 0123456789abcdef"}'
 

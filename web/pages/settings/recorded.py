@@ -7,9 +7,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services import audit
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 _ROWS = 50
 Text = Annotated[str, Query(max_length=500, pattern=r"^[^\x00]*$")]

@@ -10,9 +10,10 @@ from web.caller import CurrentCaller
 from web.pages import flash
 from web.pages.login import inside
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 
 @router.get("/settings/sessions")

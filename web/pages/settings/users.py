@@ -12,9 +12,10 @@ from web.caller import CurrentCaller
 from web.pages import flash
 from web.pages.names import Name
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.transaction import Transaction
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 _DEEDS = 20
 

@@ -6,9 +6,10 @@ from runtime.client import Client
 from services import listing, shown
 from settings import Settings
 from web.pages.rendering import render
+from web.route import TimedRoute
 from web.shared import Shared
 
-router = APIRouter()
+router = APIRouter(route_class=TimedRoute)
 
 _counts: Shared[listing.Counts] = Shared(seconds=10)
 

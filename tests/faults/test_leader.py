@@ -99,20 +99,18 @@ async def test_a_clock_is_ahead(stage: Stage, record: Record) -> None:
 
 @pytest.mark.fault
 @pytest.mark.long
-@pytest.mark.parametrize("minutes", [10, -10])
-async def test_a_workers_clock_is_off(stage: Stage, record: Record, minutes: int) -> None:
-    """Given a worker whose clock is ten minutes ahead, or behind, beside one whose is right, then nobody is thought
-    dead, nothing is early, nothing expires, and nothing is run twice."""
+async def test_a_workers_clock_is_ahead(stage: Stage, record: Record) -> None:
+    """Given a worker whose clock is ten minutes ahead beside one whose is right, then nobody is thought dead, nothing is
+    early, nothing expires, and nothing is run twice."""  # behind: libfaketime then breaks Python's own time.sleep()
     assert FAKETIME, "This test needs libfaketime: apt-get install faketime"
-    off = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"{minutes:+}m", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    ahead = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": "+10m", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     await stage.scheduler()
-    await stage.worker(**off)
+    await stage.worker(**ahead)
     await stage.worker()
     await stage.enqueue(500, act.work_async, 0.5, expires=timedelta(minutes=5))
     await stage.enqueue(100, act.work_async, 0, delay=timedelta(seconds=20))
     stage.strike()
-    direction = "ahead" if minutes > 0 else "behind"
-    outcome = await stage.outcome(f"clock of a worker {abs(minutes)} min {direction}")
+    outcome = await stage.outcome("clock of a worker 10 min ahead")
     record(outcome)
     assert outcome.more_runs == 0
     assert stage.said("a worker died") == 0

@@ -88,6 +88,6 @@ async def test_replies_of_redis_lost(stage: Stage, record: Record) -> None:
         proxy.swallows = lambda request: dice.random() < 0.05
         await at_work(stage, proxied(stage, "Redis", proxy))
         stage.strike()
-        outcome = await stage.outcome("replies of Redis lost, one in twenty")
+        outcome = await stage.outcome("replies of Redis lost, one in twenty", timeout=150)
     record(outcome, **{"replies lost": proxy.swallowed})
     assert proxy.swallowed > 20

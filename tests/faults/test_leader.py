@@ -100,8 +100,8 @@ async def test_a_clock_is_ahead(stage: Stage, record: Record) -> None:
 @pytest.mark.fault
 @pytest.mark.long
 async def test_a_workers_clock_is_ahead(stage: Stage, record: Record) -> None:
-    """Given a worker whose clock is ten minutes ahead beside one whose is right, then nobody is thought dead, nothing is
-    early, nothing expires, and nothing is run twice."""  # behind: libfaketime then breaks Python's own time.sleep()
+    """Given a worker whose clock is ten minutes ahead beside one whose is right, then nobody is thought dead, nothing
+    is early, nothing expires, and nothing is run twice. (One behind: libfaketime breaks Python's `sleep` there.)"""
     assert FAKETIME, "This test needs libfaketime: apt-get install faketime"
     ahead = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": "+10m", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     await stage.scheduler()

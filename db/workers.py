@@ -34,6 +34,18 @@ where heartbeat_at < now() - make_interval(secs => $1)
 returning id, host, pid, heartbeat_at
 """
 
+DIED = "worker.died"  # the action that the audit has of each
+
+# What is kept of workers that were buried: DIED, ids, hosts, pids, when they were last heard of, how many jobs of
+# theirs were queued again, and how many failed.
+NOTE_DEATHS = """
+insert into audit (who, action, target, details)
+select 'scheduling', $1, d.id::text, json_build_object(
+    'host', d.host, 'pid', d.pid, 'heard_of', d.heard_of, 'queued', d.queued, 'failed', d.failed)
+from unnest($2::uuid[], $3::text[], $4::int[], $5::timestamptz[], $6::int[], $7::int[])
+     as d(id, host, pid, heard_of, queued, failed)
+"""
+
 # running -> queued, or failed if no attempt is left: workers that were buried in the same transaction. The live jobs
 # are looked through once for each death; of them only those that run have a worker.
 RESCUE = """
@@ -48,7 +60,7 @@ with orphaned as materialized (
 )
 update jobs j set {leave}
 from orphaned o where j.id = o.id
-returning j.id, j.state
+returning j.id, j.state, o.worker
 """.replace(
     "{leave}",
     leave(

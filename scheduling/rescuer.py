@@ -9,7 +9,10 @@ workers time to be heard of.
 """
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 
+import asyncpg
 import redis.asyncio
 import structlog
 from redis.exceptions import RedisError
@@ -46,7 +49,7 @@ class Rescuer:
             async with connection.transaction():
                 leader = self._leader.holder, self._leader.term
                 dead = await connection.fetch(workers.BURY, self._lease, *leader)
-                rescued = await connection.fetch(workers.RESCUE, [row["id"] for row in dead]) if dead else []
+                rescued = await _rescue(connection, dead) if dead else []
             if rescued:
                 await connection.execute(limits.LOOK_AGAIN, [row["id"] for row in rescued])
         for row in dead:
@@ -62,3 +65,16 @@ class Rescuer:
             await self._redis.publish(WAKE, "rescued")
         except RedisError as error:
             log.debug("the relays were not told; they look by themselves every second", error=told(error))
+
+
+async def _rescue(connection: asyncpg.Connection, dead: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:
+    """The jobs that they ran; what became of them is noted."""
+    rescued = await connection.fetch(workers.RESCUE, [row["id"] for row in dead])
+    became = Counter((row["worker"], row["state"]) for row in rescued)
+    await connection.execute(
+        workers.NOTE_DEATHS,
+        workers.DIED,
+        *([row[name] for row in dead] for name in ("id", "host", "pid", "heartbeat_at")),
+        *([became[row["id"], state] for row in dead] for state in ("queued", "failed")),
+    )
+    return list(rescued)

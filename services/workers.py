@@ -1,16 +1,18 @@
 """The worker processes that are believed to live, what each does, and telling one to take nothing more."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import workers
+from db.models import Audit
 from errors import NotFound
-from services import pauses
+from services import audit, pauses
 
 _LOOKED_AT = 20_000  # live jobs of a queue: those that run are among the first
+_LOST = 20  # workers that are shown
 _LOOKED_BACK = 2_000  # ended jobs of each outcome
 
 
@@ -62,11 +64,37 @@ class EndedJob:
     finished_at: datetime
 
 
+@dataclass(frozen=True)
+class LostWorker:
+    id: UUID
+    host: str
+    pid: int
+    heard_of: datetime  # the last time
+    found_at: datetime  # when it was found dead
+    queued: int  # jobs that it ran, and that were queued again
+    failed: int  # and that had no attempt left
+
+
 async def living(session: AsyncSession) -> list[LivingWorker]:
     """All of them, by host and pid."""
     connection = await session.connection()
     rows = await connection.exec_driver_sql(workers.LIVING, (_LOOKED_AT,))
     return [LivingWorker(**row._asdict()) for row in rows]
+
+
+async def lost(session: AsyncSession) -> list[LostWorker]:
+    """Those that were found dead within a day, the latest first, 20 at most."""
+    since = datetime.now(UTC) - timedelta(days=1)
+    found = await audit.page(session, audit.Filter(action=workers.DIED), limit=_LOST)
+    return [_lost(row) for row in found if row.done_at >= since]
+
+
+def _lost(row: Audit) -> LostWorker:
+    told = row.details or {}
+    heard_of = datetime.fromisoformat(told["heard_of"])
+    return LostWorker(
+        UUID(row.target), told["host"], told["pid"], heard_of, row.done_at, told["queued"], told["failed"]
+    )
 
 
 async def get(session: AsyncSession, worker: UUID) -> LivingWorker:

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+import services.workers
 from db import jobs, workers
 from runtime.client import Client
 from runtime.ids import uuid7
@@ -108,3 +109,20 @@ async def test_a_buried_worker_claims_nothing(client: Client) -> None:
     await rescue(client, await leader(client))
     assert await fetch(client, jobs.CLAIM, [job], [0], worker) == []
     assert (await row(client, job)).state == "queued"
+
+
+@pytest.mark.usefixtures("heard")
+async def test_what_was_lost_can_be_looked_up(client: Client) -> None:
+    """Given a dead worker with two jobs, one of them in its last attempt, then it is among the lost ones for a day,
+    with what became of its jobs."""
+    dead = await a_worker(client, LEASE + 1)
+    await a_job_of(client, dead)
+    await a_job_of(client, dead, max_retries=0)
+    await rescue(client, await leader(client))
+    async with client.session() as session:
+        [lost] = await services.workers.lost(session)
+        assert (lost.id, lost.host, lost.pid, lost.queued, lost.failed) == (dead, "host", 1, 1, 1)
+        assert LEASE <= (lost.found_at - lost.heard_of).total_seconds() < 60
+    await fetch(client, "update audit set done_at = done_at - interval '25 hours'")
+    async with client.session() as session:
+        assert await services.workers.lost(session) == []

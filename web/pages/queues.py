@@ -32,7 +32,7 @@ _flows: Shared[dict[str, queues.Flow]] = Shared(seconds=3)
 async def page(request: Request, session: Transaction) -> Response:
     return render(
         request, "queues.html", queues=await queues.listed(session), workers=await workers.living(session),
-        flows=await _flow(request), no_flow=_NO_FLOW, lease=_lease(request),
+        lost=await workers.lost(session), flows=await _flow(request), no_flow=_NO_FLOW, lease=_lease(request),
     )  # fmt: skip
 
 

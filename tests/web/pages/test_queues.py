@@ -1,10 +1,14 @@
 """Tests of the pages of queues and workers, without a browser."""
 
+from datetime import UTC, datetime
+
 import httpx
 import pytest
 from fastapi import FastAPI
 
+import db.workers
 from runtime.client import Client
+from runtime.ids import uuid7
 from services import queues, workers
 from services.queues import Flow
 from tests.web.callers import caller, user
@@ -197,3 +201,15 @@ async def test_what_is_not_there_is_not_found(program: httpx.AsyncClient) -> Non
         page = await program.get(path, headers=HTML)
         assert page.status_code == 404
         assert "<script>" not in page.text
+
+
+async def test_lost_workers_are_shown_for_a_day(program: httpx.AsyncClient, client: Client) -> None:
+    """Given a worker that was found dead, then the page says where it ran and what became of its jobs."""
+    assert "Lost workers" not in (await program.get("/queues")).text
+    dead = [[uuid7()], ["host-of-the-lost"], [4711], [datetime.now(UTC)], [3], [1]]
+    async with client.database.connection() as connection:
+        await connection.execute(db.workers.NOTE_DEATHS, db.workers.DIED, *dead)
+    page = (await program.get("/queues")).text
+    assert "Lost workers" in page
+    assert "host-of-the-lost" in page
+    assert "4711" in page

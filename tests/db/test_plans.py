@@ -129,7 +129,7 @@ async def large(client: Client) -> AsyncIterator[asyncpg.Connection]:
             select id, 1, n, 20, now(), 'x' from (select id from jobs limit 5000) j, generate_series(1, 5) n;
             insert into job_progress (job_id, attempt, current, started_current, started_at)
             select id, 1, 1, 0, now() from jobs limit 5000;
-            insert into job_checkpoints (job_id, attempt, data) select id, 1, '1' from jobs limit 5000;
+            insert into job_checkpoints (job_id, attempt, data) select id, 1, '1' from jobs limit 40000;
             insert into job_steps (job_id, name, attempt) select id, 'step', 1 from jobs limit 5000;
             analyze
             """

@@ -15,10 +15,13 @@ import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, async_playwright, expect
 
 from settings import Settings
+from tests.runtime.engine import stage
 from tests.support.process import Process
 from tests.support.programs import chromium
 from tests.web.callers import SESSION_TOKEN, make_accounts
 from web.cookies import SESSION
+
+__all__ = ["stage"]
 
 DESK, PHONE = ViewportSize(width=1300, height=900), ViewportSize(width=375, height=740)
 FLAGS = [

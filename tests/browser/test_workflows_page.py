@@ -44,7 +44,7 @@ async def test_workflows_can_be_used_by_everybody(visit: Visit, client: Client) 
 
 
 async def test_a_failed_workflow_is_repaired(
-    visit: Visit, client: Client, worker: StartProcess, scheduler: StartProcess
+    visit: Visit, client: Client, stage: None, worker: StartProcess, scheduler: StartProcess
 ) -> None:
     """Given a workflow whose step fails, when an operator opens it from the list and retries what failed, now that it
     can be done, then it succeeds before their eyes."""

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import ApiKey
 from errors import BadArguments, Conflict, NotFound
 from runtime.ids import uuid7
-from services import audit
+from services import audit, unique
 from services.callers import KEY_MARK, SCOPES, digest
 
 MOST_NAMES = 100  # queues or actors of a key
@@ -60,12 +59,8 @@ async def create(
     session.add(row)
     details = {"scopes": row.scopes, "queues": row.queues, "actors": row.actors, "prefix": prefix}
     audit.note(session, who, "key.create", target=name, details=details)
-    try:
-        await session.flush()
-    except IntegrityError as error:
-        if "api_keys_name" not in str(error.orig):
-            raise
-        raise Conflict(f"There is a key {name!r} already. Rotate it, or choose another name.") from None
+    taken = f"There is a key {name!r} already. Rotate it, or choose another name."
+    await unique.flush(session, "api_keys_name", taken)
     await session.refresh(row)
     return NewKey(row, key)
 

@@ -7,13 +7,12 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete, func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import User, UserSession
 from errors import BadArguments, Conflict, NotFound
 from runtime.ids import uuid7
-from services import audit
+from services import audit, unique
 from services.callers import ROLES, Role
 
 SHORTEST, LONGEST = 12, 256  # characters of a password
@@ -38,12 +37,8 @@ async def create(
     )
     session.add(user)
     audit.note(session, who, "user.create", target=name, details={"role": role})
-    try:
-        await session.flush()
-    except IntegrityError as error:
-        if "users_name" not in str(error.orig):
-            raise
-        raise Conflict(f"There is a user {name!r} already. Set its role or password, or choose another name.") from None
+    taken = f"There is a user {name!r} already. Set its role or password, or choose another name."
+    await unique.flush(session, "users_name", taken)
     return user
 
 

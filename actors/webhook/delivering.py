@@ -22,10 +22,10 @@ from runtime import Job, current_job
 from settings import settings
 
 KEPT = 16 * 1024  # bytes of a response's body
-OUR_FAULT = ("internal", "proxy")  # codes that say nothing of the endpoint
 TEST = "webhook.test"  # the event by which somebody tries an endpoint: sent once, and never held against it
 _HEADERS_KEPT = 8 * 1024  # characters of a response's headers
 INTERNAL = "internal"  # the code of an attempt that failed on our side, before there was an answer
+OUR_FAULT = (INTERNAL, "proxy")  # codes that say nothing of the endpoint
 _FLUSH = 0.2  # the share of a pause by which those that waited for its end are spread
 _DAY = 86_400
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql import func
 
@@ -19,7 +18,7 @@ from errors import Conflict, NotFound
 from runtime import enqueue
 from runtime.ids import uuid7
 from runtime.transport import CHANGED, SCHEDULES, Notice
-from services import audit
+from services import audit, unique
 from services.schedules.spec import ScheduleSpec
 
 if TYPE_CHECKING:
@@ -213,12 +212,8 @@ async def _set(
 
 
 async def _flush(session: AsyncSession, name: str) -> None:
-    try:
-        await session.flush()
-    except IntegrityError as error:
-        if "scheduled_jobs_name" not in str(error.orig):
-            raise
-        raise Conflict(f"Another schedule is named {name!r}. Names are unique: choose another.") from None
+    taken = f"Another schedule is named {name!r}. Names are unique: choose another."
+    await unique.flush(session, "scheduled_jobs_name", taken)
 
 
 async def _drop_waiting(session: AsyncSession, schedule: ScheduledJob, reason: str) -> None:

@@ -70,17 +70,20 @@ from {rows}
 
 # A job: id, args, kwargs, may its message go to Redis at once; then its kind: actor, queue, options, priority,
 # max_attempts, seconds of delay, run_at (or null), unique key, owner, tags (as JSON), parent, seconds after which it
-# expires, is its unique key free once it starts. Where its unique key lives already no row is written.
+# expires, is its unique key free once it starts.
 INSERT = _INSERT.format(
     rows="""(values ($1::uuid, $2::text, $3::text, $4::bool, $5::text, $6::text, $7::text, $8::smallint, $9::int,
                 $10::float8, $11::timestamptz, $12::text, $13::text, $14::text, $15::uuid, $16::float8, $17::bool))
      as t(id, args, kwargs, dispatch, actor, queue, options, priority, max_attempts, delay, run_at, unique_key, owner,
-          tags, parent_id, expires, unique_until_start)
-on conflict do nothing"""
+          tags, parent_id, expires, unique_until_start)"""
 )
 
+# The same for a job with a unique key: where that lives already no row is written. Looking for conflicts writes a sixth
+# more of WAL.
+INSERT_UNIQUE = f"{INSERT}on conflict do nothing"
+
 # Many: the same as arrays, those of the jobs with the number of each job's kind, and those of the kinds. They have no
-# unique key; looking for conflicts would write a sixth more of WAL.
+# unique key.
 INSERT_MANY = _INSERT.format(
     rows="""unnest($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::int[]) as t(id, args, kwargs, dispatch, kind)
 join unnest($6::text[], $7::text[], $8::text[], $9::smallint[], $10::int[], $11::float8[], $12::timestamptz[],

@@ -1,10 +1,12 @@
 """Writes jobs in a caller's transaction, and posts their messages for after its commit."""
 
+import contextlib
+import gc
 import inspect
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -180,7 +182,8 @@ async def enqueue_many(session: AsyncSession, options: Options, calls: Sequence[
         raise BadRequest("One unique key cannot make many jobs. Use enqueue_with, one by one, each with its own key.")
     if not calls:
         return []
-    rows = _rows(_outbox(session), calls, options)
+    with _no_garbage():
+        rows = _rows(_outbox(session), calls, options)
     await _insert(session, rows)
     return [row.id for row in rows]
 
@@ -190,8 +193,9 @@ async def enqueue_each(session: AsyncSession, wanted: Sequence[tuple[Call, Optio
     outbox = _outbox(session)
     rows: list[_Row] = []
     try:
-        for bound, options in wanted:
-            rows += _rows(outbox, [bound], options)
+        with _no_garbage():
+            for bound, options in wanted:
+                rows += _rows(outbox, [bound], options)
     except BadRequest:
         if outbox is not None:
             outbox.forget(row.envelope for row in rows if row.envelope is not None)
@@ -206,6 +210,20 @@ async def _value(session: AsyncSession, statement: str, *values: Any) -> uuid.UU
     connection = await session.connection()
     found = (await connection.exec_driver_sql(statement, values)).first()
     return None if found is None else uuid.UUID(str(found[0]))
+
+
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """All that is made in here is kept. The garbage collector would count it, take it for a reason to look through the
+    whole process, and find nothing: a third of the time that 10,000 jobs take."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _rows(outbox: Outbox | None, calls: Sequence[Call], options: Options) -> list[_Row]:
@@ -296,7 +314,8 @@ def _execute_insert(session: Session, rows: Sequence[_Row]) -> int:
     """In one go instead of through AsyncConnection and AsyncResult, which cost more than the statement."""
     connection = session.connection()
     if len(rows) == 1:
-        return connection.exec_driver_sql(jobs.INSERT, _columns(rows[0])).rowcount
+        one = jobs.INSERT if rows[0].kind.unique_key is None else jobs.INSERT_UNIQUE
+        return connection.exec_driver_sql(one, _columns(rows[0])).rowcount
     numbers: dict[_Kind, int] = {}
     of_rows = (
         [row.id for row in rows], [row.args for row in rows], [row.kwargs for row in rows],

@@ -10,7 +10,6 @@ from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
-from sqlalchemy.util import greenlet_spawn
 
 from settings import Settings
 
@@ -83,7 +82,7 @@ class Database:
                 bare.terminate()  # nobody knows what it is doing, or it is of no use; the pool replaces it
                 raise
         finally:
-            await greenlet_spawn(pooled.close)
+            pooled.close()  # in no greenlet: it has no transaction whose rollback would have to be waited for
 
     async def close(self) -> None:
         await self.engine.dispose()

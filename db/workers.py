@@ -7,15 +7,22 @@ worker had claimed is all there and nothing is added to it.
 
 from db.jobs import leave
 
-# A worker process starts: id, host, pid, process (its name), queues, async slots, threads, version.
+# A worker process starts: id, host, pid, process (its name), queues, async slots, threads, version. Returns when
+# PostgreSQL was started, which tells one server from another that has taken over.
 REGISTER = """
 insert into workers (id, host, pid, process, queues, async_slots, threads, version)
 values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict (id) do update set heartbeat_at = now()
+returning pg_postmaster_start_time()
 """
 
-# It lives: ids. Those not returned have been given up.
-HEARTBEAT = "update workers set heartbeat_at = now() where id = any($1::uuid[]) returning id"
+# It lives: ids. Those not returned have been given up. With each comes when PostgreSQL was started.
+HEARTBEAT = """
+update workers set heartbeat_at = now() where id = any($1::uuid[]) returning id, pg_postmaster_start_time() as server
+"""
+
+# What is believed to run on a worker. The live jobs are looked through: id.
+RUNS = "select id, attempt from jobs where outcome is null and state = 'running' and worker = $1"
 
 # It has stopped: id. If it leaves something that it had claimed (PostgreSQL was away when it stopped), its row stays:
 # it is found dead, and its jobs are rescued.

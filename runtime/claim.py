@@ -29,6 +29,26 @@ log = structlog.get_logger("callboard")
 _UNKNOWN_ACTOR_DELAY = 30.0  # seconds; a deploy that brings the actor is probably under way
 
 
+async def claim(
+    database: Database, deliveries: Sequence[Delivery], worker: uuid.UUID
+) -> dict[uuid.UUID, asyncpg.Record]:
+    """Claim jobs. Returns the rows of those that are the worker's now. A claim whose answer was lost is made again, and
+    only then read: what of the lost one may still be under way in PostgreSQL, the second waits for."""
+    is_again = False
+    ids, attempts = [d.job_id for d in deliveries], [d.attempt for d in deliveries]
+
+    async def attempt() -> dict[uuid.UUID, asyncpg.Record]:
+        nonlocal is_again
+        reads, is_again = is_again, True
+        async with database.connection() as connection:
+            won = await connection.fetch(jobs.CLAIM, ids, attempts, worker)
+            if reads:
+                won += await connection.fetch(jobs.CLAIMED, ids, attempts, worker)
+            return {row["id"]: row for row in won}
+
+    return await patiently("claiming jobs", attempt) if ids else {}
+
+
 class Claim:
     """Belongs to the worker's event loop."""
 
@@ -66,7 +86,7 @@ class Claim:
             delivery.limit = self._broker.limits.of(delivery.actor_name, delivery.args, delivery.kwargs)
         plain = [delivery for delivery in deliveries if delivery.limit is None]
         limited = [delivery for delivery in deliveries if delivery.limit is not None]
-        yield await self._take(plain, await self._claim(plain))
+        yield await self._take(plain, await claim(self._database, plain, self._lease.worker))
         if limited:
             yield await self._take(limited, await self._grants.claim(limited, self._lease.worker))
 
@@ -101,23 +121,6 @@ class Claim:
             await self._checkpoints.load(again)
         self._telemetry.changes.tell(delivery.job_id for delivery in claimed)
         return claimed
-
-    async def _claim(self, deliveries: list[Delivery]) -> dict[uuid.UUID, asyncpg.Record]:
-        """The rows of those that are ours now. A claim whose answer was lost is made again, and only then read: what of
-        the lost one may still be under way in PostgreSQL, the second waits for."""
-        is_again = False
-        ids, attempts = [d.job_id for d in deliveries], [d.attempt for d in deliveries]
-
-        async def attempt() -> dict[uuid.UUID, asyncpg.Record]:
-            nonlocal is_again
-            reads, is_again = is_again, True
-            async with self._database.connection() as connection:
-                won = await connection.fetch(jobs.CLAIM, ids, attempts, self._lease.worker)
-                if reads:
-                    won += await connection.fetch(jobs.CLAIMED, ids, attempts, self._lease.worker)
-                return {row["id"]: row for row in won}
-
-        return await patiently("claiming jobs", attempt) if ids else {}
 
     async def _put_off(self, unknown: list[Delivery]) -> None:
         """A deploy that brings their actors is probably under way; if none comes they become dead letters."""

@@ -28,6 +28,7 @@ from runtime.checkpoints import Checkpoints
 from runtime.claim import Claim
 from runtime.control import Control
 from runtime.delivery import Delivery, Ending
+from runtime.failover import Failover, Run
 from runtime.failure import Failure
 from runtime.grants import Grants
 from runtime.interrupts import Cancelled, GivenUp, Interruption, SoftTimeLimitExceeded
@@ -158,7 +159,9 @@ class Executor:
         self._control = self.loop.create_task(Control(self.redis, looks).run())
         self._watch = self.loop.create_task(self._watch_jobs())
         self._heartbeat = self.loop.create_task(self._lease.keep(self._drop_runs))
-        for task in (self._control, self._watch, self._heartbeat):
+        failover = Failover(self._engine, self._lease, self.outbox, self._held)
+        self._failover = self.loop.create_task(failover.run())
+        for task in (self._control, self._watch, self._heartbeat, self._failover):
             task.add_done_callback(_end_if_failed)
         self._warm_up = self.loop.create_task(patiently("connecting", self._connect))
         self._registration = self.loop.create_task(
@@ -175,6 +178,7 @@ class Executor:
         self._recycling.cancel()
         self._watch.cancel()
         self._control.cancel()
+        self._failover.cancel()
         self._warm_up.cancel()
         self._registration.cancel()
         try:
@@ -365,14 +369,21 @@ class Executor:
             rows = await connection.fetch(jobs.CONTROLLED, self.worker)
         if rows:
             tasks = {delivery.job_id: task for task, delivery in self._runs.items()}
-            here = [*self._runs.values(), *self._waiting, *self._for_threads, *self.threads.running()]
-            mine = {(delivery.job_id, delivery.attempt): delivery for delivery in here}
+            mine = {(delivery.job_id, delivery.attempt): delivery for delivery in self._here()}
             for row in rows:
                 delivery = mine.get((row["id"], row["attempt"]))
                 if delivery is not None and delivery.control != row["control"]:
                     delivery.control, delivery.reason = row["control"], row["control_reason"] or ""
                     if delivery.control == "cancel":
                         self._cancel(delivery, tasks.get(delivery.job_id))
+
+    def _here(self) -> list[Delivery]:
+        """What is claimed, begun or not, and has not ended."""
+        return [*self._runs.values(), *self._waiting, *self._for_threads, *self.threads.running()]
+
+    def _held(self) -> set[Run]:
+        """The runs that go on here; not those that their own transaction has ended."""
+        return {(delivery.job_id, delivery.attempt) for delivery in self._here() if not delivery.committed}
 
     def _cancel(self, delivery: Delivery, task: asyncio.Task[None] | None) -> None:
         """One that has not started yet is given back when it is about to."""

@@ -8,6 +8,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import psutil
 import structlog
@@ -31,14 +32,17 @@ class WorkerLease:
         self._database, self._settings, self._queues, self._threads = database, settings, queues, threads
         self.worker = uuid7()
         self.registered = asyncio.Event()  # without a row it cannot claim
+        self.other_server = asyncio.Event()  # PostgreSQL has started anew, or another one has taken over
+        self._server: datetime | None = None  # when it was started
 
     async def register(self) -> None:
         """Get a row, which claiming needs."""
         async with self._database.connection() as connection:
-            await connection.execute(
+            server = await connection.fetchval(
                 workers.REGISTER, self.worker, socket.gethostname(), os.getpid(), process_name(os.getpid()),
                 self._queues, self._settings.async_concurrency, self._threads, VERSION,
             )  # fmt: skip
+        self._meet(server)
 
     async def unregister(self) -> None:
         async with self._database.connection() as connection:
@@ -61,8 +65,17 @@ class WorkerLease:
                 self.registered.set()
 
     async def _beat(self) -> bool:
+        """Whether the process still has its row."""
         async with self._database.connection() as connection:
-            return bool(await connection.fetch(workers.HEARTBEAT, [self.worker]))
+            row = await connection.fetchrow(workers.HEARTBEAT, [self.worker])
+        if row is not None:
+            self._meet(row["server"])
+        return row is not None
+
+    def _meet(self, server: datetime) -> None:
+        if self._server not in (None, server):
+            self.other_server.set()
+        self._server = server
 
 
 def process_name(pid: int) -> str:

@@ -106,6 +106,30 @@ async def test_full(stage: Stage, record: Record) -> None:
 
 @pytest.mark.fault
 @pytest.mark.long
+async def test_full_and_evicting(stage: Stage, record: Record) -> None:
+    """Given a Redis that throws away what it likes when it is full, when jobs are enqueued, then they are done all the
+    same, each once."""
+    await stage.scheduler()
+    await stage.worker()
+    await stage.enqueue(100, act.work_async, 2)
+    await stage.started(100)
+    await stage.redis.config_set("maxmemory-policy", "allkeys-lru")
+    used = int((await stage.redis.info("memory"))["used_memory"])
+    await stage.redis.config_set("maxmemory", str(used + 200_000))
+    await stage.enqueue(3_000, act.work_async, 0.2)
+    await stage.until("select count(*) >= 500 from jobs where state = 'succeeded'")
+    evicted = int((await stage.redis.info("stats"))["evicted_keys"])
+    await stage.redis.config_set("maxmemory", "0")
+    await stage.redis.config_set("maxmemory-policy", "noeviction")
+    stage.strike()
+    outcome = await stage.outcome("Redis evicts keys when it is full (allkeys-lru)")
+    record(outcome, **{"keys evicted": evicted})
+    assert outcome.seconds <= SENT_WITHIN
+    assert evicted > 0
+
+
+@pytest.mark.fault
+@pytest.mark.long
 async def test_the_end_of_its_file_is_lost(stage: Stage, record: Record) -> None:
     """Given workers at work, when Redis dies and its append-only file lacks the end, then what it takes for waiting is
     known to be done, what it has forgotten is sent again, and each job is done once."""

@@ -81,6 +81,12 @@ class Masking:
         """A text as it may be shown: a log line, an error, a traceback."""
         return _AFTER.sub(rf"\1{MASK}", self._looks.sub(MASK, text))
 
+    def lines(self, text: str) -> list[str]:
+        """The lines of a program as they may be shown, each in its place: what stretches over several is masked on the
+        first and leaves the others empty. A name before a colon at the end of a line hides nothing of the next one."""
+        hidden = self._looks.sub(lambda match: MASK + "\n" * match[0].count("\n"), text)
+        return [_AFTER.sub(rf"\1{MASK}", line) for line in hidden.split("\n")]
+
     def arguments(self, actor: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of a job. Those by position have the names of the actor's parameters."""
         names = _parameters(actor)

@@ -38,12 +38,17 @@ async def page(
 
 @router.get("/errors/{fingerprint}")
 async def one(
-    request: Request, session: Transaction, fingerprint: Fingerprint, period: Annotated[Period, Query()] = "7d"
+    request: Request,
+    session: Transaction,
+    caller: CurrentCaller,
+    fingerprint: Fingerprint,
+    period: Annotated[Period, Query()] = "7d",
 ) -> Response:
     sample = await errors.sample(session, fingerprint, HOURS[period])
+    [parts] = await traceback.shown([sample.attempt.traceback if sample.attempt else None], caller)
     return render(
         request, "error_group.html", sample=sample, group=sample.group, period=period, periods=list(HOURS),
-        parts=traceback.parts,
+        parts=parts,
     )  # fmt: skip
 
 

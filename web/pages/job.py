@@ -57,7 +57,7 @@ async def page(
         "timeline": timeline(job, latest, is_whole=len(latest) < jobs.ATTEMPTS),
         "progress": await progress.get(session, job_id),
         "causes": await explanation.why(session, job_id),
-        "parts": traceback.parts,
+        "tracebacks": await traceback.shown([tried.traceback for tried in attempts[::-1]], caller),
         "level": level,
         "text": text,
         "attempt": attempt,

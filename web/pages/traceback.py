@@ -1,9 +1,15 @@
-"""A traceback as frames, those of libraries told from the application's own."""
+"""A traceback as frames, those of libraries told from the application's own, and these with the source around them."""
 
+import asyncio
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
+from services.callers import Caller
+from services.masking import masking
+from web.pages.source import Source, around
+
+_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d{1,9})', re.MULTILINE)
 _LIBRARY = re.compile(r"/(site|dist)-packages/|/lib/python3\.\d+/|^<frozen ")
 
 
@@ -14,9 +20,16 @@ class Part:
     kind: str
     text: str
     frames: int = 0
+    source: Source | None = None
 
 
-def parts(traceback: str) -> list[Part]:
+async def shown(tracebacks: Iterable[str | None], caller: Caller) -> list[list[Part]]:
+    """Each as this caller may see it: masked, and with its source for whoever operates. In a thread: files are read."""
+    texts = [masking().text(traceback or "") for traceback in tracebacks]
+    return await asyncio.to_thread(lambda: [parts(text, with_source=caller.may("operate")) for text in texts])
+
+
+def parts(traceback: str, *, with_source: bool = False) -> list[Part]:
     """The text in order, neighbouring frames of libraries as one part. Put together they are the text again."""
     found: list[Part] = []
     for chunk in _chunks(traceback):
@@ -25,8 +38,14 @@ def parts(traceback: str) -> list[Part]:
         if kind == "library" and found and found[-1].kind == "library":
             found[-1] = Part(kind, found[-1].text + chunk, found[-1].frames + 1)
         else:
-            found.append(Part(kind, chunk, int(match is not None)))
+            source = _source(match, chunk) if match and kind == "application" and with_source else None
+            found.append(Part(kind, chunk, int(match is not None), source))
     return found
+
+
+def _source(frame: re.Match[str], chunk: str) -> Source | None:
+    _, _, quoted = chunk.partition("\n")
+    return around(frame["file"], int(frame["line"]), quoted.partition("\n")[0])
 
 
 def _chunks(traceback: str) -> list[str]:

@@ -267,6 +267,11 @@ select count(*) from (
 ) found
 """
 
+# How many deliveries of an endpoint have not ended: endpoint, most.
+COUNT_OPEN = """
+select count(*) from (select from webhook_deliveries where endpoint_id = $1 and outcome is null limit $2) found
+"""
+
 # What a list of deliveries shows besides: deliveries. `status` and `code` are those of the latest attempt.
 TOLD = """
 select d.id, m.event_type, e.url, a.status, a.code

@@ -51,6 +51,13 @@ async def health(session: AsyncSession, ids: Sequence[uuid.UUID]) -> dict[uuid.U
     return {row.id: Health(row.succeeded, row.ended, row.waiting) for row in rows}
 
 
+async def waiting(session: AsyncSession, endpoint_id: uuid.UUID) -> int:
+    """How many deliveries to it have not ended, however old they are; not counted further than CAP."""
+    connection = await session.connection()
+    count: int = (await connection.exec_driver_sql(webhooks.COUNT_OPEN, (endpoint_id, CAP))).scalar_one()
+    return count
+
+
 async def to_replay(session: AsyncSession, only: Filter) -> int:
     """How many deliveries `webhook.replay_matching` would send now; not counted further than CAP."""
     connection = await session.connection()

@@ -57,6 +57,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "webhooks.NEXT_IN_ORDER": (webhooks.NEXT_IN_ORDER, [ENDPOINT]),
     "webhooks.WAITING_IN_ORDER": (webhooks.WAITING_IN_ORDER, [ENDPOINT]),
     "webhooks.OPEN_JOBS": (webhooks.OPEN_JOBS, [ENDPOINT]),
+    "webhooks.COUNT_OPEN": (webhooks.COUNT_OPEN, [ENDPOINT, 10_000]),
     "webhooks.SET_JOBS": (webhooks.SET_JOBS, [FIFTY, FIFTY]),
     "webhooks.DISABLE": (webhooks.DISABLE, [ENDPOINT, "why", None]),
     "webhooks.TO_REPLAY": (webhooks.TO_REPLAY, [SOME_ID, None, FAILED, None, None, None, SOME_ID, 100]),

@@ -161,6 +161,25 @@ async def enable(session: Transaction, caller: CurrentCaller, endpoint_id: uuid.
     return flash.redirect(f"{HOME}/{endpoint_id}", "It is enabled. What it missed can be sent again: Recover.")
 
 
+@router.get(f"{HOME}/{{endpoint_id}}/delete")
+async def ask_to_delete(
+    request: Request, session: Transaction, caller: CurrentCaller, endpoint_id: uuid.UUID
+) -> Response:
+    caller.require("operate")
+    return render(
+        request, "webhooks/delete.html", endpoint=await webhook.endpoint(session, endpoint_id),
+        waiting=await webhook_views.waiting(session, endpoint_id), cap=webhook_views.CAP,
+    )  # fmt: skip
+
+
+@router.post(f"{HOME}/{{endpoint_id}}/delete")
+async def delete(session: Transaction, caller: CurrentCaller, endpoint_id: uuid.UUID) -> Response:
+    caller.require("operate")
+    url = masking().text((await webhook.endpoint(session, endpoint_id)).url)
+    await webhook.delete_endpoint(session, caller.name, endpoint_id)
+    return flash.redirect(HOME, f"The endpoint {url} was deleted.")
+
+
 @router.post(f"{HOME}/{{endpoint_id}}/test")
 async def send_test(session: Transaction, caller: CurrentCaller, endpoint_id: uuid.UUID) -> Response:
     caller.require("operate")

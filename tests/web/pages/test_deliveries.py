@@ -172,12 +172,41 @@ async def test_an_endpoint_from_its_form_to_its_end(person: httpx.AsyncClient, c
     assert "healthy" in (await person.get(here)).text
 
 
-@pytest.mark.parametrize("verb", ["resend", "replay", "disable"])
+async def test_an_endpoint_is_deleted_after_a_question(person: httpx.AsyncClient, client: Client) -> None:
+    """Given an endpoint with three deliveries that wait, one of them for two days, then the question names it and them;
+    when it is answered, then the endpoint is gone, its jobs are cancelled, and the audit has who did it."""
+    async with client.session() as session:
+        fields = webhook.EndpointFields(url="https://example.com/orders?token=hunter2hunter2", description="Acme")
+        endpoint, _ = await webhook.create_endpoint(session, "tests", fields)
+        for _ in range(3):
+            await webhook.send_test(session, endpoint.id)
+        await session.commit()
+    async with client.database.connection() as connection:
+        await connection.execute("update webhook_deliveries set created_at = now() - interval '2 days' where id ="
+                                 " (select id from webhook_deliveries limit 1)")  # fmt: skip
+    here = f"/deliveries/endpoints/{endpoint.id}"
+    assert f'href="{here}/delete"' in (await person.get(here)).text
+    question = (await person.get(f"{here}/delete")).text
+    for text in ("https://example.com/orders", "Acme", "3 deliveries", "disable it"):
+        assert text in question, text
+    done = await person.post(f"{here}/delete")
+    assert (done.status_code, done.headers["location"]) == (303, "/deliveries/endpoints")
+    page = (await person.get("/deliveries/endpoints")).text
+    assert "The endpoint https://example.com/orders" in page
+    assert "hunter2" not in question + page
+    assert (await person.get(here)).status_code == 404
+    async with client.database.connection() as connection:
+        row = await connection.fetchrow("select who, target from audit where action = 'webhook.endpoint.delete'")
+        assert tuple(row) == ("admin", str(endpoint.id))
+        assert await connection.fetch("select distinct state from jobs") == [("cancelled",)]
+
+
+@pytest.mark.parametrize("verb", ["resend", "replay", "disable", "delete"])
 async def test_a_viewer_looks_and_does_nothing(app: FastAPI, client: Client, verb: str) -> None:
     made = await mail.fill(client)
     paths = {
         "resend": f"/deliveries/emails/{made.unknown}", "replay": f"/deliveries/webhooks/{made.delivery}",
-        "disable": f"/deliveries/endpoints/{made.endpoint}",
+        "disable": f"/deliveries/endpoints/{made.endpoint}", "delete": f"/deliveries/endpoints/{made.endpoint}",
     }  # fmt: skip
     async with caller(app, httpx.Headers(ACCEPT), await user("vera", "the-session-of-vera", "viewer")) as viewer:
         page = await viewer.get(paths[verb])

@@ -121,7 +121,7 @@ async def test_who_operates_sees_it_under_the_frame_and_who_only_looks_does_not(
     pages = [f"/jobs/{job}", f"/errors/{group}"]
     for page in pages:
         text = (await program.get(page)).text
-        assert "errors.py, around it" in text, page
+        assert "Around it in errors.py" in text, page
         assert text.count("<mark>") == 1, page
     looking = await callers.user("looks", "the-session-of-who-only-looks", "viewer")
     async with callers.caller(app, httpx.Headers({"Sec-Fetch-Site": "same-origin"}), looking) as viewer:
@@ -129,7 +129,7 @@ async def test_who_operates_sees_it_under_the_frame_and_who_only_looks_does_not(
             response = await viewer.get(page)
             assert response.status_code == 200
             assert line in response.text
-            assert "around it" not in response.text
+            assert "Around it" not in response.text
 
 
 async def test_the_page_says_that_a_file_has_changed(program: httpx.AsyncClient, client: Client) -> None:

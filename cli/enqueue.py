@@ -11,7 +11,7 @@ from cli.values import json_object, json_or_text
 from cli.who import who
 from errors import BadArguments
 from runtime.client import Client
-from services import jobs
+from services import audit, jobs
 from services.jobs import Enqueued, Options
 
 
@@ -53,6 +53,8 @@ def enqueue(
     async def command(client: Client) -> tuple[Enqueued, Any]:
         async with client.session() as session:
             enqueued = await jobs.enqueue_by_name(session, actor, [], arguments, options)
+            if enqueued.created:
+                audit.note(session, who(), "job.enqueue", job_id=enqueued.id, target=actor)
             await session.commit()
         if not wait:
             return enqueued, None

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.confirm import Yes, confirm
 from cli.output import AsJson, print_json, say
@@ -18,7 +19,8 @@ from cli.who import who
 from db.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from errors import BadArguments
 from runtime.client import Client
-from services import webhook, webhook_views
+from services import audit, webhook, webhook_views
+from services.masking import masking
 
 app = typer.Typer(help="Webhooks: endpoints, deliveries, replay, recover, send.", no_args_is_help=True)
 endpoints = typer.Typer(help="Who is told of events.", no_args_is_help=True)
@@ -119,16 +121,19 @@ def show_endpoint(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
 def remove_endpoint(endpoint_id: EndpointId, yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete an endpoint with the record of its deliveries."""
 
-    async def found(client: Client) -> WebhookEndpoint:
+    async def found(client: Client) -> tuple[WebhookEndpoint, int]:
         async with client.session() as session:
-            return await webhook.endpoint(session, endpoint_id)
+            return await webhook.endpoint(session, endpoint_id), await webhook_views.waiting(session, endpoint_id)
 
     async def command(client: Client) -> None:
         async with client.session() as session:
             await webhook.delete_endpoint(session, who(), endpoint_id)
             await session.commit()
 
-    confirm(f"Delete the endpoint {run(found).url} with the record of its deliveries?", yes)
+    endpoint, waiting = run(found)
+    number = f"{'At least ' if waiting >= webhook_views.CAP else ''}{waiting:,}"
+    still = f"{number} {'delivery waits' if waiting == 1 else 'deliveries wait'} to be sent."
+    confirm(f"{still} Delete the endpoint {endpoint.url} with the record of its deliveries?", yes)
     run(command)
     say(as_json, {"id": endpoint_id}, "It is deleted.")
 
@@ -191,6 +196,7 @@ def send_test_event(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
     async def command(client: Client) -> webhook.Published:
         async with client.session() as session:
             sent = await webhook.send_test(session, endpoint_id)
+            audit.note(session, who(), "webhook.endpoint.test", target=str(endpoint_id))
             await session.commit()
             return sent
 
@@ -354,6 +360,7 @@ def send(
     async def command(client: Client) -> webhook.Published:
         async with client.session() as session:
             sent = await webhook.send(session, url, value, secret=secret, headers=headers, idempotency_key=key)
+            _note(session, "webhook.send", sent, url=masking().text(url))
             await session.commit()
             return sent
 
@@ -373,10 +380,17 @@ def publish(
     async def command(client: Client) -> webhook.Published:
         async with client.session() as session:
             sent = await webhook.publish(session, event_type, value, idempotency_key=key)
+            _note(session, "webhook.publish", sent, event_type=event_type)
             await session.commit()
             return sent
 
     _sent(run(command), as_json)
+
+
+def _note(session: AsyncSession, action: str, sent: webhook.Published, **details: str) -> None:
+    """What was there already is in the audit already."""
+    if sent.created:
+        audit.note(session, who(), action, target=webhook.message_name(sent.message_id), details=details)
 
 
 def _sent(sent: webhook.Published, as_json: bool) -> None:

@@ -6,20 +6,25 @@ import re
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, cast
+from urllib.parse import parse_qs
 
 import structlog
 from a2wsgi import WSGIMiddleware
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq_dashboard import DashboardApp
 from dramatiq_dashboard.interface import Job, RedisInterface, Worker
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from errors import BadRequest
+from runtime.client import Client
 from runtime.transport import HEARTBEATS, Keys
+from services import audit
 from services.masking import masking
 from web.headers import SecurityHeaders
 
 PREFIX = "/dramatiq"
+_DEEDS = {"/delete-message": "message.delete", "/requeue-message": "message.requeue"}
 
 log = structlog.get_logger(__name__)
 
@@ -114,15 +119,43 @@ class Dashboard:
 
     async def _pages(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._app(scope, receive, send)
+            if scope["method"] == "POST":
+                await self._act(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
         except (KeyError, TypeError, ValueError) as error:
             # What it raises on a cursor that is no number, a form without its fields, text that is not UTF-8.
             log.warning("dashboard_refused", path=scope["path"], error=repr(error))
             raise BadRequest(f"The dashboard cannot read this address or form. Start again at {PREFIX}/.") from error
 
+    async def _act(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What people do to a message is in the audit before they are told that it is done."""
+        body = await Request(scope, receive).body()
+        answer: list[Message] = []
+
+        async def again() -> Message:
+            return {"type": "http.request", "body": body}
+
+        async def keep(message: Message) -> None:
+            answer.append(message)
+
+        await self._app(scope, again, keep)
+        deed = _DEEDS.get(scope["path"].removeprefix(PREFIX))
+        if deed is not None and answer[0]["status"] == 302:  # where it refuses, it says so with another status
+            await _note(scope, deed, {name: values[0] for name, values in parse_qs(body.decode()).items()})
+        for message in answer:
+            await send(message)
+
     def close(self) -> None:
         """End its threads."""
         self._wsgi.executor.shutdown(wait=False)
+
+
+async def _note(scope: Scope, deed: str, form: dict[str, str]) -> None:
+    client: Client = scope["app"].state.client
+    async with client.session() as session:
+        audit.note(session, scope["state"]["caller"].name, deed, target=form["id"], details={"queue": form["queue"]})
+        await session.commit()
 
 
 def _style_digest() -> str:

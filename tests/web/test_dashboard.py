@@ -81,6 +81,25 @@ async def test_its_forms_work_for_our_own_pages_only(person: httpx.AsyncClient, 
     assert fields["id"] not in await shown(person, QUEUE)
 
 
+async def test_what_is_done_to_a_message_is_in_the_audit(
+    person: httpx.AsyncClient, program: httpx.AsyncClient, client: Client
+) -> None:
+    """Given a message, when its deletion is refused, then the audit has nothing; when it is deleted, who did it."""
+    _, page = await enqueue(program, person)
+    fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]+)">', page))
+    wrong = await person.post("/dramatiq/delete-message", data=fields | {"__dd_csrf": "x"})
+    assert wrong.status_code == 403
+    assert await deeds(client) == []
+    await person.post("/dramatiq/delete-message", data=fields)
+    assert await deeds(client) == [("admin", "message.delete", fields["id"], {"queue": "web-tests"})]
+
+
+async def deeds(client: Client) -> list[tuple[object, ...]]:
+    async with client.database.connection() as connection:
+        found = await connection.fetch("select who, action, target, details from audit where action like 'message.%'")
+    return [tuple(row) for row in found]
+
+
 async def test_a_style_sheet_and_nothing_else_may_be_loaded(person: httpx.AsyncClient) -> None:
     policy = (await person.get("/dramatiq/")).headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; style-src 'sha256-")

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services import email, suppressions
+from services import audit, email, suppressions
 from services.callers import Caller
 from services.jobs import Options
 from services.masking import of_mail
@@ -226,6 +226,8 @@ async def send(
         options=Options(owner=caller.name, delay=delay, tags=tuple(new.tags)),
     )
     response.status_code = 201 if enqueued.created else 200
+    if enqueued.created:
+        audit.note(session, caller.name, "email.send", target=str(enqueued.id), job_id=enqueued.id)
     return SentEmail(id=enqueued.id, created=enqueued.created)
 
 

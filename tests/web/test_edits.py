@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from errors import BadArguments
 from runtime.client import Client
 from services.masking import MASK, masking
+from tests.web.callers import assert_problem
 from web.edits import restored
 
 DATABASE, SHOWN = "postgresql://app:s3cret@db/app", f"postgresql://app:{MASK}@db/app"
@@ -219,6 +220,39 @@ async def test_an_edit_of_what_has_changed_meanwhile_is_refused(program: httpx.A
     assert (await program.get(here)).json()["description"] == "theirs"
     now = (await program.get(here)).headers["etag"]
     assert (await program.put(here, json=mine, headers={"If-Match": now})).status_code == 200
+
+
+@pytest.mark.parametrize("verb", ["delete", "disable", "enable"])
+@pytest.mark.parametrize("what", ["endpoint", "schedule"])
+async def test_what_has_changed_meanwhile_is_neither_deleted_nor_switched(
+    program: httpx.AsyncClient, what: str, verb: str
+) -> None:
+    """Given an endpoint or a schedule that somebody has looked at, when another has changed it, then it is not deleted,
+    enabled or disabled with the ETag of then, and the description of the API says so; with that of now it is."""
+    place = "/api/v1/webhooks/endpoints" if what == "endpoint" else SCHEDULES
+    new: dict[str, Any] = {"url": "https://example.com/in"}
+    if what == "schedule":
+        config = {"job_type": "interval", "schedule_config": {"hours": 1}}
+        new = {"task_function": "welcome", "task_args": ["Ada"], "name": "One", **config}
+    here = f"{place}/{(await program.post(place, json=new)).json()['id']}"
+    method, address = ("DELETE", here) if verb == "delete" else ("POST", f"{here}/{verb}")
+    body = {"reason": "why"} if (what, verb) == ("endpoint", "disable") else None
+    if verb == "enable":
+        off = await program.post(f"{here}/disable", json={"reason": "why"} if what == "endpoint" else None)
+        assert off.status_code == 200, off.text
+    seen = (await program.get(here)).headers["etag"]
+    changed = new | {"description": "theirs"} | ({"enabled": verb != "enable"} if what == "schedule" else {})
+    assert (await program.put(here, json=changed)).status_code == 200
+    assert_problem(await program.request(method, address, json=body, headers={"If-Match": seen}), 412)
+    assert (await program.get(here)).status_code == 200
+    now = (await program.get(here)).headers["etag"]
+    done = await program.request(method, address, json=body, headers={"If-Match": now})
+    assert done.is_success, done.text
+    paths = (await program.get("/api/v1/openapi.json")).json()["paths"]
+    name = "{endpoint_id}" if what == "endpoint" else "{schedule_id}"
+    described = paths[address.replace(here.rpartition("/")[2], name)][method.lower()]
+    assert "412" in described["responses"]
+    assert "if-match" in [given["name"] for given in described["parameters"]]
 
 
 async def test_a_form_of_an_endpoint_that_has_changed_meanwhile_says_so(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from errors import Conflict
 from services import control
 from web.api.documents import JobDocument, JobFilter, JobPage, Retry
-from web.api.etag import IfMatch
+from web.api.etag import IfMatch, require_match
 from web.api.jobs import ACTED, page_of
 from web.api.jobs import retry as retry_job
 from web.api.mine import visible
@@ -34,10 +34,11 @@ async def retry(
     return await retry_job(job_id, session, caller, how, if_match)
 
 
-@router.delete("/{job_id}", status_code=204, responses=described(404, 409))
-async def delete(job_id: UUID, session: Transaction, caller: CurrentCaller) -> Response:
+@router.delete("/{job_id}", status_code=204, responses=described(404, 409, 412))
+async def delete(job_id: UUID, session: Transaction, caller: CurrentCaller, if_match: IfMatch = None) -> Response:
     """Remove it for good, with its attempts and logs."""
     job = await visible(session, caller, job_id)
+    await require_match(session, job, if_match)
     if job.state != "failed":
         raise Conflict(f"Job {job_id} is {job.state}: it is no dead letter.")
     await control.delete(session, job_id, who=caller.name)

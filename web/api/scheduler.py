@@ -313,9 +313,10 @@ async def edit(
     return _document(await schedules.edit(session, schedule_id, changes, who=caller.name, version=version))
 
 
-@router.delete("/jobs/{schedule_id}", status_code=204, responses=described(404, 409))
-async def delete(schedule_id: UUID, session: Transaction, caller: CurrentCaller) -> None:
+@router.delete("/jobs/{schedule_id}", status_code=204, responses=described(404, 409, 412))
+async def delete(schedule_id: UUID, session: Transaction, caller: CurrentCaller, if_match: IfMatch = None) -> None:
     """Its history and versions stay."""
+    await require_match(session, await schedules.get(session, schedule_id), if_match)
     await schedules.delete(session, schedule_id, who=caller.name)
 
 
@@ -342,15 +343,21 @@ async def backfill(
     return BackfillDocument.model_validate(found)
 
 
-@router.post("/jobs/{schedule_id}/enable", responses=described(404, 409))
-async def enable(schedule_id: UUID, session: Transaction, caller: CurrentCaller) -> ScheduleDocument:
+@router.post("/jobs/{schedule_id}/enable", responses=described(404, 409, 412))
+async def enable(
+    schedule_id: UUID, session: Transaction, caller: CurrentCaller, if_match: IfMatch = None
+) -> ScheduleDocument:
     """It goes on with its next time; what was planned meanwhile was not missed."""
+    await require_match(session, await schedules.get(session, schedule_id), if_match)
     return _document(await schedules.set_enabled(session, schedule_id, enabled=True, who=caller.name))
 
 
-@router.post("/jobs/{schedule_id}/disable", responses=described(404, 409))
-async def disable(schedule_id: UUID, session: Transaction, caller: CurrentCaller) -> ScheduleDocument:
+@router.post("/jobs/{schedule_id}/disable", responses=described(404, 409, 412))
+async def disable(
+    schedule_id: UUID, session: Transaction, caller: CurrentCaller, if_match: IfMatch = None
+) -> ScheduleDocument:
     """It makes no run until it is enabled again. Jobs that it has made go on."""
+    await require_match(session, await schedules.get(session, schedule_id), if_match)
     return _document(await schedules.set_enabled(session, schedule_id, enabled=False, who=caller.name))
 
 

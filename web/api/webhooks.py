@@ -312,22 +312,29 @@ async def update(
     return _endpoint(await webhook.update_endpoint(session, caller.name, endpoint_id, new.fields(), keep_headers=keep))
 
 
-@router.delete("/endpoints/{endpoint_id}", status_code=204, responses=described(404))
-async def delete(endpoint_id: UUID, session: Transaction, caller: CurrentCaller) -> Response:
+@router.delete("/endpoints/{endpoint_id}", status_code=204, responses=described(404, 412))
+async def delete(endpoint_id: UUID, session: Transaction, caller: CurrentCaller, if_match: IfMatch = None) -> Response:
     """Delete an endpoint with the record of its deliveries."""
+    await require_match(session, await webhook.endpoint(session, endpoint_id), if_match)
     await webhook.delete_endpoint(session, caller.name, endpoint_id)
     return Response(status_code=204)
 
 
-@router.post("/endpoints/{endpoint_id}/enable", responses=described(404, 409))
-async def enable(endpoint_id: UUID, session: Transaction, caller: CurrentCaller) -> EndpointDocument:
+@router.post("/endpoints/{endpoint_id}/enable", responses=described(404, 409, 412))
+async def enable(
+    endpoint_id: UUID, session: Transaction, caller: CurrentCaller, if_match: IfMatch = None
+) -> EndpointDocument:
     """Send it events again. What it missed: `recover`."""
+    await require_match(session, await webhook.endpoint(session, endpoint_id), if_match)
     return _endpoint(await webhook.enable_endpoint(session, caller.name, endpoint_id))
 
 
-@router.post("/endpoints/{endpoint_id}/disable", responses=described(404, 409, 415))
-async def disable(endpoint_id: UUID, body: Reason, session: Transaction, caller: CurrentCaller) -> EndpointDocument:
+@router.post("/endpoints/{endpoint_id}/disable", responses=described(404, 409, 412, 415))
+async def disable(
+    endpoint_id: UUID, body: Reason, session: Transaction, caller: CurrentCaller, if_match: IfMatch = None
+) -> EndpointDocument:
     """Send it nothing more. What is published meanwhile is kept as skipped."""
+    await require_match(session, await webhook.endpoint(session, endpoint_id), if_match)
     return _endpoint(await webhook.disable_endpoint(session, caller.name, endpoint_id, body.reason or ""))
 
 

@@ -28,6 +28,11 @@ seen that the run is over, or the asker sees that somebody waits. The five secon
 
 A key's waiting jobs are found by its name, so no key waits for another's.
 
+Who says how many. The actor's declaration, which every claim brings with it; unless people have set the key otherwise,
+which the row then says, and the claim leaves it (it holds the row: whichever of the two is second sees the first). What
+runs when a limit is lowered runs on. A rate counts the starts within the period that held when they were made: a
+longer one is kept from its first whole period on.
+
 Parameters are asyncpg's; statements that take arrays take one element per key, or per job. DEFINE or LOCK, then TIDY,
 then GRANT make one transaction.
 """
@@ -39,8 +44,37 @@ insert into limits as l (key, concurrency, rate, per, used_at)
 select key, concurrency, rate, per, clock_timestamp()
 from unnest($1::text[], $2::int[], $3::int[], $4::float8[]) as t(key, concurrency, rate, per)
 order by key
-on conflict (key) do update set concurrency = excluded.concurrency, rate = excluded.rate, per = excluded.per,
-                                used_at = excluded.used_at
+on conflict (key) do update set
+    concurrency = case when l.set_by is null then excluded.concurrency else l.concurrency end,
+    rate = case when l.set_by is null then excluded.rate else l.rate end,
+    per = case when l.set_by is null then excluded.per else l.per end,
+    declared_concurrency = case when l.set_by is not null then excluded.concurrency end,
+    declared_rate = case when l.set_by is not null then excluded.rate end,
+    declared_per = case when l.set_by is not null then excluded.per end,
+    used_at = excluded.used_at
+"""
+
+# People set a key's limit otherwise; what is null stays as it is, and what the code does not limit stays without a
+# limit: key, concurrency, rate, period in seconds, who, why.
+SET = """
+update limits
+set declared_concurrency = case when set_by is null then concurrency else declared_concurrency end,
+    declared_rate = case when set_by is null then rate else declared_rate end,
+    declared_per = case when set_by is null then per else declared_per end,
+    concurrency = coalesce($2::int, concurrency), rate = coalesce($3::int, rate), per = coalesce($4::float8, per),
+    set_by = $5, set_at = now(), set_reason = $6, due_at = case when due_at is not null then now() end
+where key = $1 and (concurrency is not null or $2::int is null) and (rate is not null or $3::int is null)
+returning key
+"""
+
+# It is as the code has it again: key.
+RESET = """
+update limits
+set concurrency = declared_concurrency, rate = declared_rate, per = declared_per,
+    declared_concurrency = null, declared_rate = null, declared_per = null,
+    set_by = null, set_at = null, set_reason = null, due_at = case when due_at is not null then now() end
+where key = $1 and set_by is not null
+returning key
 """
 
 # Holds the rows of keys: keys.
@@ -196,7 +230,7 @@ with page as materialized (
     select key from limits where key > $1 order by key limit $2
 ), idle as materialized (
     select l.key from limits l join page using (key)
-    where l.due_at is null and l.used_at < now() - interval '1 day' - make_interval(secs => coalesce(l.per, 0))
+    where l.due_at is null and l.set_by is null and l.used_at < now() - interval '1 day' - make_interval(secs => coalesce(l.per, 0))
       and not exists (
           select from limit_grants g join jobs j on j.id = g.job_id
           where g.key = l.key and g.attempt = j.attempt and j.state = 'running'
@@ -212,21 +246,31 @@ with page as materialized (
 select max(key) from page
 """
 
-# The keys of an actor that were used last, and how much of each is taken: actor, how many keys to look at, how many to
-# return, how many waiting jobs of each to count at most.
-IN_USE = """
-select l.key, l.concurrency, l.rate, l.per, l.used_at,
+_USE = """
+select l.key, l.concurrency, l.rate, l.per, l.used_at, l.declared_concurrency, l.declared_rate, l.declared_per,
+       l.set_by, l.set_at, l.set_reason,
        (select count(*)::int from limit_grants g join jobs j on j.id = g.job_id
         where g.key = l.key and j.state = 'running' and j.attempt = g.attempt) as running,
        (select coalesce(sum(s.jobs), 0)::int from limit_starts s
         where s.key = l.key and s.started_at > now() - make_interval(secs => coalesce(l.per, 0))) as started,
-       (select count(*)::int from (select from jobs j where j.blocked_by = 'limit:' || l.key limit $4) w) as waiting
+       (select count(*)::int from (select from jobs j where j.blocked_by = 'limit:' || l.key limit $2) w) as waiting
+"""
+
+# How much of a key is taken: key, how many waiting jobs to count at most.
+USE = _USE + "from limits l where l.key = $1"
+
+# The keys of an actor that were used last, and how much of each is taken: actor, how many waiting jobs of each to count
+# at most, how many keys to look at, how many to return. Those that people have set come first.
+IN_USE = (
+    _USE
+    + """
 from (
     select * from (
         (select * from limits where key = $1)
         union all
-        (select * from limits where key > $1 || ':' and key < $1 || ';' order by key limit $2)
-    ) found order by used_at desc limit $3
+        (select * from limits where key > $1 || ':' and key < $1 || ';' order by key limit $3)
+    ) found order by set_at desc nulls last, used_at desc limit $4
 ) l
-order by l.used_at desc
+order by l.set_at desc nulls last, l.used_at desc
 """
+)

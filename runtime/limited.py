@@ -106,16 +106,22 @@ class Limits(Middleware):
         return asked.total_seconds() if asked is not None else self._declared[actor.actor_name].expires
 
 
+def read_rate(text: str) -> tuple[int, float] | None:
+    """How many may start in how many seconds: "10/m" is (10, 60.0). None if it says no such thing."""
+    matched = _RATE.fullmatch(text)
+    return None if matched is None or int(matched[1]) > MOST else (int(matched[1]), _PERIODS[matched[2]])
+
+
 def _rate(actor: Actor[Any, Any], rate: Any) -> tuple[int | None, float | None]:
     if rate is None:
         return None, None
-    matched = _RATE.fullmatch(rate) if isinstance(rate, str) else None
-    if matched is None or int(matched[1]) > MOST:
+    read = read_rate(rate) if isinstance(rate, str) else None
+    if read is None:
         raise ConfigurationError(
             f"{actor.actor_name}: rate_limit {rate!r} is not understood. Write how many may start in a second, minute, "
             f'hour or day: "10/s", "10/m", "10/h", "10/d"; at most {MOST}.'
         )
-    return int(matched[1]), _PERIODS[matched[2]]
+    return read
 
 
 def _concurrency(actor: Actor[Any, Any], most: Any) -> int | None:

@@ -28,6 +28,11 @@ class Limit(Base):
     __tablename__ = "limits"
     __table_args__ = (
         Index("limits_due", "due_at", postgresql_where=text("due_at is not null")),
+        CheckConstraint(
+            "(set_by is null) = (set_at is null) and (set_by is null) = (set_reason is null)"
+            " and (set_by is not null or coalesce(declared_concurrency, declared_rate, declared_per) is null)",
+            name="limits_set_check",
+        ),
         {"postgresql_with": {"fillfactor": 50}},
     )
 
@@ -37,6 +42,12 @@ class Limit(Base):
     per: Mapped[float | None]  # seconds
     used_at: Mapped[datetime] = mapped_column(server_default=func.now())
     due_at: Mapped[datetime | None]  # when those that wait are to be looked at; null: none waits
+    declared_concurrency: Mapped[int | None]  # as the code has it, while people have set it otherwise
+    declared_rate: Mapped[int | None]
+    declared_per: Mapped[float | None]
+    set_by: Mapped[str | None]  # null: it is as the code has it
+    set_at: Mapped[datetime | None]
+    set_reason: Mapped[str | None]
 
 
 class LimitGrant(Base):

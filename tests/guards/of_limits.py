@@ -21,6 +21,7 @@ from tests.guards.rows import (
 ONE_AT_A_TIME = "insert into limits (key, concurrency) values ('k', 1);"
 TWO_AT_A_TIME = "insert into limits (key, concurrency) values ('k', 2);"
 GRANTED = f"insert into limit_grants (job_id, key, attempt) values ({job}, 'k', 1);"
+SET_OTHERWISE = "insert into limits (key, concurrency, set_by, set_at, set_reason) values ('k', 1, 'ana', now(), 'w');"
 IDLE = "insert into limits (key, used_at) values ('k', now() - interval '3 d');"
 WAITS = f"""
 update jobs set state = 'waiting', blocked_by = 'limit:k', run_at = 'infinity', dispatched_at = null where id = {job};
@@ -85,6 +86,15 @@ CASES = [
     Case(limits, "GRANT", QUEUED + "insert into limits (key, rate, per) values ('k', 1, 10);", COMES, {
         "r.rate is not null": "update limits set rate = null;",
     }, seen="select exists (select from limit_starts)"),
+    Case(limits, "SET", ONE_AT_A_TIME, ["k", 2, None, None, "ana", "why"], {
+        "(concurrency is not null or $2::int is null)": "update limits set concurrency = null;",
+    }),
+    Case(limits, "SET", "insert into limits (key, rate, per) values ('k', 1, 10);", ["k", None, 2, 10, "ana", "why"], {
+        "(rate is not null or $3::int is null)": "update limits set rate = null;",
+    }),
+    Case(limits, "RESET", SET_OTHERWISE, ["k"], {
+        "set_by is not null": "update limits set set_by = null, set_at = null, set_reason = null;",
+    }),
     Case(limits, "FREED", "insert into limits (key, due_at) values ('k', now());", [["k"]], {
         "due_at is not null": "update limits set due_at = null;",
     }),
@@ -97,6 +107,7 @@ CASES = [
     }),
     Case(limits, "FORGET", IDLE, ["", 10], {
         "l.due_at is null": "update limits set due_at = now();",
+        "l.set_by is null": "update limits set set_by = 'ana', set_at = now(), set_reason = 'why';",
         "l.used_at < now() - interval '1 day' - make_interval(secs => coalesce(l.per, 0))":
             "update limits set used_at = now();",
     }, seen="select not exists (select from limits)"),

@@ -17,6 +17,7 @@ NOUNS = (
     "dead",
     "queues",
     "actors",
+    "limits",
     "workers",
     "schedules",
     "workflows",

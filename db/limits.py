@@ -230,7 +230,8 @@ with page as materialized (
     select key from limits where key > $1 order by key limit $2
 ), idle as materialized (
     select l.key from limits l join page using (key)
-    where l.due_at is null and l.set_by is null and l.used_at < now() - interval '1 day' - make_interval(secs => coalesce(l.per, 0))
+    where l.due_at is null and l.set_by is null
+      and l.used_at < now() - interval '1 day' - make_interval(secs => coalesce(l.per, 0))
       and not exists (
           select from limit_grants g join jobs j on j.id = g.job_id
           where g.key = l.key and g.attempt = j.attempt and j.state = 'running'
@@ -246,7 +247,9 @@ with page as materialized (
 select max(key) from page
 """
 
-_USE = """
+# The keys of an actor that were used last, those that people have set before them, and how much of each is taken:
+# actor, how many waiting jobs of each to count at most, how many keys besides its name to look at, how many to return.
+IN_USE = """
 select l.key, l.concurrency, l.rate, l.per, l.used_at, l.declared_concurrency, l.declared_rate, l.declared_per,
        l.set_by, l.set_at, l.set_reason,
        (select count(*)::int from limit_grants g join jobs j on j.id = g.job_id
@@ -254,16 +257,6 @@ select l.key, l.concurrency, l.rate, l.per, l.used_at, l.declared_concurrency, l
        (select coalesce(sum(s.jobs), 0)::int from limit_starts s
         where s.key = l.key and s.started_at > now() - make_interval(secs => coalesce(l.per, 0))) as started,
        (select count(*)::int from (select from jobs j where j.blocked_by = 'limit:' || l.key limit $2) w) as waiting
-"""
-
-# How much of a key is taken: key, how many waiting jobs to count at most.
-USE = _USE + "from limits l where l.key = $1"
-
-# The keys of an actor that were used last, and how much of each is taken: actor, how many waiting jobs of each to count
-# at most, how many keys to look at, how many to return. Those that people have set come first.
-IN_USE = (
-    _USE
-    + """
 from (
     select * from (
         (select * from limits where key = $1)
@@ -273,4 +266,3 @@ from (
 ) l
 order by l.set_at desc nulls last, l.used_at desc
 """
-)

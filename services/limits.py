@@ -67,7 +67,7 @@ async def of_actor(session: AsyncSession, name: str) -> list[LimitInUse]:
 async def get(session: AsyncSession, key: str) -> LimitInUse:
     """Raises NotFound."""
     connection = await session.connection()
-    row = (await connection.exec_driver_sql(limits.USE, (key, COUNTED))).first()
+    row = (await connection.exec_driver_sql(limits.IN_USE, (key, COUNTED, 0, 1))).first()
     if row is None:
         raise NotFound(f"No limit has the key {key!r}. It is there from the first job that has it, for a day at least.")
     return LimitInUse(**row._asdict())

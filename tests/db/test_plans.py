@@ -90,7 +90,6 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "BY_ACTOR": (flow.BY_ACTOR, ["q1", 200]),
     "OLDEST": (flow.OLDEST, ["q1", 200, 20]),
     "IN_USE": (limits.IN_USE, ["a", 1_000, 1_000, 20]),
-    "USE": (limits.USE, ["a", 1_000]),
     "SET": (limits.SET, ["a", 2, None, None, "ana", "why"]),
     "RESET": (limits.RESET, ["a"]),
     "LIVE_BY_UNIQUE_KEY": (jobs.LIVE_BY_UNIQUE_KEY, ["key-1"]),

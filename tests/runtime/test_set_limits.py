@@ -32,9 +32,9 @@ async def reset(client: Client) -> limits.LimitInUse:
 async def test_a_limit_that_is_raised_lets_those_go_that_wait_and_is_kept_by_every_claim(
     client: Client, worker: StartProcess, scheduler: StartProcess
 ) -> None:
-    """Given an actor of which one runs at once, when two are allowed, then the second starts that waited; a third waits,
-    though its claim says what the code declares. When it is reset, then it goes by the code again: the fourth waits
-    until all others have ended."""
+    """Given an actor of which one runs at once, when two are allowed, then the second starts that waited; a third
+    waits, and its claim, which says what the code declares, changes nothing. When it is reset, then it goes by the code
+    again: one has ended and the third waits still."""
     await scheduler()
     await worker(ACTORS)
     first, second = [await enqueue(client, broker.actors[KEY], name) for name in ("first", "second")]

@@ -79,6 +79,19 @@ async def a_paused_actor(program: httpx.AsyncClient, client: Client) -> Names:
     return {"name": "welcome"}
 
 
+async def a_limit(program: httpx.AsyncClient, client: Client) -> Names:
+    async with client.database.connection() as connection:
+        await connection.execute("insert into limits (key, concurrency) values ('welcome', 3)")
+    return {"name": "welcome"}
+
+
+async def a_set_limit(program: httpx.AsyncClient, client: Client) -> Names:
+    made = await a_limit(program, client)
+    answer = await program.put(f"{rules.API}/actors/welcome/limits", json=WHY | {"concurrency": 1})
+    assert answer.is_success, answer.text
+    return made
+
+
 async def a_worker(program: httpx.AsyncClient, client: Client) -> Names:
     await rows.workers(client)
     return {"worker_id": rows.BUSY}
@@ -177,6 +190,8 @@ DEEDS = {
     ("POST", "/queues/{name}/resume"): Deed("queue.resume", a_paused_queue),
     ("POST", "/actors/{name}/pause"): Deed("actor.pause", an_actor, WHY),
     ("POST", "/actors/{name}/resume"): Deed("actor.resume", a_paused_actor),
+    ("PUT", "/actors/{name}/limits"): Deed("limit.set", a_limit, WHY | {"concurrency": 5}),
+    ("DELETE", "/actors/{name}/limits"): Deed("limit.reset", a_set_limit),
     ("POST", "/workers/{worker_id}/drain"): Deed("worker.pause", a_worker, WHY),
     ("POST", "/workers/{worker_id}/resume"): Deed("worker.resume", a_drained_worker),
     ("POST", "/workflows/{workflow_id}/cancel"): Deed("workflow.cancel", a_workflow, {}),

@@ -12,6 +12,7 @@ from web.pages import (
     export,
     job,
     jobs,
+    limits,
     live,
     login,
     many,
@@ -32,6 +33,6 @@ router = APIRouter(include_in_schema=False)
 # Those with fixed words before those with an id in the same place.
 for page in (
     assets, live, login, oidc, overview, jobs, many, export, views, job, errors, schedule_form, backfill, schedules,
-    workflows, queues, purge, workers, emails, webhooks, endpoints, actors, settings,
+    workflows, queues, purge, workers, emails, webhooks, endpoints, actors, limits, settings,
 ):  # fmt: skip
     router.include_router(page.router)

@@ -138,3 +138,55 @@ async def test_a_viewer_cannot_enqueue(app: FastAPI) -> None:
         assert (await viewer.get("/actors/welcome/enqueue")).status_code == 403
         assert (await viewer.post("/actors/welcome/enqueue", data={"arg.name": "Ada"})).status_code == 403
         assert (await viewer.post("/actors/welcome/pause", data={"reason": "x"})).status_code == 403
+
+
+async def a_limit(client: Client, key: str = "welcome:acme") -> None:
+    async with client.database.connection() as connection:
+        await connection.execute("insert into limits (key, concurrency) values ($1, 3)", key)
+
+
+async def test_a_limit_is_set_otherwise_and_reset(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a key that is in use, then its limit is set in a form, which says what is wrong at its field; the actor's
+    page says who has set it, and what the code has; and it is reset."""
+    await a_limit(client)
+    here, key = "/actors/welcome", {"key": "welcome:acme"}
+    assert f'href="{here}/limit?key=welcome%3Aacme"' in (await person.get(here)).text
+    form = (await person.get(f"{here}/limit", params=key)).text
+    assert 'name="concurrency" type="number" min="1" max="100000" value="3"' in form
+    assert 'name="rate_limit"' not in form
+    for wrong, field in (
+        ({"concurrency": "0"}, "concurrency"), ({"concurrency": "x"}, "concurrency"), ({"reason": " "}, "reason"),
+        ({"rate_limit": "1/s"}, "reason"), ({"concurrency": ""}, "concurrency"),
+    ):  # fmt: skip
+        refused = await person.post(f"{here}/limit", data=key | {"concurrency": "7", "reason": "they paid"} | wrong)
+        assert refused.status_code == 422, wrong
+        assert f'id="{field}-wrong"' in refused.text, wrong
+    done = await person.post(f"{here}/limit", data=key | {"concurrency": "7", "reason": "they paid"})
+    assert (done.status_code, done.headers["location"]) == (303, here)
+    for headers in ({}, {"HX-Request": "true", "HX-Target": "div#figures"}):
+        page = (await person.get(here, headers=headers)).text
+        for text in ("/ 7", "by admin", "they paid", "the code has 3 at once", f"{here}/limit?key=welcome%3Aacme"):
+            assert text in page, text
+    assert (await person.post(f"{here}/limit/reset", data=key)).status_code == 303
+    assert "as the code has it" in (await person.get(here)).text
+    again = await person.post(f"{here}/limit/reset", data=key, follow_redirects=True)
+    assert "as the code declares it already" in again.text
+
+
+async def test_a_limit_of_another_actor_is_not_found(person: httpx.AsyncClient, client: Client) -> None:
+    await a_limit(client, "welcomed")
+    for key in ("welcomed", "sign:x", "welcome:nobody"):
+        assert (await person.get("/actors/welcome/limit", params={"key": key})).status_code == 404
+        assert (await person.post("/actors/welcome/limit", data={"key": key})).status_code == 404
+        assert (await person.post("/actors/welcome/limit/reset", data={"key": key})).status_code == 404
+
+
+async def test_who_only_looks_sets_no_limit(app: FastAPI, client: Client) -> None:
+    await a_limit(client)
+    headers = httpx.Headers({"Sec-Fetch-Site": "same-origin"})
+    async with caller(app, headers, await user("vera", "the-session-of-vera", "viewer")) as viewer:
+        page = await viewer.get("/actors/welcome")
+        assert ("welcome:acme" in page.text, "/limit?" in page.text) == (True, False)
+        assert (await viewer.get("/actors/welcome/limit?key=welcome:acme")).status_code == 403
+        for path in ("limit", "limit/reset"):
+            assert (await viewer.post(f"/actors/welcome/{path}", data={"key": "welcome:acme"})).status_code == 403

@@ -23,7 +23,7 @@ async def why(session: AsyncSession, job_id: uuid.UUID) -> list[Cause]:
         return []
     if row.state == "paused":
         return [Cause("It is paused. Resume it, and it goes on from its last checkpoint.")]
-    return [_blocked(row.blocked_by)] if row.state == "waiting" else _queued(row)
+    return [_blocked(row.blocked_by, row.actor)] if row.state == "waiting" else _queued(row)
 
 
 def _queued(row: Any) -> list[Cause]:
@@ -49,8 +49,9 @@ def _queued(row: Any) -> list[Cause]:
     return causes
 
 
-def _blocked(by: str) -> Cause:
+def _blocked(by: str, actor: str) -> Cause:
     kind, _, name = by.partition(":")
     if kind == "actor":
         return Cause(f"The actor {name} is paused.", f"/actors/{name}")
-    return Cause(f"As many jobs as the limit {name!r} allows run already, or have run lately.")
+    told = f"As many jobs as the limit {name!r} allows run already, or have run lately."
+    return Cause(told, f"/actors/{actor}")

@@ -19,8 +19,32 @@ async def test_actors_can_be_used_by_everybody(visit: Visit, client: Client) -> 
     async with client.database.connection() as connection:
         await connection.execute("insert into pauses values ('actor', 'send_email', 'a defect', 'ana')")
         await connection.execute("insert into limits (key, rate, per, concurrency) values ('send_email:a', 10, 60, 2)")
+        await connection.execute(
+            "insert into limits (key, concurrency, declared_concurrency, set_by, set_at, set_reason)"
+            " values ('send_email', 5, 2, 'ana', now(), 'a bigger plan')"
+        )
     page = await visit("/actors")
-    await assert_usable(page, "/actors", "/actors/send_email", "/actors/gone", "/actors/send_email/enqueue")
+    await assert_usable(
+        page, "/actors", "/actors/send_email", "/actors/gone", "/actors/send_email/enqueue", "/actors/send_email/limit"
+    )
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+async def test_an_operator_sets_a_limit_and_resets_it(visit: Visit, client: Client, script: bool) -> None:
+    """Given a key that is in use, when an operator allows more at once, then the actor's page says so, who and why."""
+    async with client.database.connection() as connection:
+        await connection.execute("insert into limits (key, concurrency) values ('send_email:a', 2)")
+    page = await visit("/actors/send_email", script=script)
+    await page.get_by_role("link", name="Change the limit of send_email:a").click()
+    await page.get_by_label("At once", exact=True).fill("9")
+    await page.get_by_label("Reason", exact=True).fill("a bigger plan")
+    await page.get_by_role("button", name="Set the limit").click()
+    limits = page.get_by_role("region", name="Limits in use")
+    await expect(limits).to_contain_text("0 / 9")
+    await expect(limits).to_contain_text("a bigger plan")
+    await page.get_by_role("link", name="Change the limit of send_email:a").click()
+    await page.get_by_role("button", name="Reset to the code's").click()
+    await expect(limits).to_contain_text("as the code has it")
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])

@@ -18,6 +18,7 @@ async def test_deliveries_can_be_used_by_everybody(visit: Visit, client: Client)
         "/deliveries", email, f"{email}/resend", "/deliveries/suppressions", "/deliveries/templates",
         "/deliveries/webhooks", delivery, f"{delivery}/replay", "/deliveries/webhooks/replay",
         "/deliveries/endpoints", endpoint, f"{endpoint}/edit", f"{endpoint}/rotate", f"{endpoint}/disable",
+        f"{endpoint}/delete",
     )  # fmt: skip
     await assert_usable(await visit("/deliveries"), *paths)
 

@@ -9,11 +9,13 @@ import pytest
 from playwright.async_api import expect
 
 from runtime.client import Client
+from runtime.transport import CHANGED
 from services import jobs
-from tests.browser.axe import assert_usable
+from tests.browser.axe import assert_shown_usable, assert_usable
 from tests.browser.conftest import Visit
 from tests.conftest import StartProcess
 from tests.support.waiting import wait_for
+from web.pages.source import ROOT
 
 MANY = """
 insert into jobs (id, actor, queue, args, kwargs, state, outcome, attempt, started_at, finished_at, error)
@@ -49,6 +51,33 @@ async def test_lists_and_details_can_be_used_by_everybody(visit: Visit, client: 
         )
     page = await visit("/jobs")
     await assert_usable(page, "/jobs", f"/jobs/{job}", f"/jobs/{job}/edit", "/jobs/bulk?q=state:failed")
+
+
+async def test_the_lines_around_a_failure_are_read_under_its_frame(visit: Visit, client: Client) -> None:
+    """Given a job that failed in a file of the project, then the lines around the failing one are there when they are
+    asked for, that one is marked, they stay open while the page is refreshed, and everybody can use them."""
+    file = ROOT / "errors.py"
+    number, line = next((n, line) for n, line in enumerate(file.read_text().split("\n"), 1) if line.startswith("class"))
+    (job,) = await failed(client, 1)
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "insert into job_attempts (job_id, attempt, worker, started_at, error_type, error_message, traceback)"
+            " values ($1, 1, gen_random_uuid(), now() - interval '2 min', 'ValueError', 'no', $2)",
+            job,
+            f'Traceback (most recent call last):\n  File "{file}", line {number}, in <module>\n    {line}\n'
+            "ValueError: no\n",
+        )
+    page = await visit(f"/jobs/{job}")
+    mark = page.locator(".traceback mark")
+    await expect(mark).not_to_be_visible()
+    await page.get_by_text("Around it in errors.py").click()
+    await expect(mark).to_contain_text(line)
+    await assert_shown_usable(page)
+    async with client.database.connection() as connection:
+        await connection.execute("update jobs set control_reason = 'seen again'")
+    await client.redis.publish(CHANGED, "jobs")
+    await expect(page.get_by_text("seen again")).to_be_visible()
+    await expect(mark).to_be_visible()
 
 
 async def test_an_operator_finds_a_failure_mends_its_arguments_and_sees_it_succeed(

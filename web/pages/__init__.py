@@ -11,6 +11,7 @@ from web.pages import (
     errors,
     export,
     job,
+    job_log,
     jobs,
     limits,
     live,
@@ -32,7 +33,7 @@ from web.pages import (
 router = APIRouter(include_in_schema=False)
 # Those with fixed words before those with an id in the same place.
 for page in (
-    assets, live, login, oidc, overview, jobs, many, export, views, job, errors, schedule_form, backfill, schedules,
-    workflows, queues, purge, workers, emails, webhooks, endpoints, actors, limits, settings,
+    assets, live, login, oidc, overview, jobs, many, export, views, job, job_log, errors, schedule_form, backfill,
+    schedules, workflows, queues, purge, workers, emails, webhooks, endpoints, actors, limits, settings,
 ):  # fmt: skip
     router.include_router(page.router)

@@ -16,6 +16,7 @@ from services.schedules import lists
 from web import edits
 from web.caller import CurrentCaller
 from web.pages import flash, traceback
+from web.pages.job_log import Attempt, Level
 from web.pages.rendering import render, wanted
 from web.pages.timeline import timeline
 from web.route import TimedRoute
@@ -37,9 +38,9 @@ async def page(
     session: Transaction,
     caller: CurrentCaller,
     job_id: uuid.UUID,
-    level: Annotated[logs.Level | None, Query()] = None,
+    level: Level = None,
     text: Annotated[str, Query(max_length=200)] = "",
-    attempt: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
+    attempt: Attempt = None,
     before: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
 ) -> Response:
     """`before` that attempt are those whose errors are shown; of the others the latest."""

@@ -119,3 +119,35 @@ async def test_what_a_job_has_logged_and_kept_shows_no_secret(program: httpx.Asy
     assert "hunter2" not in page
     for shown in ("rows=</span>7", "cursor", "sign in", "ada", MASK):
         assert shown in page, shown
+
+
+async def test_a_log_is_downloaded_whole(program: httpx.AsyncClient, client: Client) -> None:
+    """Given a job with more lines than its page shows, one with a secret, then the file has all of them in order,
+    masked; of a filter those that fit."""
+    async with client.database.connection() as connection:
+        job = await connection.fetchval(WAITING)
+        await connection.execute(
+            "insert into job_logs (job_id, attempt, line, level, logged_at, message, fields)"
+            " select $1, 1 + n / 1000, n, case when n = 7 then 40 else 20 end, now(), 'line ' || n,"
+            """ case when n = 7 then '{"password": "hunter2hunter2", "rows": 3}'::json end"""
+            " from generate_series(1, 1500) n",
+            job,
+        )
+    answer = await program.get(f"/jobs/{job}/log.txt?level=&attempt=")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{job}.log.txt"'
+    lines = answer.text.splitlines()
+    assert [line.partition("line ")[2].split()[0] for line in lines] == [str(n) for n in range(1, 1501)]
+    assert lines[6].endswith(f" #1 error    line 7 password={MASK} rows=3")
+    (errors,) = (await program.get(f"/jobs/{job}/log.txt?level=error")).text.splitlines()
+    assert errors == lines[6]
+    assert len((await program.get(f"/jobs/{job}/log.txt?attempt=2")).text.splitlines()) == 501
+    assert f'href="/jobs/{job}/log.txt' in (await program.get(f"/jobs/{job}")).text
+
+
+async def test_the_form_of_a_log_takes_every_level(program: httpx.AsyncClient, client: Client) -> None:
+    """Given the form above a log as it is sent with nothing chosen, then the page is shown, and not refused."""
+    async with client.database.connection() as connection:
+        job = await connection.fetchval(WAITING)
+    for query in ("level=&text=", "level=&text=&attempt="):
+        assert (await program.get(f"/jobs/{job}?{query}")).status_code == 200
+    assert (await program.get(f"/jobs/{job}?level=nonsense")).status_code == 422

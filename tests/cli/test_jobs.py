@@ -88,9 +88,10 @@ async def test_a_job_is_acted_on_and_what_makes_no_sense_is_refused(client: Clie
         done = await callboard("jobs", verb, job_id, "--reason", "by hand", "--json")
         assert done.json == [{"id": job_id, "done": True, "state": state}]
     by = f"cli:{getpass.getuser()}"
-    assert [tuple(found) for found in await fetch(client, "select distinct who, reason from audit")] == [
-        (by, "by hand")
-    ]
+    assert [
+        tuple(found)
+        for found in await fetch(client, "select distinct who, reason from audit where action <> 'job.enqueue'")
+    ] == [(by, "by hand")]
     assert (await callboard("jobs", "run-now", await later())).code == 0
     refused, unknown = await callboard("jobs", "pause", job_id), await callboard("jobs", "pause", uuid.uuid4())
     assert (refused.code, unknown.code) == (4, 3)
@@ -173,7 +174,7 @@ async def test_several_commands_at_once_do_one_thing_once(client: Client) -> Non
     job_id = await later()
     both = await asyncio.gather(*(callboard_process("jobs", "cancel", job_id) for _ in range(2)))
     assert sorted(done.code for done in both) == [0, 4]
-    assert await value(client, "select count(*) from audit") == 1
+    assert await value(client, "select count(*) from audit where action = 'job.cancel'") == 1
 
 
 async def test_what_a_job_logs_and_how_far_it_comes(client: Client, engine: Engine) -> None:

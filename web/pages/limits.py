@@ -56,10 +56,16 @@ async def set_(
 
 
 @router.post("/actors/{name}/limit/reset")
-async def reset(session: Transaction, caller: CurrentCaller, name: Name, key: KeyTyped = "") -> Response:
+async def reset(
+    session: Transaction,
+    caller: CurrentCaller,
+    name: Name,
+    key: KeyTyped = "",
+    reason: Annotated[str, Form(max_length=1_000)] = "",
+) -> Response:
     caller.require("operate")
     try:
-        await limits.reset(session, _of(name, key), who=caller.name)
+        await limits.reset(session, _of(name, key), who=caller.name, reason=reason.strip() or None)
     except Conflict as error:
         return flash.redirect(f"/actors/{name}", str(error), bad=True)
     return flash.redirect(f"/actors/{name}", "It is as the code declares it again.")

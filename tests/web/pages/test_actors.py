@@ -165,7 +165,7 @@ async def test_a_limit_is_set_otherwise_and_reset(person: httpx.AsyncClient, cli
     assert (done.status_code, done.headers["location"]) == (303, here)
     for headers in ({}, {"HX-Request": "true", "HX-Target": "div#figures"}):
         page = (await person.get(here, headers=headers)).text
-        for text in ("/ 7", "by admin", "they paid", "the code has 3 at once", f"{here}/limit?key=welcome%3Aacme"):
+        for text in ("/ 7", "by admin", "they paid", "instead of 3 at once", f"{here}/limit?key=welcome%3Aacme"):
             assert text in page, text
     assert (await person.post(f"{here}/limit/reset", data=key)).status_code == 303
     assert "as the code has it" in (await person.get(here)).text

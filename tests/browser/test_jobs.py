@@ -66,7 +66,7 @@ async def test_an_operator_finds_a_failure_mends_its_arguments_and_sees_it_succe
     await wait_for(lambda: is_in(client, made.id, "failed"))
 
     page = await visit("/jobs")
-    await page.get_by_role("searchbox").fill("state:failed type:BadArguments")
+    await page.get_by_role("combobox", name="Search jobs").fill("state:failed type:BadArguments")
     await page.keyboard.press("Enter")
     await page.get_by_role("table").get_by_role("link", name="send_email").click()
     await expect(page.get_by_role("region", name="Traceback of attempt 1")).to_contain_text("BadArguments")
@@ -123,10 +123,12 @@ async def test_an_operator_retries_all_that_have_failed_by_the_text_of_their_err
     await scheduler()
     await worker("actors", "--queues", "maintenance")
     page = await visit("/jobs")
-    await page.get_by_role("searchbox").fill('state:failed actor:send_email error:"order 77" finished:>20h')
+    await page.get_by_role("combobox", name="Search jobs").fill(
+        'state:failed actor:send_email error:"order 77" finished:>20h'
+    )
     await page.keyboard.press("Enter")
     await expect(page.locator("tbody tr")).to_have_count(1)
-    await page.get_by_role("searchbox").fill("state:failed actor:send_email")
+    await page.get_by_role("combobox", name="Search jobs").fill("state:failed actor:send_email")
     await page.keyboard.press("Enter")
     await page.get_by_role("link", name="Act on everything that fits").click()
     await page.get_by_role("button", name="Retry 300 jobs").click()

@@ -46,7 +46,7 @@ async def test_the_keys_are_explained(visit: Visit) -> None:
     await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     await page.keyboard.press("Escape")
     await page.keyboard.press("/")
-    await expect(page.get_by_role("searchbox")).to_be_focused()
+    await expect(page.get_by_role("combobox", name="Search jobs")).to_be_focused()
 
 
 async def test_a_page_shows_what_has_changed(visit: Visit, client: Client) -> None:

@@ -22,6 +22,7 @@ from web.pages import (
     schedule_form,
     schedules,
     settings,
+    suggestions,
     views,
     webhooks,
     workers,
@@ -31,7 +32,8 @@ from web.pages import (
 router = APIRouter(include_in_schema=False)
 # Those with fixed words before those with an id in the same place.
 for page in (
-    assets, live, login, oidc, overview, jobs, many, export, views, job, errors, schedule_form, backfill, schedules,
+    assets, live, login, oidc, overview, jobs, many, export, views, suggestions,
+    job, errors, schedule_form, backfill, schedules,
     workflows, queues, purge, workers, emails, webhooks, endpoints, actors, settings,
 ):  # fmt: skip
     router.include_router(page.router)

@@ -28,6 +28,7 @@ NAMES = {
     "finished": "finished",
 }  # fmt: skip
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _AGE = re.compile(r"^(\d+(?:\.\d+)?)([smhdw])$")
 
 
@@ -101,9 +102,15 @@ def parse(text: str, now: datetime | None = None) -> Query:
     return Query(text, tuple(terms), _filter(values, problems), job_id, tuple(problems))
 
 
+def being_typed(text: str) -> Term:
+    """The word at whose end the caret is; nothing after a space that no quote holds."""
+    words = list(_WORD.finditer(text))
+    return _term(words[-1][0] if words and words[-1].end() == len(text) else "")
+
+
 def _words(text: str) -> list[str]:
     """A quote that is not closed goes to the end."""
-    return re.findall(r'(?:[^\s"]|"[^"]*"?)+', text)
+    return _WORD.findall(text)
 
 
 def _term(word: str) -> Term:

@@ -195,6 +195,80 @@ function panAll() {
   for (const svg of $$("svg[data-pan]")) if (svg.restore) svg.restore(); else panZoom(svg);
 }
 
+// ---- the search box: what the word before the caret may become, as a combobox of the ARIA practices ----
+
+const box = $("#search"), list = $("#suggestions");
+let asking, typing;
+
+const options = () => $$("[role=option]", list);
+const chosen = () => $("[aria-selected=true]", list);
+
+function choose(option) {
+  chosen()?.setAttribute("aria-selected", "false");
+  option?.setAttribute("aria-selected", "true");
+  option?.scrollIntoView({ block: "nearest" });
+  if (option) box.setAttribute("aria-activedescendant", option.id);
+  else box.removeAttribute("aria-activedescendant");
+}
+
+function unfold(open) {
+  list.hidden = !open;
+  box.setAttribute("aria-expanded", open);
+  if (open) return;
+  clearTimeout(typing);
+  asking?.abort();
+  choose(undefined);
+}
+
+async function suggest(first = false) {
+  asking?.abort();
+  const { signal } = asking = new AbortController();
+  const typed = box.value.slice(0, box.selectionStart);
+  try {
+    const answer = await fetch(`/jobs/suggestions?q=${encodeURIComponent(typed)}`, { signal });
+    const found = answer.ok ? await answer.text() : "";
+    choose(undefined);
+    list.innerHTML = found;
+    unfold(options().length > 0 && document.activeElement === box);
+    if (first) choose(options()[0]);
+  } catch {
+    if (!signal.aborted) unfold(false);  // the server is away: the box works without
+  }
+}
+
+// The rest of a word in whose middle the caret was goes with it.
+function take({ dataset: { text } }) {
+  box.value = text + box.value.slice(box.selectionStart).replace(/^[^\s"]*\s*/, "");
+  box.setSelectionRange(text.length, text.length);
+  if (text.endsWith(":")) suggest(); else unfold(false);
+}
+
+function pressInBox(event) {
+  if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const all = options(), at = all.indexOf(chosen()), isOpen = !list.hidden;
+  const actions = {
+    ArrowDown: () => (isOpen ? choose(all[(at + 1) % all.length]) : suggest(true)),
+    ArrowUp: isOpen && (() => choose(all[(at < 1 ? all.length : at) - 1])),
+    Enter: isOpen && at >= 0 && (() => take(all[at])),
+    Tab: isOpen && at >= 0 && !event.shiftKey && (() => take(all[at])),
+    Escape: isOpen && (() => unfold(false)),
+  };
+  if (!actions[event.key]) return;
+  event.preventDefault();
+  event.stopPropagation();
+  actions[event.key]();
+}
+
+if (box) {
+  for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-controls", "suggestions"], ["aria-expanded", "false"]]) box.setAttribute(name, value);
+  box.addEventListener("input", () => { choose(undefined); clearTimeout(typing); typing = setTimeout(() => suggest(), 80); });
+  box.addEventListener("focus", () => { if (!box.value) suggest(); });
+  box.addEventListener("blur", () => unfold(false));
+  box.addEventListener("keydown", pressInBox);
+  list.addEventListener("pointerdown", (event) => event.preventDefault());  // the caret stays in the box
+  list.addEventListener("click", (event) => { const option = event.target.closest("[role=option]"); if (option) take(option); });
+}
+
 // ---- keys ----
 
 const GO = { o: "/", j: "/jobs", e: "/errors", s: "/schedules", w: "/workflows", q: "/queues", d: "/deliveries", a: "/actors", t: "/settings" };

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from runtime.client import Client
 from services import jobs
-from tests.browser.axe import assert_usable
+from tests.browser.axe import assert_shown_usable, assert_usable
 from tests.browser.conftest import Visit
 from tests.conftest import StartProcess
 from tests.support.waiting import wait_for
@@ -49,6 +49,19 @@ async def test_lists_and_details_can_be_used_by_everybody(visit: Visit, client: 
         )
     page = await visit("/jobs")
     await assert_usable(page, "/jobs", f"/jobs/{job}", f"/jobs/{job}/edit", "/jobs/bulk?q=state:failed")
+
+
+@pytest.mark.parametrize("verb", ["Retry", "Delete"])
+async def test_the_question_about_selected_jobs_can_be_used_by_everybody(
+    visit: Visit, client: Client, verb: str
+) -> None:
+    """Given selected jobs, when a button under the list is pressed, then axe finds no violation in the question."""
+    await failed(client, 8)
+    page = await visit("/jobs")
+    await page.get_by_role("checkbox", name="Select all on this page").check()
+    await page.get_by_role("button", name=verb, exact=True).click()
+    await expect(page).to_have_url(re.compile("/jobs/selected$"))
+    await assert_shown_usable(page)
 
 
 async def test_an_operator_finds_a_failure_mends_its_arguments_and_sees_it_succeed(

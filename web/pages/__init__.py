@@ -6,6 +6,7 @@ from web.pages import (
     actors,
     assets,
     backfill,
+    between,
     emails,
     endpoints,
     errors,
@@ -33,7 +34,7 @@ router = APIRouter(include_in_schema=False)
 # Those with fixed words before those with an id in the same place.
 for page in (
     assets, live, login, oidc, overview, jobs, many, export, views, suggestions,
-    job, errors, schedule_form, backfill, schedules,
+    between, job, errors, schedule_form, backfill, schedules,
     workflows, queues, purge, workers, emails, webhooks, endpoints, actors, settings,
 ):  # fmt: skip
     router.include_router(page.router)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services import suggestions
 from services.search import State
 from services.suggestions import Kind, Suggestion
-from web.pages.query import NAMES, Term, being_typed, quoted
+from web.pages.query import NAMES, TIMES, Term, being_typed, quoted
 from web.pages.rendering import render
 from web.route import TimedRoute
 from web.transaction import Transaction
@@ -25,7 +25,7 @@ MEANINGS = {
     "workflow": "that it is a step of", "arg": "text within its arguments", "id": "the job itself",
     "created": "<2h, >3d, 2026-11-01..2026-11-05", "finished": "<2h, >3d, 2026-11-01..2026-11-05",
 }  # fmt: skip
-TIMES = {
+AGES = {
     "<15m": "within the last 15 minutes", "<1h": "within the last hour", "<24h": "within the last day",
     "<7d": "within the last week", ">1h": "more than an hour ago", ">24h": "more than a day ago",
 }  # fmt: skip
@@ -67,8 +67,8 @@ async def _options(session: AsyncSession, term: Term) -> list[Option]:
 async def _values(session: AsyncSession, name: str, typed: str) -> list[Suggestion]:
     if name == "state":
         return _states(typed)
-    if name in ("created", "finished"):
-        return [Suggestion(value, hint) for value, hint in TIMES.items() if value.startswith(typed)]
+    if name in TIMES:
+        return [Suggestion(value, hint) for value, hint in AGES.items() if value.startswith(typed)]
     return await suggestions.values(session, KINDS[name], typed) if name in KINDS else []
 
 

@@ -125,6 +125,17 @@ function takeZone(field) {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+// A form's times are the reader's, unless UTC is asked for; the page brings them in UTC.
+function readOwnClock() {
+  if (!ZONE || recall("clock") === "utc") return;
+  for (const place of $$("[data-zone]")) place[place.matches("input") ? "value" : "textContent"] = ZONE;
+  for (const field of $$("input[data-utc]")) {
+    if (!field.value) continue;
+    const at = new Date(`${field.value}Z`);
+    field.value = new Date(at - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+  }
+}
+
 // ---- charts ----
 
 function resolve(token) {
@@ -363,6 +374,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw
 for (const control of $$("[data-preference]")) control.value = recall(control.dataset.preference) || control.value;
 showTimes();
 offerZone();
+readOwnClock();
 countSelected();
 draw();
 panAll();

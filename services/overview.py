@@ -1,13 +1,16 @@
 """What is going on right now, in a few numbers."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import overview
+from services import statistics
+from services.statistics import By, Totals
 
 CAP = 100_000  # jobs that are counted at most
+GROUPED = 20_000  # jobs that are counted at most by queue or actor
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,39 @@ async def live(session: AsyncSession) -> Live:
     connection = await session.connection()
     row = (await connection.exec_driver_sql(overview.LIVE, (CAP,))).one()
     return Live(**row._asdict())
+
+
+@dataclass(frozen=True)
+class Group:
+    """A queue or an actor: its jobs that have not ended, and what ended within the period."""
+
+    name: str
+    ended: Totals
+    running: int = 0
+    waiting: int = 0
+    scheduled: int = 0
+    held: int = 0
+
+    @property
+    def live(self) -> int:
+        return self.running + self.waiting + self.scheduled + self.held
+
+
+@dataclass(frozen=True)
+class Groups:
+    busiest: list[Group]
+    is_capped: bool  # more jobs have not ended than are counted: there are at least so many
+
+
+async def groups(session: AsyncSession, period: timedelta, by: By, most: int = 50) -> Groups:
+    """Queues or actors, those first of which the most jobs ended, then those with the most that have not."""
+    ended = {one.name: one for one in await statistics.totals(session, period, by, most)}
+    connection = await session.connection()
+    rows = await connection.exec_driver_sql(overview.LIVE_BY[by], (GROUPED,))
+    live = {row.name: Group(ended=ended.get(row.name, Totals(row.name)), **row._asdict()) for row in rows}
+    found = [*live.values(), *(Group(name, one) for name, one in ended.items() if name not in live)]
+    found.sort(key=lambda one: (-one.ended.ended, -one.live, one.name))
+    return Groups(found[:most], is_capped=sum(one.live for one in found) >= GROUPED)
 
 
 @dataclass(frozen=True)

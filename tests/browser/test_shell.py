@@ -32,8 +32,8 @@ async def test_pages_with_something_to_show_can_be_used_by_everybody(visit: Visi
         )
     page = await visit("/", but="the server responded with a status of 404")
     await assert_usable(
-        page, "/", "/errors", "/errors/f1", "/schedules/new", "/actors/send_email/pause", "/deliveries/endpoints/new",
-        "/nothing-here",
+        page, "/", "/?by=queue", "/?by=actor", "/errors", "/errors/f1", "/schedules/new", "/actors/send_email/pause",
+        "/deliveries/endpoints/new", "/nothing-here",
     )  # fmt: skip
     await page.context.clear_cookies()
     await assert_usable(page, "/login")

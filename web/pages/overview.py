@@ -22,6 +22,8 @@ PERIODS = {
     "30d": timedelta(days=30),
 }
 Period = Literal["1h", "24h", "7d", "30d"]
+GROUPINGS = {"": "All", "queue": "By queue", "actor": "By actor"}
+Grouping = Literal["", "queue", "actor"]
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,20 @@ class Totals:
 
 
 @router.get("/")
-async def page(request: Request, session: Transaction, period: Annotated[Period, Query()] = "1h") -> Response:
-    values: dict[str, Any] = {"period": period, "periods": list(PERIODS), "cap": overview.CAP}
+async def page(
+    request: Request,
+    session: Transaction,
+    period: Annotated[Period, Query()] = "1h",
+    by: Annotated[Grouping, Query()] = "",
+) -> Response:
+    values: dict[str, Any] = {
+        "period": period, "periods": list(PERIODS), "by": by, "groupings": GROUPINGS, "cap": overview.CAP,
+    }  # fmt: skip
     if wanted(request) in (None, "now"):
         values |= await _now(session, PERIODS[period])
     if wanted(request) in (None, "charts"):
         values |= await _charts(session, period)
+        values |= await _grouped(session, period, by) if by else {}
     return render(request, "overview.html", **values)
 
 
@@ -69,4 +79,13 @@ async def _charts(session: AsyncSession, period: Period) -> dict[str, Any]:
         "troubles": await overview.troubles(session, max(1, int(length.total_seconds() // 3600))),
         "slowest": sorted(actors, key=lambda actor: -(actor.run_p95 or 0))[:5],
         "failing": [actor for actor in sorted(actors, key=lambda actor: -actor.failure_rate)[:5] if actor.failed],
+    }
+
+
+async def _grouped(session: AsyncSession, period: Period, by: statistics.By) -> dict[str, Any]:
+    length = PERIODS[period]
+    return {
+        "throughput": charts.shares(await statistics.shares(session, length, by, len(charts.GROUP_COLORS))),
+        "groups": await overview.groups(session, length, by),
+        "counted": overview.GROUPED,
     }

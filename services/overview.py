@@ -7,10 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import overview
 from services import statistics
+from services.schedules.lists import LATE
 from services.statistics import By, Totals
 
 CAP = 100_000  # jobs that are counted at most
 GROUPED = 20_000  # jobs that are counted at most by queue or actor
+_PATIENCE = 15.0  # seconds for which jobs may be due in a queue without a worker: one may be about to start
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,32 @@ async def groups(session: AsyncSession, period: timedelta, by: By, most: int = 5
     found = [*live.values(), *(Group(name, one) for name, one in ended.items() if name not in live)]
     found.sort(key=lambda one: (-one.ended.ended, -one.live, one.name))
     return Groups(found[:most], is_capped=sum(one.live for one in found) >= GROUPED)
+
+
+@dataclass(frozen=True)
+class Unserved:
+    """A queue that no worker takes from, though its jobs are due."""
+
+    queue: str
+    due: int  # jobs
+    oldest: datetime  # since when the first of them is due
+
+
+@dataclass(frozen=True)
+class Attention:
+    """What somebody should look at besides errors."""
+
+    unserved: list[Unserved]
+    late: int  # schedules
+    disabled: int  # endpoints, within the period
+
+
+async def attention(session: AsyncSession, hours: int, most: int = 5) -> Attention:
+    connection = await session.connection()
+    unserved = await connection.exec_driver_sql(overview.UNSERVED, (GROUPED, _PATIENCE, most))
+    counts = await connection.exec_driver_sql(overview.ATTENTION, (LATE.total_seconds(), float(hours)))
+    row = counts.one()
+    return Attention([Unserved(**one._asdict()) for one in unserved], row.late, row.disabled)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ async def test_pages_with_something_to_show_can_be_used_by_everybody(visit: Visi
     """Given failures and figures, then axe finds no violation on the overview, a group of errors, the forms that are no
     page of their own in the rail, the sign-in page, and the page that says that there is nothing."""
     await rows.workers(client)
+    await rows.live(client, 2, queue="nobodys", due=60)
     await rows.counted(client, "send_email", "email", 1, 30)
     await rows.counted(client, "send_email", "email", 2, 10)
     async with client.database.connection() as connection:

@@ -72,11 +72,13 @@ async def _now(session: AsyncSession, period: timedelta) -> dict[str, Any]:
 
 async def _charts(session: AsyncSession, period: Period) -> dict[str, Any]:
     length = PERIODS[period]
+    hours = max(1, int(length.total_seconds() // 3600))
     actors = await statistics.by_actor(session, length)
     return {
         "throughput": charts.throughput(await statistics.throughput(session, length)),
         "latency": charts.latency(await statistics.latency(session, length)),
-        "troubles": await overview.troubles(session, max(1, int(length.total_seconds() // 3600))),
+        "attention": await overview.attention(session, hours),
+        "troubles": await overview.troubles(session, hours),
         "slowest": sorted(actors, key=lambda actor: -(actor.run_p95 or 0))[:5],
         "failing": [actor for actor in sorted(actors, key=lambda actor: -actor.failure_rate)[:5] if actor.failed],
     }

@@ -11,6 +11,17 @@ import pytest
 from runtime.client import Client
 from tests.web.pages import rows
 
+LATE = """
+insert into scheduled_jobs (id, name, task_function, job_type, schedule_config, task_args, next_run_at, created_by,
+                            updated_by)
+values (gen_random_uuid(), 'late', 'send_email', 'cron', '{}', '{}', now() - interval '1 min', 'ana', 'ana')
+"""
+DISABLED = """
+insert into webhook_endpoints (id, url, description, secrets, timeout, ordered, created_at, disabled_at,
+                               disabled_reason)
+values (gen_random_uuid(), 'https://example.com/', '', '[]', 10, false, now(), now() - interval '2 h', 'It is gone.')
+"""
+
 
 @pytest.mark.parametrize("block", ["now", "charts"])
 async def test_a_part_is_refreshed_alone(program: httpx.AsyncClient, block: str) -> None:
@@ -74,6 +85,26 @@ def _series(page: str) -> dict[str, int]:
     assert found is not None
     data = json.loads(found[1])
     return {one["label"]: sum(counts) for one, counts in zip(data["series"], data["values"][1:], strict=True)}
+
+
+async def test_what_somebody_should_look_at_is_named(program: httpx.AsyncClient, client: Client) -> None:
+    """Given due jobs in a queue with a worker and in one without, a late schedule and a disabled endpoint, then all but
+    the first are named, each with a link to it."""
+    assert "Nothing needs you" in (await program.get("/")).text
+    await rows.workers(client)
+    await rows.live(client, 4, queue="email", due=20)
+    await rows.live(client, 3, queue="night mails", due=20)
+    await rows.live(client, 2, queue="just-now", due=1)
+    async with client.database.connection() as connection:
+        await connection.execute(LATE)
+        await connection.execute(DISABLED)
+    page = (await program.get("/?period=24h")).text
+    shown = page[page.index("Needs attention") : page.index("Slowest actors")]
+    assert '<a href="/queues/night%20mails">night mails</a>: 3 jobs due' in shown
+    assert '<a href="/schedules?show=late">1 schedule</a>' in shown
+    assert '<a href="/deliveries/endpoints">1 webhook endpoint</a>' in shown
+    assert shown.count("no worker") == 1
+    assert "Nothing needs you" not in shown
 
 
 @pytest.mark.parametrize("query", ["period=soon", "by=owner"])

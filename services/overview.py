@@ -12,6 +12,7 @@ from services.statistics import By, Totals
 
 CAP = 100_000  # jobs that are counted at most
 GROUPED = 20_000  # jobs that are counted at most by queue or actor
+UNSERVED = 2_000  # jobs of each queue without a worker that are looked at
 _PATIENCE = 15.0  # seconds for which jobs may be due in a queue without a worker: one may be about to start
 
 
@@ -73,7 +74,7 @@ class Unserved:
     """A queue that no worker takes from, though its jobs are due."""
 
     queue: str
-    due: int  # jobs
+    due: int  # jobs, of the first UNSERVED
     oldest: datetime  # since when the first of them is due
 
 
@@ -88,7 +89,7 @@ class Attention:
 
 async def attention(session: AsyncSession, hours: int, most: int = 5) -> Attention:
     connection = await session.connection()
-    unserved = await connection.exec_driver_sql(overview.UNSERVED, (GROUPED, _PATIENCE, most))
+    unserved = await connection.exec_driver_sql(overview.UNSERVED, (UNSERVED, _PATIENCE, most))
     counts = await connection.exec_driver_sql(overview.ATTENTION, (LATE.total_seconds(), float(hours)))
     row = counts.one()
     return Attention([Unserved(**one._asdict()) for one in unserved], row.late, row.disabled)

@@ -78,6 +78,7 @@ async def _charts(session: AsyncSession, period: Period) -> dict[str, Any]:
         "throughput": charts.throughput(await statistics.throughput(session, length)),
         "latency": charts.latency(await statistics.latency(session, length)),
         "attention": await overview.attention(session, hours),
+        "most_unserved": overview.UNSERVED,
         "troubles": await overview.troubles(session, hours),
         "slowest": sorted(actors, key=lambda actor: -(actor.run_p95 or 0))[:5],
         "failing": [actor for actor in sorted(actors, key=lambda actor: -actor.failure_rate)[:5] if actor.failed],

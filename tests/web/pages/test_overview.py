@@ -100,7 +100,7 @@ async def test_what_somebody_should_look_at_is_named(program: httpx.AsyncClient,
         await connection.execute(DISABLED)
     page = (await program.get("/?period=24h")).text
     shown = page[page.index("Needs attention") : page.index("Slowest actors")]
-    assert '<a href="/queues/night%20mails">night mails</a>: 3 jobs due' in shown
+    assert '<a href="/queues/night%20mails">night mails</a>: 3 due' in shown
     assert '<a href="/schedules?show=late">1 schedule</a>' in shown
     assert '<a href="/deliveries/endpoints">1 webhook endpoint</a>' in shown
     assert shown.count("no worker") == 1

@@ -190,6 +190,23 @@ async def test_a_job_is_cancelled_and_deleted_from_its_page(visit: Visit, client
     assert [tuple(note) for note in notes] == [("job.cancel", "the customer is gone"), ("job.delete", None)]
 
 
+async def test_what_is_selected_can_be_copied_or_become_all_that_fits(visit: Visit, client: Client) -> None:
+    """Given two of many failures selected, when their ids are copied, then the clipboard has them, a line each; a link
+    beside their number leads to the question about all of them."""
+    await failed(client, 60)
+    page = await visit("/jobs?q=state:failed")
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    boxes = page.locator("tbody input[type=checkbox]")
+    await boxes.nth(0).check()
+    await boxes.nth(1).check()
+    await page.get_by_role("button", name="Copy ids").click()
+    await expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = await page.evaluate("navigator.clipboard.readText()")
+    assert copied.split() == [await boxes.nth(place).get_attribute("value") for place in (0, 1)]
+    await page.get_by_role("link", name="all that fit…").click()
+    await expect(page.get_by_role("button", name="Retry 60 jobs")).to_be_visible()
+
+
 async def test_a_selection_survives_live_updates(visit: Visit, client: Client) -> None:
     """Given a selected row, when a job comes in above it, then the row is still selected."""
     await failed(client, 2)

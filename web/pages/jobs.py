@@ -24,7 +24,8 @@ router = APIRouter(route_class=TimedRoute)
 STATES = ("running", "queued", "scheduled", "retrying", "waiting", "paused", "succeeded", "failed", "cancelled")
 COLUMNS = {
     "arguments": "Arguments", "queue": "Queue", "attempt": "Attempt", "wait": "Waited", "ran": "Ran", "when": "When",
-    "priority": "Priority", "owner": "Owner", "tags": "Tags", "error": "Error", "worker": "Worker", "id": "Id",
+    "priority": "Priority", "owner": "Owner", "tags": "Tags", "error": "Error", "worker": "Worker",
+    "workflow": "Workflow", "id": "Id",
 }  # fmt: skip
 DEFAULT_COLUMNS = ("arguments", "queue", "attempt", "wait", "ran", "when")
 SIZES = (50, 100, 200)

@@ -34,6 +34,7 @@ class Totals:
     failed: int
     per_minute: float
     rates: list[float]  # jobs ended, by minute, hour or day
+    failures: list[float]  # jobs that failed, the same way
 
     @property
     def failure_rate(self) -> float:
@@ -61,11 +62,13 @@ async def page(
 async def _now(session: AsyncSession, period: timedelta) -> dict[str, Any]:
     points = await statistics.throughput(session, period)
     ended = [point.succeeded + point.failed + point.cancelled for point in points]
+    failed = [point.failed for point in points]
     totals = Totals(
         sum(ended),
-        sum(point.failed for point in points),
+        sum(failed),
         sum(ended) * 60 / period.total_seconds(),
         list(map(float, ended)),
+        list(map(float, failed)),
     )
     return {"live": await overview.live(session), "totals": totals, "health": await health.latest(session)}
 

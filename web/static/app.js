@@ -95,13 +95,16 @@ function move(step) {
   row.scrollIntoView({ block: "nearest" });
 }
 
+const boxesOfRows = () => $$("[data-rows] input[type=checkbox][name]");
+const chosenRows = () => boxesOfRows().filter((row) => row.checked);
+
 function countSelected() {
   const bar = $("[data-selection]");
   if (!bar) return;
-  const boxes = $$("[data-rows] input[type=checkbox][name]");
-  const chosen = boxes.filter((box) => box.checked).length;
+  const boxes = boxesOfRows(), chosen = chosenRows().length;
   bar.hidden = !chosen;
   for (const place of $$("[data-count]", bar)) place.textContent = chosen;
+  for (const button of $$("[data-copy-selected]", bar)) button.hidden = false;
   const all = $("[data-select-all]");
   if (all) {
     all.checked = chosen > 0 && chosen === boxes.length;
@@ -328,10 +331,11 @@ document.addEventListener("click", async (event) => {
   if (zooms) { $(`#${zooms.dataset.zoom}`)?.zoom?.(zooms.value); return; }
   const closes = event.target.closest("[data-close]");
   if (closes) { event.preventDefault(); closes.closest("dialog")?.close(); return; }
-  const copies = event.target.closest("[data-copy]");
+  const copies = event.target.closest("[data-copy], [data-copy-selected]");
   if (copies) {
     event.preventDefault();
-    const from = copies.dataset.copy.startsWith("#") ? $(copies.dataset.copy).textContent : copies.dataset.copy;
+    const what = copies.dataset.copy ?? chosenRows().map((row) => row.value).join("\n");
+    const from = what.startsWith("#") ? $(what).textContent : what;
     await navigator.clipboard.writeText(from);
     const label = copies.textContent;
     copies.textContent = "Copied";
@@ -344,7 +348,7 @@ document.addEventListener("click", async (event) => {
 document.addEventListener("change", (event) => {
   const { target } = event;
   if (target.matches("[data-select-all]")) {
-    for (const box of $$("[data-rows] input[type=checkbox][name]")) box.checked = target.checked;
+    for (const row of boxesOfRows()) row.checked = target.checked;
   }
   if (target.matches("[data-preference]")) {
     remember(target.dataset.preference, target.value);

@@ -58,14 +58,14 @@ where g.muted_at is null and (g.resolved_at is null or g.last_seen_at > g.resolv
 order by s.occurrences desc limit $2
 """
 
-# Live jobs by queue or by actor, the first so many of them: how many.
-_LIVE_BY = """
-select {column} as name, count(*) filter (where state = 'running')::int as running,
+# Live jobs by actor, the first so many of them queue by queue: how many.
+LIVE_BY_ACTOR = """
+select actor as name, count(*) filter (where state = 'running')::int as running,
        count(*) filter (where state = 'queued' and run_at <= now())::int as waiting,
        count(*) filter (where state = 'queued' and run_at > now())::int as scheduled,
        count(*) filter (where state in ('paused', 'waiting'))::int as held
-from (select {column}, state, run_at from jobs where outcome is null limit $1) live
+from (
+    select actor, state, run_at from jobs where outcome is null order by queue, priority, run_at limit $1
+) live
 group by 1
 """
-
-LIVE_BY = {column: _LIVE_BY.replace("{column}", column) for column in ("queue", "actor")}

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import overview
-from services import statistics
+from services import queues, statistics
 from services.schedules.lists import LATE
 from services.statistics import By, Totals
 
 CAP = 100_000  # jobs that are counted at most
-GROUPED = 20_000  # jobs that are counted at most by queue or actor
+GROUPED = 20_000  # jobs that are counted at most by actor; as many of each queue
 UNSERVED = 2_000  # jobs of each queue without a worker that are looked at
 _PATIENCE = 15.0  # seconds for which jobs may be due in a queue without a worker: one may be about to start
 
@@ -61,12 +61,26 @@ class Groups:
 async def groups(session: AsyncSession, period: timedelta, by: By, most: int = 50) -> Groups:
     """Queues or actors, those first of which the most jobs ended, then those with the most that have not."""
     ended = {one.name: one for one in await statistics.totals(session, period, by, most)}
-    connection = await session.connection()
-    rows = await connection.exec_driver_sql(overview.LIVE_BY[by], (GROUPED,))
-    live = {row.name: Group(ended=ended.get(row.name, Totals(row.name)), **row._asdict()) for row in rows}
-    found = [*live.values(), *(Group(name, one) for name, one in ended.items() if name not in live)]
+    live, is_capped = await (_of_queues(session) if by == "queue" else _of_actors(session))
+    names = ended.keys() | live.keys()
+    found = [Group(name, ended.get(name, Totals(name)), *live.get(name, ())) for name in names]
     found.sort(key=lambda one: (-one.ended.ended, -one.live, one.name))
-    return Groups(found[:most], is_capped=sum(one.live for one in found) >= GROUPED)
+    return Groups(found[:most], is_capped)
+
+
+async def _of_queues(session: AsyncSession) -> tuple[dict[str, tuple[int, int, int, int]], bool]:
+    """How many run, are due, are due later and are held, of those that have any; and whether there may be more."""
+    listed = await queues.listed(session)
+    counts = {queue.name: (queue.running, queue.due, queue.later, queue.held) for queue in listed}
+    live = {name: count for name, count in counts.items() if any(count)}
+    return live, any(queue.is_capped for queue in listed)
+
+
+async def _of_actors(session: AsyncSession) -> tuple[dict[str, tuple[int, int, int, int]], bool]:
+    connection = await session.connection()
+    rows = await connection.exec_driver_sql(overview.LIVE_BY_ACTOR, (GROUPED,))
+    live = {row.name: (row.running, row.waiting, row.scheduled, row.held) for row in rows}
+    return live, sum(map(sum, live.values())) >= GROUPED
 
 
 @dataclass(frozen=True)

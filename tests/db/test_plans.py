@@ -7,7 +7,21 @@ from typing import Any
 import asyncpg
 import pytest_asyncio
 
-from db import checkpoints, control, flow, jobs, leases, limits, logs, pauses, progress, workers, workflow_jobs
+from db import (
+    checkpoints,
+    control,
+    flow,
+    jobs,
+    leases,
+    limits,
+    logs,
+    overview,
+    pauses,
+    progress,
+    suggestions,
+    workers,
+    workflow_jobs,
+)
 from runtime.client import Client
 
 SOME_ID, ME = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -90,6 +104,10 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "BY_ACTOR": (flow.BY_ACTOR, ["q1", 200]),
     "OLDEST": (flow.OLDEST, ["q1", 200, 20]),
     "IN_USE": (limits.IN_USE, ["a", 1_000, 20, 1_000]),
+    "UNSERVED": (overview.UNSERVED, [200, 15.0, 5]),
+    "LIVE_BY_ACTOR": (overview.LIVE_BY_ACTOR, [200]),
+    "OWNERS": (suggestions.OWNERS, ["a", 12]),
+    "TAGS": (suggestions.TAGS, ["a", 12]),
     "LIVE_BY_UNIQUE_KEY": (jobs.LIVE_BY_UNIQUE_KEY, ["key-1"]),
 }
 

@@ -144,7 +144,7 @@ where span = $1 and starts_at >= now() - make_interval(secs => $2) and ($4::text
 group by actor order by jobs desc limit $3
 """
 
-# The same by queue or by actor: who had the most by stretch, all others together (null): span, seconds, how many.
+# What ended of the busiest queues or actors by minute, hour or day, and of all others (null): span, seconds, how many.
 _SERIES_BY = """
 with counted as materialized (
     select {column} as name, starts_at, sum(jobs)::bigint as jobs from job_statistics
@@ -156,7 +156,7 @@ select b.name, c.starts_at, sum(c.jobs)::bigint as jobs
 from counted c left join busiest b using (name) group by 1, 2
 """
 
-# What ended in all of the period: span, seconds, most.
+# What ended by queue or by actor, the busiest first: span, seconds, most.
 _TOTALS_BY = """
 select {column} as name, coalesce(sum(jobs) filter (where outcome = 1), 0)::bigint as succeeded,
        coalesce(sum(jobs) filter (where outcome = 2), 0)::bigint as failed,

@@ -4,14 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, get_args
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import HTMLResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services import suggestions
 from services.search import State
 from services.suggestions import Kind, Suggestion
 from web.pages.query import NAMES, TIMES, Term, being_typed, quoted
-from web.pages.rendering import render
+from web.pages.rendering import environment
 from web.route import TimedRoute
 from web.transaction import Transaction
 
@@ -45,11 +46,12 @@ class Option:
 
 
 @router.get("/jobs/suggestions")
-async def page(request: Request, session: Transaction, q: Annotated[str, Query(max_length=1_000)] = "") -> Response:
+async def page(session: Transaction, q: Annotated[str, Query(max_length=1_000)] = "") -> Response:
     """`q` is what stands in the box up to the caret."""
     term = being_typed(q)
-    before = q.removesuffix(term.text)
-    return render(request, "jobs/suggestions.html", before=before, options=await _options(session, term))
+    before, options = q.removesuffix(term.text), await _options(session, term)
+    # No page: what is to be said on the next one waits for that.
+    return HTMLResponse(environment.get_template("jobs/suggestions.html").render(before=before, options=options))
 
 
 async def _options(session: AsyncSession, term: Term) -> list[Option]:

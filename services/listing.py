@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -50,11 +50,6 @@ class Counts:
     succeeded: int
     failed: int
     cancelled: int
-
-    @property
-    def all(self) -> int:
-        """Of any state; at least so many where one of them reached the cap."""
-        return sum(getattr(self, field.name) for field in fields(self))
 
 
 async def counts(session: AsyncSession) -> Counts:

@@ -47,6 +47,12 @@ async def test_the_list_is_left_as_it_was_opened(visit: Visit) -> None:
     await box.fill("state:fai queue:email")
     await box.evaluate("box => box.setSelectionRange(9, 9)")
     await page.keyboard.press("ArrowDown")
+    await expect(listed.get_by_role("option", selected=True)).to_have_text(["state:failed"])
+    await page.keyboard.press("End")
+    await expect(listed.get_by_role("option").first).to_have_text("queue:email")
+    await page.keyboard.press("Home")
+    for _ in range(9):
+        await page.keyboard.press("ArrowRight")
     await expect(listed.get_by_role("option")).to_have_text(["state:failed"])
     await listed.get_by_role("option").click()
     await expect(box).to_have_value("state:failed queue:email")

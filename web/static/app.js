@@ -212,8 +212,9 @@ function panAll() {
 // ---- the search box: what the word before the caret may become, as a combobox of the ARIA practices ----
 
 const box = $("#search"), list = $("#suggestions");
-let asking, typing;
+let asking, typing, asked;  // the last: what stood before the caret when the list was made
 
+const typed = () => box.value.slice(0, box.selectionStart);
 const options = () => $$("[role=option]", list);
 const chosen = () => $("[aria-selected=true]", list);
 
@@ -235,13 +236,14 @@ function unfold(open) {
 }
 
 async function suggest(first = false) {
+  clearTimeout(typing);
   asking?.abort();
-  const { signal } = asking = new AbortController();
-  const typed = box.value.slice(0, box.selectionStart);
+  const { signal } = asking = new AbortController(), before = typed();
   try {
-    const answer = await fetch(`/jobs/suggestions?q=${encodeURIComponent(typed)}`, { signal });
+    const answer = await fetch(`/jobs/suggestions?q=${encodeURIComponent(before)}`, { signal });
     const found = answer.ok ? await answer.text() : "";
     choose(undefined);
+    asked = before;
     list.innerHTML = found;
     unfold(options().length > 0 && document.activeElement === box);
     if (first) choose(options()[0]);
@@ -259,13 +261,13 @@ function take({ dataset: { text } }) {
 
 function pressInBox(event) {
   if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
-  const all = options(), at = all.indexOf(chosen()), isOpen = !list.hidden;
+  const all = options(), at = all.indexOf(chosen()), isOpen = !list.hidden && asked === typed();
   const actions = {
     ArrowDown: () => (isOpen ? choose(all[(at + 1) % all.length]) : suggest(true)),
     ArrowUp: isOpen && (() => choose(all[(at < 1 ? all.length : at) - 1])),
     Enter: isOpen && at >= 0 && (() => take(all[at])),
     Tab: isOpen && at >= 0 && !event.shiftKey && (() => take(all[at])),
-    Escape: isOpen && (() => unfold(false)),
+    Escape: !list.hidden && (() => unfold(false)),
   };
   if (!actions[event.key]) return;
   event.preventDefault();
@@ -275,7 +277,11 @@ function pressInBox(event) {
 
 if (box) {
   for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-controls", "suggestions"], ["aria-expanded", "false"]]) box.setAttribute(name, value);
-  box.addEventListener("input", () => { choose(undefined); clearTimeout(typing); typing = setTimeout(() => suggest(), 80); });
+  const soon = () => { choose(undefined); clearTimeout(typing); typing = setTimeout(() => suggest(), 80); };
+  box.addEventListener("input", soon);
+  const moved = () => { if (!list.hidden && asked !== typed()) soon(); };
+  box.addEventListener("click", moved);
+  box.addEventListener("keyup", ({ key }) => { if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(key)) moved(); });
   box.addEventListener("focus", () => { if (!box.value) suggest(); });
   box.addEventListener("blur", () => unfold(false));
   box.addEventListener("keydown", pressInBox);

@@ -17,6 +17,35 @@ select count(*) filter (where state = 'running')::int as running,
 from live
 """
 
+# Queues whose jobs have been due for a while and that no worker takes from: how many live jobs of each are looked at,
+# seconds, most.
+UNSERVED = """
+with recursive live as (
+    (select queue from jobs where outcome is null order by queue limit 1)
+    union all
+    select n.queue from live l cross join lateral (
+        select j.queue from jobs j where j.outcome is null and j.queue > l.queue order by j.queue limit 1
+    ) n
+), unserved as materialized (
+    select queue from live where not exists (select from workers where live.queue = any(workers.queues))
+)
+select u.queue, d.due, d.oldest
+from unserved u cross join lateral (
+    select count(*)::int as due, min(run_at) as oldest
+    from (
+        select state, run_at from jobs where outcome is null and queue = u.queue order by priority, run_at limit $1
+    ) j where state = 'queued' and run_at <= now()
+) d
+where d.oldest < now() - make_interval(secs => $2) order by d.due desc, u.queue limit $3
+"""
+
+# Schedules whose next run has been due for so long, and endpoints that were disabled within the period: seconds, hours.
+ATTENTION = """
+select (select count(*)::int from scheduled_jobs where next_run_at < now() - make_interval(secs => $1)) as late,
+       (select count(*)::int from webhook_endpoints
+        where disabled_at > now() - make_interval(secs => $2 * 3600)) as disabled
+"""
+
 # hours, most
 TROUBLES = """
 select g.fingerprint, g.error_type, g.pattern, s.occurrences, g.last_seen_at
@@ -27,4 +56,16 @@ from (
 ) s join error_groups g using (fingerprint)
 where g.muted_at is null and (g.resolved_at is null or g.last_seen_at > g.resolved_at)
 order by s.occurrences desc limit $2
+"""
+
+# Live jobs by actor, the first so many of them queue by queue: how many.
+LIVE_BY_ACTOR = """
+select actor as name, count(*) filter (where state = 'running')::int as running,
+       count(*) filter (where state = 'queued' and run_at <= now())::int as waiting,
+       count(*) filter (where state = 'queued' and run_at > now())::int as scheduled,
+       count(*) filter (where state in ('paused', 'waiting'))::int as held
+from (
+    select actor, state, run_at from jobs where outcome is null order by queue, priority, run_at limit $1
+) live
+group by 1
 """

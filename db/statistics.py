@@ -144,6 +144,31 @@ where span = $1 and starts_at >= now() - make_interval(secs => $2) and ($4::text
 group by actor order by jobs desc limit $3
 """
 
+# What ended of the busiest queues or actors by minute, hour or day, and of all others (null): span, seconds, how many.
+_SERIES_BY = """
+with counted as materialized (
+    select {column} as name, starts_at, sum(jobs)::bigint as jobs from job_statistics
+    where span = $1 and starts_at >= now() - make_interval(secs => $2) group by 1, 2
+), busiest as (
+    select name from counted group by name order by sum(jobs) desc, name limit $3
+)
+select b.name, c.starts_at, sum(c.jobs)::bigint as jobs
+from counted c left join busiest b using (name) group by 1, 2
+"""
+
+# What ended by queue or by actor, the busiest first: span, seconds, most.
+_TOTALS_BY = """
+select {column} as name, coalesce(sum(jobs) filter (where outcome = 1), 0)::bigint as succeeded,
+       coalesce(sum(jobs) filter (where outcome = 2), 0)::bigint as failed,
+       coalesce(sum(jobs) filter (where outcome = 3), 0)::bigint as cancelled, sum(retries)::bigint as retries
+from job_statistics
+where span = $1 and starts_at >= now() - make_interval(secs => $2)
+group by 1 order by sum(jobs) desc, name limit $3
+"""
+
+SERIES_BY = {column: _SERIES_BY.replace("{column}", column) for column in ("queue", "actor")}
+TOTALS_BY = {column: _TOTALS_BY.replace("{column}", column) for column in ("queue", "actor")}
+
 
 def _summed(histogram: str) -> str:
     """The histograms added up, bucket by bucket."""

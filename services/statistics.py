@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import statistics
 from db.statistics import BUCKETS, DAY, HOUR, MINUTE
+
+By = Literal["queue", "actor"]
 
 _MINUTES = timedelta(hours=2)  # up to that long a stretch is shown by minutes
 _HOURS = timedelta(days=8)  # up to that long, by hours; a longer one by days
@@ -23,6 +25,35 @@ class Point:
     failed: int = 0
     cancelled: int = 0
     retries: int = 0
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What ended in each minute, hour or day, of the busiest queues or actors, and of all others together."""
+
+    moments: list[datetime]
+    busiest: dict[str, list[int]]  # jobs by name, the busiest first
+    others: list[int]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What ended of one queue or actor."""
+
+    name: str
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    retries: int = 0
+
+    @property
+    def ended(self) -> int:
+        return self.succeeded + self.failed + self.cancelled
+
+    @property
+    def failure_rate(self) -> float:
+        """Between 0 and 1."""
+        return self.failed / self.ended if self.ended else 0.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +104,29 @@ async def throughput(
         for row in rows
     }
     return [counted.get(at) or Point(at) for at in _moments(span, period)]
+
+
+async def shares(session: AsyncSession, period: timedelta, by: By, most: int) -> Shares:
+    """What ended by queue or by actor, over time: that of the `most` busiest each."""
+    span = span_of(period)
+    connection = await session.connection()
+    moments = _moments(span, period)
+    places = {at: place for place, at in enumerate(moments)}
+    found: dict[str | None, list[int]] = {None: [0] * len(moments)}
+    for row in await connection.exec_driver_sql(statistics.SERIES_BY[by], (span, period.total_seconds(), most)):
+        counts = found.setdefault(row.name, [0] * len(moments))
+        if row.starts_at in places:
+            counts[places[row.starts_at]] = int(row.jobs)
+    others = found.pop(None)
+    named = {str(name): counts for name, counts in found.items()}
+    return Shares(moments, dict(sorted(named.items(), key=lambda one: (-sum(one[1]), one[0]))), others)
+
+
+async def totals(session: AsyncSession, period: timedelta, by: By, most: int) -> list[Totals]:
+    """What ended by queue or by actor, busiest first."""
+    connection = await session.connection()
+    values = (span_of(period), period.total_seconds(), most)
+    return [Totals(**row._asdict()) for row in await connection.exec_driver_sql(statistics.TOTALS_BY[by], values)]
 
 
 async def latency(session: AsyncSession, period: timedelta, *, actor: str | None = None) -> list[Latency]:

@@ -80,6 +80,19 @@ async def test_the_lines_around_a_failure_are_read_under_its_frame(visit: Visit,
     await expect(mark).to_be_visible()
 
 
+@pytest.mark.parametrize("verb", ["Retry", "Delete"])
+async def test_the_question_about_selected_jobs_can_be_used_by_everybody(
+    visit: Visit, client: Client, verb: str
+) -> None:
+    """Given selected jobs, when a button under the list is pressed, then axe finds no violation in the question."""
+    await failed(client, 8)
+    page = await visit("/jobs")
+    await page.get_by_role("checkbox", name="Select all on this page").check()
+    await page.get_by_role("button", name=verb, exact=True).click()
+    await expect(page).to_have_url(re.compile("/jobs/selected$"))
+    await assert_shown_usable(page)
+
+
 async def test_an_operator_finds_a_failure_mends_its_arguments_and_sees_it_succeed(
     visit: Visit, client: Client, worker: StartProcess, scheduler: StartProcess
 ) -> None:
@@ -95,7 +108,7 @@ async def test_an_operator_finds_a_failure_mends_its_arguments_and_sees_it_succe
     await wait_for(lambda: is_in(client, made.id, "failed"))
 
     page = await visit("/jobs")
-    await page.get_by_role("searchbox").fill("state:failed type:BadArguments")
+    await page.get_by_role("combobox", name="Search jobs").fill("state:failed type:BadArguments")
     await page.keyboard.press("Enter")
     await page.get_by_role("table").get_by_role("link", name="send_email").click()
     await expect(page.get_by_role("region", name="Traceback of attempt 1")).to_contain_text("BadArguments")
@@ -152,10 +165,12 @@ async def test_an_operator_retries_all_that_have_failed_by_the_text_of_their_err
     await scheduler()
     await worker("actors", "--queues", "maintenance")
     page = await visit("/jobs")
-    await page.get_by_role("searchbox").fill('state:failed actor:send_email error:"order 77" finished:>20h')
+    await page.get_by_role("combobox", name="Search jobs").fill(
+        'state:failed actor:send_email error:"order 77" finished:>20h'
+    )
     await page.keyboard.press("Enter")
     await expect(page.locator("tbody tr")).to_have_count(1)
-    await page.get_by_role("searchbox").fill("state:failed actor:send_email")
+    await page.get_by_role("combobox", name="Search jobs").fill("state:failed actor:send_email")
     await page.keyboard.press("Enter")
     await page.get_by_role("link", name="Act on everything that fits").click()
     await page.get_by_role("button", name="Retry 300 jobs").click()
@@ -202,6 +217,23 @@ async def test_a_job_is_cancelled_and_deleted_from_its_page(visit: Visit, client
         notes = await connection.fetch("select action, reason from audit order by done_at")
         assert await connection.fetchval("select count(*) from jobs") == 0
     assert [tuple(note) for note in notes] == [("job.cancel", "the customer is gone"), ("job.delete", None)]
+
+
+async def test_what_is_selected_can_be_copied_or_become_all_that_fits(visit: Visit, client: Client) -> None:
+    """Given two of many failures selected, when their ids are copied, then the clipboard has them, a line each; a link
+    beside their number leads to the question about all of them."""
+    await failed(client, 60)
+    page = await visit("/jobs?q=state:failed")
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    boxes = page.locator("tbody input[type=checkbox]")
+    await boxes.nth(0).check()
+    await boxes.nth(1).check()
+    await page.get_by_role("button", name="Copy ids").click()
+    await expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = await page.evaluate("navigator.clipboard.readText()")
+    assert copied.split() == [await boxes.nth(place).get_attribute("value") for place in (0, 1)]
+    await page.get_by_role("link", name="all that fit…").click()
+    await expect(page.get_by_role("button", name="Retry 60 jobs")).to_be_visible()
 
 
 async def test_a_selection_survives_live_updates(visit: Visit, client: Client) -> None:

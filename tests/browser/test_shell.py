@@ -19,6 +19,7 @@ async def test_pages_with_something_to_show_can_be_used_by_everybody(visit: Visi
     """Given failures and figures, then axe finds no violation on the overview, a group of errors, the forms that are no
     page of their own in the rail, the sign-in page, and the page that says that there is nothing."""
     await rows.workers(client)
+    await rows.live(client, 2, queue="nobodys", due=60)
     await rows.counted(client, "send_email", "email", 1, 30)
     await rows.counted(client, "send_email", "email", 2, 10)
     async with client.database.connection() as connection:
@@ -32,8 +33,8 @@ async def test_pages_with_something_to_show_can_be_used_by_everybody(visit: Visi
         )
     page = await visit("/", but="the server responded with a status of 404")
     await assert_usable(
-        page, "/", "/errors", "/errors/f1", "/schedules/new", "/actors/send_email/pause", "/deliveries/endpoints/new",
-        "/nothing-here",
+        page, "/", "/?by=queue", "/?by=actor", "/errors", "/errors/f1", "/schedules/new", "/actors/send_email/pause",
+        "/deliveries/endpoints/new", "/nothing-here",
     )  # fmt: skip
     await page.context.clear_cookies()
     await assert_usable(page, "/login")
@@ -46,7 +47,7 @@ async def test_the_keys_are_explained(visit: Visit) -> None:
     await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     await page.keyboard.press("Escape")
     await page.keyboard.press("/")
-    await expect(page.get_by_role("searchbox")).to_be_focused()
+    await expect(page.get_by_role("combobox", name="Search jobs")).to_be_focused()
 
 
 async def test_a_page_shows_what_has_changed(visit: Visit, client: Client) -> None:

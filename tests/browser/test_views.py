@@ -21,7 +21,7 @@ async def test_a_search_is_kept_under_a_name(visit: Visit, client: Client, scrip
     await page.goto("/jobs")
     await page.get_by_text("Views").click()
     await page.get_by_role("link", name="What failed").click()
-    await expect(page.get_by_role("searchbox")).to_have_value("state:failed")
+    await expect(page.locator("#search")).to_have_value("state:failed")
     async with page.expect_download() as download:
         await page.get_by_role("link", name="Export CSV").click()
     assert (await download.value).suggested_filename.endswith("-2.csv")

@@ -7,7 +7,21 @@ from typing import Any
 import asyncpg
 import pytest_asyncio
 
-from db import checkpoints, control, flow, jobs, leases, limits, logs, pauses, progress, workers, workflow_jobs
+from db import (
+    checkpoints,
+    control,
+    flow,
+    jobs,
+    leases,
+    limits,
+    logs,
+    overview,
+    pauses,
+    progress,
+    suggestions,
+    workers,
+    workflow_jobs,
+)
 from runtime.client import Client
 
 SOME_ID, ME = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -93,6 +107,10 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "IN_USE": (limits.IN_USE, ["a", 1_000, 1_000, 20]),
     "SET": (limits.SET, ["a", 2, None, None, "ana", "why"]),
     "RESET": (limits.RESET, ["a"]),
+    "UNSERVED": (overview.UNSERVED, [200, 15.0, 5]),
+    "LIVE_BY_ACTOR": (overview.LIVE_BY_ACTOR, [200]),
+    "OWNERS": (suggestions.OWNERS, ["a", 12]),
+    "TAGS": (suggestions.TAGS, ["a", 12]),
     "LIVE_BY_UNIQUE_KEY": (jobs.LIVE_BY_UNIQUE_KEY, ["key-1"]),
 }
 

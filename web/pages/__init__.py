@@ -6,6 +6,7 @@ from web.pages import (
     actors,
     assets,
     backfill,
+    between,
     emails,
     endpoints,
     errors,
@@ -24,6 +25,7 @@ from web.pages import (
     schedule_form,
     schedules,
     settings,
+    suggestions,
     views,
     webhooks,
     workers,
@@ -33,7 +35,8 @@ from web.pages import (
 router = APIRouter(include_in_schema=False)
 # Those with fixed words before those with an id in the same place.
 for page in (
-    assets, live, login, oidc, overview, jobs, many, export, views, job, job_log, errors, schedule_form, backfill,
-    schedules, workflows, queues, purge, workers, emails, webhooks, endpoints, actors, limits, settings,
+    assets, live, login, oidc, overview, jobs, many, export, views, suggestions, between, job, job_log, errors,
+    schedule_form, backfill, schedules, workflows, queues, purge, workers, emails, webhooks, endpoints, actors, limits,
+    settings,
 ):  # fmt: skip
     router.include_router(page.router)

@@ -5,8 +5,9 @@ from urllib.parse import quote
 
 import orjson
 
-from services.statistics import Latency, Point
+from services.statistics import Latency, Point, Shares
 
+GROUP_COLORS = ("--group-1", "--group-2", "--group-3", "--group-4", "--group-5")
 _ROWS = 48  # of the table: the newest
 
 
@@ -27,6 +28,16 @@ def throughput(points: list[Point], only: str = "") -> dict[str, Any]:
         ],
         only,
     )
+
+
+def shares(found: Shares) -> dict[str, Any]:
+    """What ended of each of a few queues or actors, and of all others."""
+    columns = [[int(at.timestamp()) for at in found.moments], *found.busiest.values()]
+    series = [{"label": name, "color": color} for name, color in zip(found.busiest, GROUP_COLORS, strict=False)]
+    if any(found.others):
+        columns.append(found.others)
+        series.append({"label": "all others", "color": "--line-strong"})
+    return _chart(columns, series, "")
 
 
 def latency(points: list[Latency], only: str = "") -> dict[str, Any]:

@@ -12,6 +12,7 @@ from runtime.client import Client
 from services import export, listing, progress, search, views
 from web.api import cursor
 from web.caller import CurrentCaller
+from web.pages import between
 from web.pages.query import parse
 from web.pages.rendering import render, wanted
 from web.route import TimedRoute
@@ -23,7 +24,8 @@ router = APIRouter(route_class=TimedRoute)
 STATES = ("running", "queued", "scheduled", "retrying", "waiting", "paused", "succeeded", "failed", "cancelled")
 COLUMNS = {
     "arguments": "Arguments", "queue": "Queue", "attempt": "Attempt", "wait": "Waited", "ran": "Ran", "when": "When",
-    "priority": "Priority", "owner": "Owner", "tags": "Tags", "error": "Error", "worker": "Worker", "id": "Id",
+    "priority": "Priority", "owner": "Owner", "tags": "Tags", "error": "Error", "worker": "Worker",
+    "workflow": "Workflow", "id": "Id",
 }  # fmt: skip
 DEFAULT_COLUMNS = ("arguments", "queue", "attempt", "wait", "ran", "when")
 SIZES = (50, 100, 200)
@@ -80,6 +82,7 @@ async def page(
     if wanted(request) is None:
         values["views"] = await views.listed(session, caller.user_id) if caller.user_id else []
         values["most_exported"] = export.MOST
+        values |= {"range": between.of(query), "times": between.NAMES, "presets": between.PRESETS}
     return render(request, "jobs.html", **values)
 
 

@@ -22,6 +22,8 @@ PERIODS = {
     "30d": timedelta(days=30),
 }
 Period = Literal["1h", "24h", "7d", "30d"]
+GROUPINGS = {"": "All", "queue": "By queue", "actor": "By actor"}
+Grouping = Literal["", "queue", "actor"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Totals:
     failed: int
     per_minute: float
     rates: list[float]  # jobs ended, by minute, hour or day
+    failures: list[float]  # jobs that failed, the same way
 
     @property
     def failure_rate(self) -> float:
@@ -39,34 +42,56 @@ class Totals:
 
 
 @router.get("/")
-async def page(request: Request, session: Transaction, period: Annotated[Period, Query()] = "1h") -> Response:
-    values: dict[str, Any] = {"period": period, "periods": list(PERIODS), "cap": overview.CAP}
+async def page(
+    request: Request,
+    session: Transaction,
+    period: Annotated[Period, Query()] = "1h",
+    by: Annotated[Grouping, Query()] = "",
+) -> Response:
+    values: dict[str, Any] = {
+        "period": period, "periods": list(PERIODS), "by": by, "groupings": GROUPINGS, "cap": overview.CAP,
+    }  # fmt: skip
     if wanted(request) in (None, "now"):
         values |= await _now(session, PERIODS[period])
     if wanted(request) in (None, "charts"):
         values |= await _charts(session, period)
+        values |= await _grouped(session, period, by) if by else {}
     return render(request, "overview.html", **values)
 
 
 async def _now(session: AsyncSession, period: timedelta) -> dict[str, Any]:
     points = await statistics.throughput(session, period)
     ended = [point.succeeded + point.failed + point.cancelled for point in points]
+    failed = [point.failed for point in points]
     totals = Totals(
         sum(ended),
-        sum(point.failed for point in points),
+        sum(failed),
         sum(ended) * 60 / period.total_seconds(),
         list(map(float, ended)),
+        list(map(float, failed)),
     )
     return {"live": await overview.live(session), "totals": totals, "health": await health.latest(session)}
 
 
 async def _charts(session: AsyncSession, period: Period) -> dict[str, Any]:
     length = PERIODS[period]
+    hours = max(1, int(length.total_seconds() // 3600))
     actors = await statistics.by_actor(session, length)
     return {
         "throughput": charts.throughput(await statistics.throughput(session, length)),
         "latency": charts.latency(await statistics.latency(session, length)),
-        "troubles": await overview.troubles(session, max(1, int(length.total_seconds() // 3600))),
+        "attention": await overview.attention(session, hours),
+        "most_unserved": overview.UNSERVED,
+        "troubles": await overview.troubles(session, hours),
         "slowest": sorted(actors, key=lambda actor: -(actor.run_p95 or 0))[:5],
         "failing": [actor for actor in sorted(actors, key=lambda actor: -actor.failure_rate)[:5] if actor.failed],
+    }
+
+
+async def _grouped(session: AsyncSession, period: Period, by: statistics.By) -> dict[str, Any]:
+    length = PERIODS[period]
+    return {
+        "throughput": charts.shares(await statistics.shares(session, length, by, len(charts.GROUP_COLORS))),
+        "groups": await overview.groups(session, length, by),
+        "counted": overview.GROUPED,
     }

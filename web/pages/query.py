@@ -27,7 +27,9 @@ NAMES = {
     "schedule": "schedule_id", "workflow": "workflow_id", "arg": "arguments", "id": "id", "created": "created",
     "finished": "finished",
 }  # fmt: skip
+TIMES = ("created", "finished")
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _AGE = re.compile(r"^(\d+(?:\.\d+)?)([smhdw])$")
 
 
@@ -66,6 +68,11 @@ class Query:
         kept = [term.text for term in self.terms if term.name != name]
         return " ".join([*kept, f"{name}:{quoted(value)}"] if value else kept)
 
+    def within(self, name: str, value: str) -> str:
+        """The same query, asking for that stretch of one of a job's times alone; for any time where it is empty."""
+        kept = [term.text for term in self.terms if term.name not in TIMES]
+        return " ".join([*kept, f"{name}:{value}"] if value else kept)
+
 
 def quoted(value: str) -> str:
     """A value as it is typed."""
@@ -83,7 +90,7 @@ def parse(text: str, now: datetime | None = None) -> Query:
         try:
             if term.name == "":
                 loose.append(term.value)
-            elif term.name in ("created", "finished"):
+            elif term.name in TIMES:
                 values |= _times(term, now)
             elif term.name == "tag":
                 values["tags"] = (*values.get("tags", ()), term.value)
@@ -101,9 +108,15 @@ def parse(text: str, now: datetime | None = None) -> Query:
     return Query(text, tuple(terms), _filter(values, problems), job_id, tuple(problems))
 
 
+def being_typed(text: str) -> Term:
+    """The word at whose end the caret is; nothing after a space that no quote holds."""
+    words = list(_WORD.finditer(text))
+    return _term(words[-1][0] if words and words[-1].end() == len(text) else "")
+
+
 def _words(text: str) -> list[str]:
     """A quote that is not closed goes to the end."""
-    return re.findall(r'(?:[^\s"]|"[^"]*"?)+', text)
+    return _WORD.findall(text)
 
 
 def _term(word: str) -> Term:

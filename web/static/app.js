@@ -95,13 +95,16 @@ function move(step) {
   row.scrollIntoView({ block: "nearest" });
 }
 
+const boxesOfRows = () => $$("[data-rows] input[type=checkbox][name]");
+const chosenRows = () => boxesOfRows().filter((row) => row.checked);
+
 function countSelected() {
   const bar = $("[data-selection]");
   if (!bar) return;
-  const boxes = $$("[data-rows] input[type=checkbox][name]");
-  const chosen = boxes.filter((box) => box.checked).length;
+  const boxes = boxesOfRows(), chosen = chosenRows().length;
   bar.hidden = !chosen;
   for (const place of $$("[data-count]", bar)) place.textContent = chosen;
+  for (const button of $$("[data-copy-selected]", bar)) button.hidden = false;
   const all = $("[data-select-all]");
   if (all) {
     all.checked = chosen > 0 && chosen === boxes.length;
@@ -123,6 +126,17 @@ function offerZone() {
 function takeZone(field) {
   field.value = ZONE;
   field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+// A form's times are the reader's, unless UTC is asked for; the page brings them in UTC.
+function readOwnClock() {
+  if (!ZONE || recall("clock") === "utc") return;
+  for (const place of $$("[data-zone]")) place[place.matches("input") ? "value" : "textContent"] = ZONE;
+  for (const field of $$("input[data-utc]")) {
+    if (!field.value) continue;
+    const at = new Date(`${field.value}Z`);
+    field.value = new Date(at - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+  }
 }
 
 // ---- charts ----
@@ -195,6 +209,86 @@ function panAll() {
   for (const svg of $$("svg[data-pan]")) if (svg.restore) svg.restore(); else panZoom(svg);
 }
 
+// ---- the search box: what the word before the caret may become, as a combobox of the ARIA practices ----
+
+const box = $("#search"), list = $("#suggestions");
+let asking, typing, asked;  // the last: what stood before the caret when the list was made
+
+const typed = () => box.value.slice(0, box.selectionStart);
+const options = () => $$("[role=option]", list);
+const chosen = () => $("[aria-selected=true]", list);
+
+function choose(option) {
+  chosen()?.setAttribute("aria-selected", "false");
+  option?.setAttribute("aria-selected", "true");
+  option?.scrollIntoView({ block: "nearest" });
+  if (option) box.setAttribute("aria-activedescendant", option.id);
+  else box.removeAttribute("aria-activedescendant");
+}
+
+function unfold(open) {
+  list.hidden = !open;
+  box.setAttribute("aria-expanded", open);
+  if (open) return;
+  clearTimeout(typing);
+  asking?.abort();
+  choose(undefined);
+}
+
+async function suggest(first = false) {
+  clearTimeout(typing);
+  asking?.abort();
+  const { signal } = asking = new AbortController(), before = typed();
+  try {
+    const answer = await fetch(`/jobs/suggestions?q=${encodeURIComponent(before)}`, { signal });
+    const found = answer.ok ? await answer.text() : "";
+    choose(undefined);
+    asked = before;
+    list.innerHTML = found;
+    unfold(options().length > 0 && document.activeElement === box);
+    if (first) choose(options()[0]);
+  } catch {
+    if (!signal.aborted) unfold(false);  // the server is away: the box works without
+  }
+}
+
+// The rest of a word in whose middle the caret was goes with it.
+function take({ dataset: { text } }) {
+  box.value = text + box.value.slice(box.selectionStart).replace(/^[^\s"]*\s*/, "");
+  box.setSelectionRange(text.length, text.length);
+  if (text.endsWith(":")) suggest(); else unfold(false);
+}
+
+function pressInBox(event) {
+  if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const all = options(), at = all.indexOf(chosen()), isOpen = !list.hidden && asked === typed();
+  const actions = {
+    ArrowDown: () => (isOpen ? choose(all[(at + 1) % all.length]) : suggest(true)),
+    ArrowUp: isOpen && (() => choose(all[(at < 1 ? all.length : at) - 1])),
+    Enter: isOpen && at >= 0 && (() => take(all[at])),
+    Tab: isOpen && at >= 0 && !event.shiftKey && (() => take(all[at])),
+    Escape: !list.hidden && (() => unfold(false)),
+  };
+  if (!actions[event.key]) return;
+  event.preventDefault();
+  event.stopPropagation();
+  actions[event.key]();
+}
+
+if (box) {
+  for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-controls", "suggestions"], ["aria-expanded", "false"]]) box.setAttribute(name, value);
+  const soon = () => { choose(undefined); clearTimeout(typing); typing = setTimeout(() => suggest(), 80); };
+  box.addEventListener("input", soon);
+  const moved = () => { if (!list.hidden && asked !== typed()) soon(); };
+  box.addEventListener("click", moved);
+  box.addEventListener("keyup", ({ key }) => { if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(key)) moved(); });
+  box.addEventListener("focus", () => { if (!box.value) suggest(); });
+  box.addEventListener("blur", () => unfold(false));
+  box.addEventListener("keydown", pressInBox);
+  list.addEventListener("pointerdown", (event) => event.preventDefault());  // the caret stays in the box
+  list.addEventListener("click", (event) => { const option = event.target.closest("[role=option]"); if (option) take(option); });
+}
+
 // ---- keys ----
 
 const GO = { o: "/", j: "/jobs", e: "/errors", s: "/schedules", w: "/workflows", q: "/queues", d: "/deliveries", a: "/actors", t: "/settings" };
@@ -243,10 +337,11 @@ document.addEventListener("click", async (event) => {
   if (zooms) { $(`#${zooms.dataset.zoom}`)?.zoom?.(zooms.value); return; }
   const closes = event.target.closest("[data-close]");
   if (closes) { event.preventDefault(); closes.closest("dialog")?.close(); return; }
-  const copies = event.target.closest("[data-copy]");
+  const copies = event.target.closest("[data-copy], [data-copy-selected]");
   if (copies) {
     event.preventDefault();
-    const from = copies.dataset.copy.startsWith("#") ? $(copies.dataset.copy).textContent : copies.dataset.copy;
+    const what = copies.dataset.copy ?? chosenRows().map((row) => row.value).join("\n");
+    const from = what.startsWith("#") ? $(what).textContent : what;
     await navigator.clipboard.writeText(from);
     const label = copies.textContent;
     copies.textContent = "Copied";
@@ -259,7 +354,7 @@ document.addEventListener("click", async (event) => {
 document.addEventListener("change", (event) => {
   const { target } = event;
   if (target.matches("[data-select-all]")) {
-    for (const box of $$("[data-rows] input[type=checkbox][name]")) box.checked = target.checked;
+    for (const row of boxesOfRows()) row.checked = target.checked;
   }
   if (target.matches("[data-preference]")) {
     remember(target.dataset.preference, target.value);
@@ -289,6 +384,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw
 for (const control of $$("[data-preference]")) control.value = recall(control.dataset.preference) || control.value;
 showTimes();
 offerZone();
+readOwnClock();
 countSelected();
 draw();
 panAll();

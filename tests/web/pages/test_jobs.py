@@ -1,6 +1,7 @@
 """The list of jobs and the page of one, without a browser."""
 
 import re
+import uuid
 
 import httpx
 import pytest
@@ -151,3 +152,14 @@ async def test_the_form_of_a_log_takes_every_level(program: httpx.AsyncClient, c
     for query in ("level=&text=", "level=&text=&attempt="):
         assert (await program.get(f"/jobs/{job}?{query}")).status_code == 200
     assert (await program.get(f"/jobs/{job}?level=nonsense")).status_code == 422
+
+
+async def test_the_workflow_of_a_job_is_a_column(program: httpx.AsyncClient, client: Client) -> None:
+    """Given jobs of which some are steps of a workflow, then who wants to see that column finds it there."""
+    await rows.ended(client, 3)
+    await rows.ended(client, 2, "failed")
+    workflow = uuid.uuid4()
+    async with client.database.connection() as connection:
+        await connection.execute("update jobs set workflow_id = $1 where state = 'failed'", workflow)
+    page = (await program.get("/jobs", headers={"Cookie": "columns=workflow"})).text
+    assert page.count(f'href="/workflows/{workflow}"') == 2

@@ -73,3 +73,10 @@ def test_terms_come_and_go() -> None:
     assert query.without(query.terms[1]) == "actor:send_email state:failed"
     assert query.having("state", "queued") == 'actor:send_email error:"timed out" state:queued'
     assert query.having("state", "") == 'actor:send_email error:"timed out"'
+
+
+def test_a_search_asks_for_one_stretch_of_time() -> None:
+    """Given a search with times, when another is chosen, then it takes their place; when any is, they are gone."""
+    query = parse("created:<1h state:failed finished:<2h")
+    assert query.within("finished", "<24h") == "state:failed finished:<24h"
+    assert query.within("", "") == "state:failed"

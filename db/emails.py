@@ -211,8 +211,8 @@ select array(select array[provider, event_id, recipient] from recorded) as recor
        (select count(*) from moved) as moved
 """.replace("{order}", _ORDER)
 
-# Retention: the words of mails older than so many seconds; then the mails themselves. `unknown` ones wait until
-# somebody has settled them: seconds, most.
+# Retention: the words of mails older than so many seconds; then the mails themselves, those that somebody did not get
+# later. `unknown` ones wait until somebody has settled them: seconds, most.
 FORGET_CONTENT = """
 update emails set content = null where id = any(array(
     select id from emails
@@ -224,7 +224,15 @@ update emails set content = null where id = any(array(
 DELETE_OLD = """
 delete from emails where id = any(array(
     select id from emails
-    where created_at < now() - make_interval(secs => $1) and status not in ('queued', 'sending', 'unknown')
+    where created_at < now() - make_interval(secs => $1)
+      and status not in ('queued', 'sending', 'unknown', 'failed', 'rejected', 'bounced')
+    order by created_at limit $2 for update skip locked
+))
+"""
+DELETE_OLD_FAILED = """
+delete from emails where id = any(array(
+    select id from emails
+    where created_at < now() - make_interval(secs => $1) and status in ('failed', 'rejected', 'bounced')
     order by created_at limit $2 for update skip locked
 ))
 """

@@ -34,6 +34,8 @@ class WebhookEndpoint(Base):
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None]
     failing_since: Mapped[datetime | None]  # an attempt failed then; none has succeeded since
+    warned_at: Mapped[datetime | None]  # people were told that it fails, last
+    deleted_at: Mapped[datetime | None]  # it is disabled and shown to nobody: what is left of it goes in pieces
     throttled_until: Mapped[datetime | None]  # it asked for quiet, or is overloaded
     next_slot_at: Mapped[datetime | None]  # when its rate allows one more request
 

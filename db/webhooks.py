@@ -68,7 +68,7 @@ _CLAIM = """
 with mine as materialized (
     select d.id, a.run, d.attempts, d.started_at, d.slot_at, d.failures, d.message_id, d.endpoint_id, d.sealed,
            coalesce(e.url, d.url) as url, e.headers, e.secrets::text, coalesce(e.timeout, 15) as timeout, e.rate,
-           coalesce(e.ordered, false) as ordered, e.disabled_at is not null as is_disabled,
+           e.schedule, coalesce(e.ordered, false) as ordered, e.disabled_at is not null as is_disabled,
            extract(epoch from e.throttled_until - now())::float8 as quiet_for,
            case when d.slot_at > now() - make_interval(secs => 3 * (a.run - d.run))
                 then extract(epoch from d.slot_at - now())::float8 end as slot_in,

@@ -42,11 +42,14 @@ MOST_SEARCHED = 20_000  # deliveries that are looked through for an event type
 _OWN_TYPES = (ENDPOINT_DISABLED, ENDPOINT_FAILING, TEST)
 _MOST_SECRETS = 5
 _MOST_HEADERS = 20
+_MOST_TRIES = 20
+_LONGEST_DELAY = 86_400.0  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointFields:
-    """What an endpoint is made of; `event_types=None` is all of them, `rate` is requests a second."""
+    """What an endpoint is made of; `event_types=None` is all of them, `rate` is requests a second, `schedule` the
+    seconds before the second try, the third and so on, WEBHOOK_SCHEDULE if None."""
 
     url: str
     description: str = ""
@@ -54,6 +57,7 @@ class EndpointFields:
     headers: Mapping[str, str] | None = None
     timeout: float = 15.0
     rate: float | None = None
+    schedule: Sequence[float] | None = None
     ordered: bool = False
     owner_email: str | None = None
 
@@ -69,6 +73,7 @@ class EndpointFields:
             raise BadArguments(f"timeout {self.timeout:g} s is not within 0 and 60.", "timeout")
         if self.rate is not None and not 0.001 <= self.rate <= 1000:
             raise BadArguments(f"rate {self.rate:g} is not within 0.001 and 1000 requests a second.", "rate")
+        _check_schedule(self.schedule)
         if self.owner_email is not None:
             read_address(self.owner_email, "owner_email")
 
@@ -214,6 +219,7 @@ def _columns(endpoint_id: uuid.UUID, fields: EndpointFields) -> dict[str, Any]:
         "headers": seal_json(settings(), endpoint_id, dict(fields.headers or {})),
         "timeout": fields.timeout,
         "rate": fields.rate,
+        "schedule": None if fields.schedule is None else list(fields.schedule),
         "ordered": fields.ordered,
         "owner_email": fields.owner_email,
     }
@@ -456,6 +462,20 @@ def _check_type(name: str, path: str) -> None:
             "add others to WEBHOOK_EVENT_TYPES.",
             path,
         )
+
+
+def _check_schedule(schedule: Sequence[float] | None) -> None:
+    if schedule is None:
+        return
+    if not 0 < len(schedule) < _MOST_TRIES:
+        raise BadArguments(
+            f"schedule has {len(schedule)} delays; between 1 and {_MOST_TRIES - 1} make at most {_MOST_TRIES} tries. "
+            "Leave it out for WEBHOOK_SCHEDULE.",
+            "schedule",
+        )
+    for delay in schedule:
+        if not 1 <= delay <= _LONGEST_DELAY:
+            raise BadArguments(f"schedule: {delay:g} s is not within 1 s and a day.", "schedule")
 
 
 def _check_custom_headers(headers: Mapping[str, str]) -> None:

@@ -179,7 +179,7 @@ async def _conclude(job: Job, row: asyncpg.Record, sent: _Sent, verdict: Verdict
     is_test = row["event_type"] == TEST
     counts = not is_test and (verdict.counts or row["number"] - row["failures"] > MOST_FREE)
     failures = row["failures"] + (1 if counts and verdict.ending is None else 0)
-    delay = None if verdict.ending or is_test else next_delay(_schedule(), failures, verdict.hint)
+    delay = None if verdict.ending or is_test else next_delay(row["schedule"] or _schedule(), failures, verdict.hint)
     outcome = verdict.ending or ("exhausted" if delay is None else None)
     attempt = _attempt(job, row, sent, verdict, outcome, failures - row["failures"], delay)
     ends_more = outcome and (row["ordered"] or verdict.disable or _fails_too_long(row, attempt))

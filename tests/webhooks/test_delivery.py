@@ -407,6 +407,19 @@ async def test_what_cannot_be_opened_is_a_failure_that_is_counted(
     assert (await endpoint_now(client, endpoint)).failing_since is None
 
 
+async def test_an_endpoint_may_have_a_schedule_of_its_own(carriers: Carriers, client: Client, here: Receiver) -> None:
+    """Given an endpoint that is to be tried once more after a second, and fails, then it gets two attempts, that far
+    apart; another is tried as the settings say."""
+    own, _ = await add_endpoint(client, here.url("/500"), event_types=["order.paid"], schedule=[1])
+    other, _ = await add_endpoint(client, here.url("/500"), event_types=["order.paid"])
+    await publish(client)
+    [delivery] = await ended(client, endpoint_id=own)
+    first, second = await attempts_of(client, delivery)
+    assert (delivery.outcome, first.next_attempt_at is not None) == ("exhausted", True)
+    assert second.started_at - first.ended_at >= timedelta(seconds=1)
+    assert (await ended(client, endpoint_id=other))[0].attempts == 4
+
+
 async def test_the_receivers_wish_ends_a_message(carriers: Carriers, client: Client, here: Receiver) -> None:
     here.answers[:] = [answer(500, "webhook-delivery: abort-message\r\n")]
     endpoint, _ = await add_endpoint(client, here.url("/scripted"))

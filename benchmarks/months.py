@@ -40,7 +40,7 @@ QUEUES = "array['email', 'webhooks', 'default', 'default', 'imports', 'default',
 JOBS = f"""
 insert into jobs (id, actor, queue, args, kwargs, priority, state, attempt, max_attempts, run_at, dispatched_at, worker,
                   created_at, started_at, finished_at, outcome, unique_key, owner, tags, result, error, parent_id,
-                  control, control_reason, blocked_by)
+                  control, control_reason, blocked_by, resume_at)
 select pg_temp.id(created_at, n),
        case when n % 200003 = 7 then '{RARE_ACTOR}' else ({ACTORS})[actor] end,
        case when n % 200003 = 7 then '{RARE_QUEUE}' else ({QUEUES})[1 + actor % 8] end,
@@ -50,6 +50,7 @@ select pg_temp.id(created_at, n),
        (n % 3)::smallint * 10, state,
        case when state in ('queued', 'waiting') and live is distinct from 'retrying' then 0 else 1 + retries end, 4,
        case live when 'scheduled' then now() + n % 2000 * interval '1 min' when 'waiting' then 'infinity'
+                 when 'paused' then 'infinity'
                  when 'retrying' then now() + n % 300 * interval '1 s' else created_at end,
        case when outcome is not null or live in ('running', 'queued') and n % 3 = 0 then created_at end,
        case when outcome is not null or state = 'running' then pg_temp.worker(n) end,
@@ -66,7 +67,8 @@ select pg_temp.id(created_at, n),
        case when n % 100 = 1 then pg_temp.id(pg_temp.moment(n / 1000 * 1000 + 1, $1), n / 1000 * 1000 + 1) end,
        case when live = 'running' and n % 40 = 0 then 'cancel' end,
        case when live = 'running' and n % 40 = 0 then 'no longer needed' end,
-       case live when 'waiting' then 'limit:customer-' || n % 50 end
+       case live when 'waiting' then 'limit:customer-' || n % 50 end,
+       case live when 'paused' then created_at end
 from (
     select *, pg_temp.moment(n, $1) as created_at, pg_temp.moment(n, $1) + waited as started_at,
            case when live is not null then case live when 'scheduled' then 'queued' when 'retrying' then 'queued'

@@ -8,7 +8,7 @@ They take their jobs in the order of the ids, so that two of them never wait for
 take theirs as they come: should PostgreSQL have to end one of those for another's sake, it is tried again.
 """
 
-from db.jobs import IN_ORDER, QUEUE_AGAIN
+from db.jobs import ASIDE, BACK, IN_ORDER, QUEUE_AGAIN
 
 # Makes a message of this job that may still lie in Redis an old one, by which nobody claims: as if there had been a
 # run, which uses up no attempt.
@@ -24,36 +24,37 @@ update jobs set
                        else json_build_object('type', 'Cancelled', 'message', $2::text) end,
     control = case state when 'running' then 'cancel' end,
     control_reason = case state when 'running' then $2::text end,
-    blocked_by = null,
-    run_at = case when run_at = 'infinity' then now() else run_at end
+    blocked_by = null, resume_at = null,
+    run_at = case when run_at = 'infinity' then coalesce(resume_at, now()) else run_at end
 where {in_order} and outcome is null and control is distinct from 'cancel'
 returning id, state
 """.replace("{in_order}", IN_ORDER)
 
 # waiting, queued -> paused at once; of those that run it is wanted, unless they are to be cancelled: ids, reason.
-PAUSE = """
+PAUSE = (
+    """
 update jobs set
     state = case state when 'running' then state else 'paused' end,
     {outdate},
     dispatched_at = case state when 'running' then dispatched_at end,
     control = case state when 'running' then 'pause' end,
     control_reason = case state when 'running' then $2::text end,
-    blocked_by = null,
-    run_at = case when run_at = 'infinity' then now() else run_at end
+    blocked_by = null, {aside}
 where {in_order} and state in ('waiting', 'queued', 'running') and control is null
 returning id, state
-""".replace("{in_order}", IN_ORDER).replace(
-    "{outdate}", _OUTDATE.replace("{n}", "(state = 'queued' and dispatched_at is not null)::int")
+""".replace("{in_order}", IN_ORDER)
+    .replace("{aside}", ASIDE)
+    .replace("{outdate}", _OUTDATE.replace("{n}", "(state = 'queued' and dispatched_at is not null)::int"))
 )
 
 # paused -> queued, due when it was due before; of those that run it is no longer wanted that they pause: ids.
 RESUME = """
 update jobs set
     state = case state when 'running' then state else 'queued' end,
-    control = null, control_reason = null
+    control = null, control_reason = null, {back}
 where {in_order} and (state = 'paused' or control = 'pause')
 returning id, state
-""".replace("{in_order}", IN_ORDER)
+""".replace("{in_order}", IN_ORDER).replace("{back}", BACK)
 
 # Those that are queued for later are due now: ids.
 RUN_NOW = """

@@ -37,12 +37,21 @@ def leave(*, fails: str, later: str, error: str) -> str:
         outcome = case when {fails} then 2 when j.control = 'cancel' then 3 end,
         finished_at = case when {over} then now() end,
         worker = case when {over} then j.worker end,
-        run_at = case when {over} then j.run_at else {later} end,
+        run_at = case when {over} then j.run_at when j.control = 'pause' then 'infinity' else {later} end,
+        resume_at = case when not {over} and j.control = 'pause' then {later} end,
         dispatched_at = case when {over} then j.dispatched_at end,
         error = case when {fails} or j.control is distinct from 'cancel' then {error}
                      else json_build_object('type', 'Cancelled', 'message', j.control_reason) end,
         control = null, control_reason = null"""
 
+
+# What is paused stands at the end of its queue: nobody who looks for the next due job has to pass it. `resume_at` is
+# when it was due, and will be. Jobs that run are left alone.
+ASIDE = """
+    resume_at = case when state = 'running' then null when run_at = 'infinity' then now() else run_at end,
+    run_at = case state when 'running' then run_at else 'infinity' end"""
+BACK = """
+    run_at = case state when 'paused' then coalesce(resume_at, now()) else run_at end, resume_at = null"""
 
 # Those of these ids that there are, each taken when the one before it is: ids.
 IN_ORDER = "id = any(array(select id from jobs where id = any($1::uuid[]) order by id for no key update))"

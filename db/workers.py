@@ -41,6 +41,9 @@ where heartbeat_at < now() - make_interval(secs => $1)
 returning id, host, pid, heartbeat_at
 """
 
+# What PostgreSQL's clock shows, by which heartbeats are judged: seconds since 1970.
+CLOCK = "select extract(epoch from clock_timestamp())::float8"
+
 DIED = "worker.died"  # the action that the audit has of each
 
 # What is kept of workers that were buried: DIED, ids, hosts, pids, when they were last heard of, how many jobs of

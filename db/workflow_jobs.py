@@ -1,6 +1,8 @@
 """The SQL of the jobs of workflows' steps. Whoever ends them for the workflow's sake holds its row, and takes it before
 them (LOCK in db/workflows.py)."""
 
+from db.jobs import ASIDE, BACK
+
 # running -> succeeded, of jobs that belong to workflows, which are told in the same transaction: ids, attempts,
 # results as JSON or null, worker.
 SUCCEED = """
@@ -45,8 +47,9 @@ from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 # queued, waiting, paused -> cancelled, the jobs of a workflow that stops, which is told here: workflows, and which jobs
 # of theirs or null for all.
 CANCEL_JOBS = """
-update jobs set state = 'cancelled', outcome = 3, finished_at = now(), blocked_by = null, is_reported = true,
-       run_at = least(run_at, now()), error = json_build_object('type', 'Cancelled', 'message', 'Its workflow stops.')
+update jobs set state = 'cancelled', outcome = 3, finished_at = now(), blocked_by = null, resume_at = null,
+       is_reported = true, run_at = least(run_at, now()),
+       error = json_build_object('type', 'Cancelled', 'message', 'Its workflow stops.')
 where workflow_id = any($1::uuid[]) and ($2::uuid[] is null or id = any($2))
   and outcome is null and state in ('queued', 'waiting', 'paused')
 returning id, workflow_id, step_run, outcome
@@ -64,16 +67,16 @@ update jobs set state = case state when 'running' then state else 'paused' end,
        dispatched_at = case state when 'running' then dispatched_at end,
        control = case state when 'running' then coalesce(control, 'pause') end,
        control_reason = case state when 'running' then coalesce(control_reason, $2) end,
-       blocked_by = null, run_at = case when run_at = 'infinity' then now() else run_at end
+       blocked_by = null, {aside}
 where workflow_id = $1 and outcome is null and state in ('waiting', 'queued', 'running')
-"""
+""".replace("{aside}", ASIDE)
 
 # paused -> queued, each when it was due: workflow. What was wanted of those that run is taken back.
 RESUME_JOBS = """
 update jobs set state = case state when 'paused' then 'queued' else state end, control = null, control_reason = null,
-       dispatched_at = case state when 'paused' then null else dispatched_at end
+       dispatched_at = case state when 'paused' then null else dispatched_at end, {back}
 where workflow_id = $1 and outcome is null and (state = 'paused' or state = 'running' and control = 'pause')
-"""
+""".replace("{back}", BACK)
 
 # The jobs of failed steps that did not succeed are queued again, and only those count that did and have said so:
 # workflow, is it about undos. Where a job has been deleted meanwhile nothing is queued: that step is to be run anew.

@@ -22,14 +22,23 @@ log = structlog.get_logger("callboard")
 
 Run = tuple[uuid.UUID, int]  # a job and its attempt
 
-_ON_THEIR_WAY = 10.0  # seconds in which claims arrive here, and endings there, that were under way
+_ON_THEIR_WAY = 10.0  # seconds
 
 
 class Failover:
-    """Lives on the worker's event loop. `held` says which runs go on here."""
+    """Lives on the worker's event loop. `held` says which runs go on here; for `patience` seconds claims may be on
+    their way to it, and endings on theirs to the database."""
 
-    def __init__(self, database: Database, lease: WorkerLease, outbox: Outbox, held: Callable[[], set[Run]]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        lease: WorkerLease,
+        outbox: Outbox,
+        held: Callable[[], set[Run]],
+        patience: float = _ON_THEIR_WAY,
+    ) -> None:
         self._database, self._lease, self._outbox, self._held = database, lease, outbox, held
+        self._patience = patience
 
     async def run(self) -> None:
         """Look, for ever, each time that the lease has met another server."""
@@ -38,7 +47,7 @@ class Failover:
             self._lease.other_server.clear()
             believed = await patiently("reading what runs here", self._believed)
             if believed - self._held():
-                await asyncio.sleep(_ON_THEIR_WAY)
+                await asyncio.sleep(self._patience)
             if over := believed - self._held():
                 await self._give_back(sorted(over))
 

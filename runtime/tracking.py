@@ -11,7 +11,7 @@ from dramatiq.middleware import SkipMessage
 from dramatiq.middleware.shutdown import Shutdown
 
 from errors import BadRequest, LeaseLost
-from runtime import handle, payload
+from runtime import collector, handle, payload
 from runtime.capture import Capture
 from runtime.delivery import Delivery, Ending
 from runtime.executor import Executor
@@ -44,6 +44,7 @@ class Tracking(Middleware):
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
         self._stop = Stop(self._take_nothing_new)
+        collector.freeze()
 
     def before_worker_boot(self, broker: "Broker", worker: Worker) -> None:  # type: ignore[override]
         sys.setswitchinterval(_SWITCH_INTERVAL)

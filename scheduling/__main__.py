@@ -16,7 +16,7 @@ import uvloop
 from redis.exceptions import RedisError
 
 from actors import broker
-from runtime import logs
+from runtime import collector, logs
 from runtime.cancelling import cancel_and_wait
 from runtime.client import Client
 from runtime.grants import Grants
@@ -103,4 +103,5 @@ if __name__ == "__main__":
         importlib.import_module(module)
     logging.basicConfig(format="%(asctime)s [scheduling] %(message)s", level=logging.INFO)
     logs.configure(settings())
+    collector.freeze()
     uvloop.run(run(settings()))

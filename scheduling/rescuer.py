@@ -4,13 +4,14 @@ A worker is dead when nothing has been heard of it for WORKER_LEASE seconds. Its
 again, or failed if that was their last attempt, in one transaction: so a job that kills its worker ends as failed. A
 worker that was only cut off finds that its row is gone, stops what it ran, and whatever that still writes is refused.
 
-When PostgreSQL was away, everybody's heartbeat is old: after a pause in its own rounds the rescuer first gives the
-workers time to be heard of.
+When PostgreSQL was away, everybody's heartbeat is old, and so it is when its clock has leapt (another machine has
+taken over, say): after a pause in its own rounds, or if that clock and its own stopwatch disagree, the rescuer first
+gives the workers time to be heard of.
 """
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import asyncpg
 import redis.asyncio
@@ -26,24 +27,33 @@ from scheduling.leader import Leader
 log = structlog.get_logger("callboard")
 
 _PERIOD = 1.0
-_PAUSE = 5.0  # seconds without a round of ours that make heartbeats worthless
+_PAUSE = 5.0  # seconds without a round of ours, or that the database's clock gained on ours: heartbeats are worthless
 _HEARING = 10.0  # seconds workers get to be heard of again
 
 
 class Rescuer:
-    def __init__(self, database: Database, redis: redis.asyncio.Redis, leader: Leader, lease: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        redis: redis.asyncio.Redis,
+        leader: Leader,
+        lease: float,
+        stopwatch: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database, self._redis, self._leader, self._lease = database, redis, leader, lease
+        self._stopwatch = stopwatch
         self._last_round = float("-inf")
+        self._ahead = 0.0  # what the database's clock showed then, less what the stopwatch did
         self._wait_until = float("-inf")
 
     async def run_once(self) -> float:
         """Rescue the jobs of workers whose lease has run out. Returns the seconds until the next look."""
         async with self._database.connection() as connection:
-            await connection.fetchval("select 1")  # fails while PostgreSQL is away, and then no round is counted
-            now = time.monotonic()
-            if now - self._last_round > _PAUSE:
+            clock = await connection.fetchval(workers.CLOCK)  # fails while PostgreSQL is away: then no round is counted
+            now = self._stopwatch()
+            if now - self._last_round > _PAUSE or clock - now - self._ahead > _PAUSE:
                 self._wait_until = now + _HEARING
-            self._last_round = now
+            self._last_round, self._ahead = now, clock - now
             if not self._leader.leads or now < self._wait_until:
                 return _PERIOD
             async with connection.transaction():

@@ -1,11 +1,11 @@
 """PEOPLE and programs: the JSON API and dramatiq-dashboard. `uvicorn web:app` serves them."""
 
-import gc
 import sys
 from functools import cache
 from typing import TYPE_CHECKING
 
 from errors import ConfigurationError
+from runtime import collector
 from settings import settings
 from web import listening
 
@@ -24,8 +24,7 @@ def _app() -> "FastAPI":
         app = create_app(chosen, actors.broker)
     except ConfigurationError as error:
         sys.exit(f"The web process cannot start. {error}")
-    gc.collect()
-    gc.freeze()  # what there is now stays as long as the process: requests need not wait while it is looked through
+    collector.freeze()
     return app
 
 

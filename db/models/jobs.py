@@ -50,6 +50,7 @@ class Job(Base):
     # Why it waits: "limit:<key>", "actor:<name>"; then `run_at` is infinity.
     blocked_by: Mapped[str | None] = mapped_column(Text(collation="C"))
     unique_until_start: Mapped[bool | None]  # its unique key is free again once it has started
+    resume_at: Mapped[datetime | None]  # when it is due once it goes on; it is paused, and `run_at` infinity
 
     workflow_id: Mapped[uuid.UUID | None]
     step_run: Mapped[uuid.UUID | None]  # which run of which step it belongs to (workflow_steps.run)
@@ -58,8 +59,8 @@ class Job(Base):
 
     @property
     def due_at(self) -> datetime | None:
-        """`run_at`; None while it waits for something else than the time."""
-        return None if self.run_at.year == MAXYEAR else self.run_at  # infinity, which Python does not have
+        """`run_at`, also of a paused job; None while it waits for something else than the time."""
+        return self.resume_at if self.run_at.year == MAXYEAR else self.run_at  # infinity, which Python does not have
 
     __table_args__ = (
         CheckConstraint(
@@ -80,6 +81,7 @@ class Job(Base):
         CheckConstraint("attempt >= 0", name="jobs_attempt"),
         CheckConstraint("control is null or control in ('cancel', 'pause') and state = 'running'", name="jobs_control"),
         CheckConstraint("blocked_by is null or state = 'waiting'", name="jobs_blocked"),
+        CheckConstraint("resume_at is null or state = 'paused'", name="jobs_resume"),
         Index("jobs_live", "queue", "priority", "run_at", postgresql_where=text("outcome is null")),
         Index("jobs_ended", "outcome", "finished_at", postgresql_where=text("outcome is not null")),
         Index("jobs_actor", "actor", "created_at"),

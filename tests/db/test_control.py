@@ -1,11 +1,12 @@
 """Each statement of db/control.py does something to jobs in certain states, and leaves all others as they are."""
 
 import uuid
+from typing import Any
 
 import asyncpg
 import pytest
 
-from db import control
+from db import control, jobs
 from runtime.client import Client
 from tests.db.test_statements import ME, OUTCOMES, STATES, job, row
 from tests.runtime.observing import fetch, value
@@ -94,7 +95,44 @@ async def test_a_pause_keeps_when_the_job_is_due(client: Client) -> None:
     assert (await row(client, job_id))["dispatched_at"] is None
     await do(client, control.RESUME, job_id)
     after = await row(client, job_id)
-    assert (after["run_at"], after["dispatched_at"]) == (due, None)
+    assert (after["run_at"], after["dispatched_at"], after["resume_at"]) == (due, None, None)
+
+
+async def test_a_run_that_is_paused_is_due_when_it_would_have_been(client: Client) -> None:
+    """Given a run that is to pause, when it fails and would be tried again in an hour, then once resumed it is due in
+    an hour."""
+    job_id = await made(client, "running")
+    await do(client, control.PAUSE, job_id, "x")
+    assert await fetch(client, jobs.FAIL, [job_id], [1], ["E"], ["no"], ["Traceback"], [3_600.0], ME)
+    assert (await row(client, job_id))["state"] == "paused"
+    await do(client, control.RESUME, job_id)
+    assert await value(client, "select run_at - now() between interval '59 min' and interval '61 min' from jobs")
+
+
+async def test_nobody_passes_what_is_paused(client: Client) -> None:
+    """Given 5,000 paused jobs that were due before another one, when a relay looks for what is due, then it does not
+    look at them."""
+    ids = [
+        found["id"]
+        for found in await fetch(
+            client,
+            "insert into jobs (id, actor, queue, args, kwargs, run_at)"
+            " select gen_random_uuid(), 'a', 'q', '[]', '{}', now() - interval '1 h' from generate_series(1, 5000)"
+            " returning id",
+        )
+    ]
+    assert len(await fetch(client, control.PAUSE, ids, "x")) == 5_000
+    due = await job(client, "queued")
+    await fetch(client, "vacuum analyze jobs")
+    explained = await value(client, f"explain (analyze, format json) {jobs.DISPATCH}", "q", 0, 100)
+    assert most_removed(explained[0]["Plan"]) == 0
+    assert await value(client, "select dispatched_at is not null from jobs where id = $1", due)
+
+
+def most_removed(plan: dict[str, Any]) -> int:
+    """Rows that one step of the plan read in vain."""
+    mine = int(plan.get("Rows Removed by Filter", 0))
+    return max([mine, *(most_removed(child) for child in plan.get("Plans", []))])
 
 
 @pytest.mark.parametrize("statement", [control.CANCEL, control.PAUSE])
@@ -103,7 +141,7 @@ async def test_a_blocked_job_is_no_longer_blocked(client: Client, statement: str
     await do(client, statement, job_id, "x")
     after = await row(client, job_id)
     assert after["blocked_by"] is None
-    assert await value(client, "select run_at <= now() from jobs")
+    assert await value(client, "select coalesce(resume_at, run_at) <= now() from jobs")
 
 
 async def test_what_is_due_is_not_made_due_again(client: Client) -> None:

@@ -50,6 +50,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "HEARTBEAT": (workers.HEARTBEAT, [[ME]]),
     "HEARTBEAT_OF_PROCESS": (workers.HEARTBEAT_OF_PROCESS, ["p"]),
     "UNREGISTER": (workers.UNREGISTER, [ME]),
+    "RUNS": (workers.RUNS, [ME]),
     "BURY": (workers.BURY, [15.0, ME, 1]),
     "RESCUE": (workers.RESCUE, [[ME]]),
     "RENEW": (leases.RENEW, ["scheduling", ME, 1, 15.0]),

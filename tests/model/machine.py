@@ -44,7 +44,8 @@ class Machine(Ground):
 
     @rule()
     def an_hour_passes(self) -> None:
-        self.fetch("update jobs set run_at = now() where state <> 'waiting' and run_at > now()")
+        self.fetch("update jobs set run_at = now() where state not in ('waiting', 'paused') and run_at > now()")
+        self.fetch("update jobs set resume_at = now() where resume_at > now()")
         for row in self.rows.values():
             row.is_due = row.state != "waiting"
 

@@ -88,7 +88,8 @@ class Row:
 
 
 STATE = """
-select max_attempts, state, attempt, releases, worker, dispatched_at is not null, run_at <= now(), result::text,
+select max_attempts, state, attempt, releases, worker, dispatched_at is not null,
+       coalesce(resume_at, run_at) <= now(), result::text,
        coalesce(error->>'type' = 'UnknownActor' and (error->>'since')::timestamptz > coalesce(started_at, '-infinity'),
                 false),
        control, (select attempt from job_checkpoints where job_id = jobs.id),

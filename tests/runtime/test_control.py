@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from db import control
 from runtime.client import Client
 from runtime.transport import CONTROL
 from services.jobs import Options
@@ -78,7 +79,7 @@ async def test_a_paused_loop_goes_on_where_it_stopped(client: Client, engine: En
     assert (paused.state, paused.worker, paused.control) == ("paused", None, None)
     before = await effects(client)
     assert 40 <= len(before) < 300
-    await fetch(client, "update jobs set state = 'queued', run_at = now() where id = $1", job_id)
+    await fetch(client, control.RESUME, [job_id])
     job = await ended(client, job_id)
     assert (job.state, job.result, job.attempt) == ("succeeded", 300, 2)
     assert sorted(map(int, await effects(client))) == list(range(300))

@@ -1,5 +1,6 @@
 """The jobs of dead workers go back to the queue."""
 
+import time
 import uuid
 
 import pytest
@@ -100,6 +101,27 @@ async def test_workers_are_heard_first(client: Client) -> None:
     job = await a_job_of(client, await a_worker(client, LEASE + 1))
     await rescue(client, await leader(client))
     assert (await row(client, job)).state == "running"
+
+
+async def test_a_leap_of_the_clock_buries_nobody(client: Client) -> None:
+    """Given a rescuer at work, when PostgreSQL's clock leaps a minute ahead of everybody's stopwatch, then old
+    heartbeats say nothing, until the workers have had time to be heard of."""
+    ahead = 0.0  # of the stopwatch
+    rescuer = Rescuer(
+        client.database, client.redis, await leader(client), LEASE, stopwatch=lambda: time.monotonic() + ahead
+    )
+    for ahead in (0.0, 4.0, 8.0, 12.0):  # noqa: B007 (the stopwatch reads it) its first rounds are over
+        await rescuer.run_once()
+    living, dead = [await a_worker(client, 61) for _ in range(2)]
+    mine, theirs = await a_job_of(client, living), await a_job_of(client, dead)
+    ahead -= 60
+    await rescuer.run_once()
+    assert [(await row(client, job)).state for job in (mine, theirs)] == ["running", "running"]
+    await fetch(client, workers.HEARTBEAT, [living])
+    for _ in range(3):
+        ahead += 4
+        await rescuer.run_once()
+    assert [(await row(client, job)).state for job in (mine, theirs)] == ["running", "queued"]
 
 
 @pytest.mark.usefixtures("heard")

@@ -38,6 +38,7 @@ class Gate:
     ) -> None:
         self._turns.release()
         if isinstance(error, ChannelClosed):
-            self._refusal, self._next = error.with_traceback(None), time.monotonic() + self.again
+            self._refusal = ChannelClosed(str(error), code=error.code)  # without its frames, and what they hold
+            self._next = time.monotonic() + self.again
         elif error is None or (isinstance(error, Rejected | Ambiguous) and not isinstance(error, ChannelRefused)):
             self._refusal = None

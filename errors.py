@@ -22,6 +22,7 @@ CallboardError
 │   │   └── InDoubt         and it is left to a person what to do
 │   └── Rejected            it was refused for good: do not try again
 │       └── ChannelRefused  we were, not the message: another way may take it
+│           └── ChannelClosed  our login, key or account: nothing passes until it is set right
 ├── DirectoryError          the directory did not give its users, or too few to be believed
 ├── LeaseLost               this run of the job was given up: it may change nothing more
 ├── ServerUnavailable       PostgreSQL or Redis is away
@@ -227,6 +228,11 @@ class ChannelRefused(Rejected):
 
     Another provider may take the message; this one will not before somebody has set it right.
     """
+
+
+class ChannelClosed(ChannelRefused):
+    """The other side refused our login, key or account, or we have none: no message passes until somebody has set that
+    right, and nothing is wrong with this one. It can wait."""
 
 
 class DirectoryError(CallboardError):

@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     email_templates: Path | None = Field(None, description="Folder of e-mail templates, besides our own.")
     email_content_days: float = Field(30, gt=0, description="Days the words of a mail are kept.")
     email_retention_days: float = Field(400, gt=0, description="Days is kept who was sent a mail, and its events.")
+    email_retention_failed_days: float = Field(800, gt=0, description="Days is kept who did not get a mail, and why.")
     email_from: str = Field("Callboard <callboard@localhost>", description="Sender of e-mails that name none.")
     email_folder: Path | None = Field(None, description="Where the file provider writes; CALLBOARD_HOME/mail if unset.")
     smtp_host: str = Field("127.0.0.1", description="SMTP server.")
@@ -149,6 +150,7 @@ class Settings(BaseSettings):
     webhook_concurrency: int = Field(20, ge=1, le=10_000, description="Requests at once to one endpoint, by all.")
     webhook_disable_days: float = Field(5, gt=0, description="Days of nothing but failures that disable an endpoint.")
     webhook_retention_days: float = Field(90, gt=0, description="Days webhooks and their attempts are kept.")
+    webhook_retention_failed_days: float = Field(180, gt=0, description="Days those are kept that did not get through.")
 
     seed_schedules: bool = Field(True, description="Whether the schedules that come with the code are made.")
     ldap_url: str | None = Field(

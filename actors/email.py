@@ -1,11 +1,12 @@
 """Sends e-mail: claims the mail's row, hands the mail to a provider, writes down what the provider said."""
 
 import asyncio
+import random
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import asyncpg
 import dramatiq
@@ -14,9 +15,10 @@ import orjson
 from actors.email_ledger import Outcome, Wanted, ledger
 from db import emails, suppressions
 from db.database import Database
-from errors import Ambiguous, BadArguments, DeliveryError, InDoubt, NotSent, Rejected
+from errors import Ambiguous, BadArguments, ChannelClosed, DeliveryError, InDoubt, NotSent, Rejected
 from providers.email import TELLING, Draft, Receipt, asked_for, check_recipients, fail_over, read_draft, route
 from providers.email.events import BOUNCES_EXPIRE, is_hard_bounce
+from providers.email.gate import AGAIN
 from providers.email.receipt import Reply, as_json
 from providers.email.rows import row_of
 from providers.http import Progress
@@ -27,6 +29,7 @@ from settings import settings
 
 MINUTE = 60_000  # milliseconds, as Dramatiq wants them
 TIME_LIMIT = 15 * MINUTE  # more than the server may take over the message itself (SMTP_FINAL_TIMEOUT)
+LONGEST_HELD = 86_400.0  # seconds that a mail waits for a provider that takes none of ours
 
 _CUT_OFF = "The run was stopped while the mail was on its way: it may have been delivered."
 _LEFT_TO_YOU = (
@@ -185,6 +188,7 @@ class _Claimed:
     accepted: list[str]  # by earlier attempts; in small letters, as those of `held_back`
     refused: dict[str, Reply]  # for good, by earlier attempts
     held_back: list[str]  # who is on the suppression list
+    held_for: float | None  # seconds for which its provider has taken no mail of ours, as far as it knows
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> "_Claimed":
@@ -194,7 +198,8 @@ class _Claimed:
         providers = route(settings(), row["providers"], draft.tags)
         replies = {address: Reply(**said) for address, said in orjson.loads(row["refused"] or b"{}").items()}
         refused = {address: reply for address, reply in replies.items() if reply.is_final}
-        return cls(row["id"], draft, row["policy"], providers, list(row["accepted"]), refused, list(row["suppressed"]))
+        return cls(row["id"], draft, row["policy"], providers, list(row["accepted"]), refused,
+                   list(row["suppressed"]), row["held_for"])  # fmt: skip
 
     @property
     def suppressed(self) -> list[str]:
@@ -216,6 +221,8 @@ class _Claimed:
             await self._cut_off(job, progress)
             raise
         except Exception as error:  # whatever it is, only this run knows whether the mail has left
+            if isinstance(error, ChannelClosed) and (self.held_for or 0) < LONGEST_HELD:
+                await self._hold(job, error)
             await self._settle(job, self._status(job, error, progress), error=error)
             if isinstance(error, Ambiguous) and self.policy == "at_most_once" and not TELLING & set(self.providers):
                 raise InDoubt(f"{error} {_LEFT_TO_YOU}") from error
@@ -233,6 +240,13 @@ class _Claimed:
         await self._settle(job, "sent", receipt)
         return receipt.as_json() | ({"suppressed": self.suppressed} if self.suppressed else {})
 
+    async def _hold(self, job: Job, error: ChannelClosed) -> NoReturn:
+        """Nothing is wrong with the mail: it waits until the provider takes mail again, and no attempt is used up."""
+        if self.held_for is None:
+            job.log.warning("the mail waits: its provider takes no mail of ours", error=str(error))
+        await self._settle(job, "queued", error=error, held=True)
+        raise job.Snooze(AGAIN * random.uniform(1, 1.5))  # noqa: S311 (jitter, no secret)
+
     async def _cut_off(self, job: Job, progress: Progress) -> None:
         """The worker stops, or somebody wants no more of it. A mail that has not left is as good as new."""
         if progress.has_left:
@@ -248,7 +262,13 @@ class _Claimed:
         return "failed" if job.is_last_attempt or isinstance(error, BadArguments) else "queued"
 
     async def _settle(
-        self, job: Job, status: str, receipt: Receipt | None = None, error: Exception | None = None
+        self,
+        job: Job,
+        status: str,
+        receipt: Receipt | None = None,
+        error: Exception | None = None,
+        *,
+        held: bool = False,
     ) -> None:
         """Write down what this run made of the mail, unless a later one has it by now; and who has no mailbox."""
         accepted = [address.lower() for address in receipt.accepted] if receipt else self.accepted
@@ -259,7 +279,7 @@ class _Claimed:
             self.id, job.id, job.attempt, status, accepted,
             refused or None, self.suppressed or None, receipt.provider if receipt else self.providers[0],
             receipt.provider_id if receipt else None,
-            None if error is None else storable(str(error) or type(error).__name__),
+            None if error is None else storable(str(error) or type(error).__name__), held,
         )  # fmt: skip
         written = await ledger(job.database).settle(outcome)
         if suppressed := self._to_suppress(told):

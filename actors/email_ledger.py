@@ -41,6 +41,7 @@ class Outcome:
     provider: str | None = None
     provider_id: str | None = None
     error: str | None = None
+    held: bool = False
 
 
 class Ledger:

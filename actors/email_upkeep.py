@@ -31,7 +31,8 @@ async def cleanup_emails() -> dict[str, int]:
     done = {
         "settled": await _settle_left(),
         "forgotten": await _in_batches(emails.FORGET_CONTENT, settings().email_content_days * DAY),
-        "deleted": await _in_batches(emails.DELETE_OLD, settings().email_retention_days * DAY),
+        "deleted": await _in_batches(emails.DELETE_OLD, settings().email_retention_days * DAY)
+        + await _in_batches(emails.DELETE_OLD_FAILED, settings().email_retention_failed_days * DAY),
         "events": await _in_batches(emails.DELETE_STRAY_EVENTS, settings().email_retention_days * DAY),
     }
     async with current_job().database.connection() as connection:

@@ -37,7 +37,8 @@ Type = Annotated[list[str] | None, typer.Option("--type", help="Only events of t
 Since = Annotated[str | None, typer.Option(help="A time, or how long ago: 2026-11-25T09:30, 12h.")]
 
 _ENDPOINT = (
-    "id", "url", "description", "event_types", "timeout", "rate", "ordered", "owner_email", "created_at",
+    "id", "url", "description", "event_types", "timeout", "rate", "schedule", "ordered", "owner_email",
+    "created_at",
     "disabled_at", "disabled_reason", "failing_since", "throttled_until",
 )  # fmt: skip
 _DELIVERY = (
@@ -79,15 +80,19 @@ def add_endpoint(
     header: Annotated[list[str] | None, typer.Option(help="`Name: value`; sent with every request.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds for one request.")] = 15.0,
     rate: Annotated[float | None, typer.Option(help="Requests a second; no limit if not given.")] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(help="Seconds before the second try, the third …: 5,60,3600. WEBHOOK_SCHEDULE if not given."),
+    ] = None,
     ordered: Annotated[bool, typer.Option("--ordered", help="One after the other.")] = False,
-    owner_email: Annotated[str | None, typer.Option(help="Who is told when it is disabled.")] = None,
+    owner_email: Annotated[str | None, typer.Option(help="Who is told when it fails, and when it is disabled.")] = None,
     asymmetric: Annotated[bool, typer.Option("--asymmetric", help="An ed25519 key instead of a secret.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make an endpoint. Its secret is shown this once."""
     fields = webhook.EndpointFields(
         url=url, description=description, event_types=event_type or None, headers=_headers(header or []),
-        timeout=timeout, rate=rate, ordered=ordered, owner_email=owner_email,
+        timeout=timeout, rate=rate, schedule=_schedule(schedule), ordered=ordered, owner_email=owner_email,
     )  # fmt: skip
 
     async def command(client: Client) -> tuple[WebhookEndpoint, str]:
@@ -422,6 +427,15 @@ def _endpoint(found: WebhookEndpoint) -> dict[str, Any]:
 
 def _columns(row: object, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
+
+
+def _schedule(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(delay) for delay in text.split(",")]
+    except ValueError:
+        raise BadArguments(f"--schedule {text[:50]!r} is no list of seconds: 5,60,3600.", "schedule") from None
 
 
 def _headers(lines: list[str]) -> dict[str, str]:

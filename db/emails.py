@@ -55,7 +55,7 @@ with mine as materialized (
     returning e.*
 )
 select c.id, c.job_id, c.run, c.content::text, c.subject, c.template, c.policy, c.providers, c.mailing_list, c.tags,
-       c.accepted, c.refused::text,
+       c.accepted, c.refused::text, extract(epoch from now() - c.held_since)::float8 as held_for,
        array(select s.address from suppressions s
              where s.address = any(c.addresses) and (s.expires_at is null or s.expires_at > now())
                and (s.reason <> 'unsubscribe'
@@ -80,14 +80,15 @@ from emails where id = $1
 """
 
 # What runs made of their mails, as a JSON array: id, job, run, status, accepted (whom a provider has it for by now),
-# refused, suppressed, provider, provider_id (its own id of the mail), error. An event may have been faster, and
-# knows better: then the mail is not open any more, and all that the run adds is whom it knows to have been accepted. Of
-# those that are not returned a later run has the mail.
+# refused, suppressed, provider, provider_id (its own id of the mail), error, held (its provider takes no mail of ours
+# at all, so it waits, and the claim does not count). An event may have been faster, and knows better: then the mail is
+# not open any more, and all that the run adds is whom it knows to have been accepted. Of those that are not returned a
+# later run has the mail.
 _SETTLE = """
 with told as materialized (
     select * from json_to_recordset($1::json) as t(
         id uuid, job_id uuid, run int, status text, accepted text[], refused json, suppressed text[], provider text,
-        provider_id text, error text)
+        provider_id text, error text, held bool)
 ), mine as materialized (
     select e.id, e.job_id, e.run, e.status in ('sending', 'unknown') as is_open
     from told t join emails e on e.id = t.id
@@ -100,6 +101,7 @@ update emails e set
     refused = case when is_open then t.refused else e.refused end,
     error = case when is_open then t.error else e.error end,
     sent_at = case when not is_open or cardinality(t.accepted) > 0 then coalesce(e.sent_at, now()) end,
+    attempts = e.attempts - t.held::int, held_since = case when t.held then coalesce(e.held_since, now()) end,
     suppressed = t.suppressed, provider = t.provider, provider_id = coalesce(t.provider_id, e.provider_id),
     updated_at = now()
 from mine join told t using (id, job_id, run) where e.id = mine.id
@@ -107,8 +109,20 @@ returning e.id, e.job_id, e.run
 """
 SETTLE, SETTLE_FREE = _SETTLE.format(waiting=""), _SETTLE.format(waiting=" skip locked")
 
+# Of the mails that wait for a provider which takes none of ours: how many, counted no further than a limit, since when
+# the first does, and what is said of it. No row: none, or people were told since the first has waited, or within the
+# window: key of the alert, limit, seconds of the window.
+HELD = """
+select count(*) as mails, min(held_since) as since, (array_agg(error order by held_since))[1] as error
+from (select held_since, error from emails
+      where held_since is not null and status in ('queued', 'sending') order by held_since limit $2) held
+having count(*) > 0 and not exists (
+    select from alerts a where a.key = $1
+      and (a.sent_at >= min(held_since) or a.sent_at > now() - make_interval(secs => $3)))
+"""
+
 _LEFT_BEHIND = """
-    updated_at = now(),
+    updated_at = now(), held_since = null,
     status = case when e.status = 'sending' then 'unknown' when j.outcome = 3 then 'cancelled' else 'failed' end,
     error = coalesce(e.error, j.error->>'message',
                      case when j.id is null then 'Its job was deleted before its end was seen.' end)
@@ -149,7 +163,7 @@ _KEPT = """array(select a from unnest(e.accepted) as a where not exists (
 # One more job for a mail that did not get to everybody: id, the new job. No row: it makes no sense in its status.
 RESEND = """
 update emails e set status = case when status = 'unknown' then 'queued' else status end, accepted = {kept}, job_id = $2,
-       run = null, updated_at = now()
+       run = null, held_since = null, updated_at = now()
 where id = $1 and content is not null and not {kept} @> addresses
   and status in ('failed', 'rejected', 'suppressed', 'cancelled', 'unknown')
 returning id
@@ -197,8 +211,8 @@ select array(select array[provider, event_id, recipient] from recorded) as recor
        (select count(*) from moved) as moved
 """.replace("{order}", _ORDER)
 
-# Retention: the words of mails older than so many seconds; then the mails themselves. `unknown` ones wait until
-# somebody has settled them: seconds, most.
+# Retention: the words of mails older than so many seconds; then the mails themselves, those that somebody did not get
+# later. `unknown` ones wait until somebody has settled them: seconds, most.
 FORGET_CONTENT = """
 update emails set content = null where id = any(array(
     select id from emails
@@ -210,7 +224,15 @@ update emails set content = null where id = any(array(
 DELETE_OLD = """
 delete from emails where id = any(array(
     select id from emails
-    where created_at < now() - make_interval(secs => $1) and status not in ('queued', 'sending', 'unknown')
+    where created_at < now() - make_interval(secs => $1)
+      and status not in ('queued', 'sending', 'unknown', 'failed', 'rejected', 'bounced')
+    order by created_at limit $2 for update skip locked
+))
+"""
+DELETE_OLD_FAILED = """
+delete from emails where id = any(array(
+    select id from emails
+    where created_at < now() - make_interval(secs => $1) and status in ('failed', 'rejected', 'bounced')
     order by created_at limit $2 for update skip locked
 ))
 """

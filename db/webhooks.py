@@ -36,7 +36,7 @@ from webhook_messages m where m.idempotency_key = $1
 # Who is told of an event: event type.
 MATCHING = """
 select id, ordered, disabled_at is not null as is_disabled from webhook_endpoints
-where event_types is null or $1 = any(event_types)
+where (event_types is null or $1 = any(event_types)) and deleted_at is null
 order by id
 """
 
@@ -68,11 +68,12 @@ _CLAIM = """
 with mine as materialized (
     select d.id, a.run, d.attempts, d.started_at, d.slot_at, d.failures, d.message_id, d.endpoint_id, d.sealed,
            coalesce(e.url, d.url) as url, e.headers, e.secrets::text, coalesce(e.timeout, 15) as timeout, e.rate,
-           coalesce(e.ordered, false) as ordered, e.disabled_at is not null as is_disabled,
+           e.schedule, coalesce(e.ordered, false) as ordered, e.disabled_at is not null as is_disabled,
            extract(epoch from e.throttled_until - now())::float8 as quiet_for,
            case when d.slot_at > now() - make_interval(secs => 3 * (a.run - d.run))
                 then extract(epoch from d.slot_at - now())::float8 end as slot_in,
-           extract(epoch from now() - e.failing_since)::float8 as failing_for
+           extract(epoch from now() - e.failing_since)::float8 as failing_for,
+           extract(epoch from now() - e.warned_at)::float8 as warned_for
     from unnest($1::uuid[], $2::uuid[], $3::int[]) as a(id, job_id, run)
     join webhook_deliveries d on d.id = a.id left join webhook_endpoints e on e.id = d.endpoint_id
     where d.job_id = a.job_id and d.run < a.run and d.outcome is null
@@ -158,6 +159,7 @@ with told as materialized (
     update webhook_endpoints e
     set failing_since = case when s.works then null when s.fails then coalesce(e.failing_since, now())
                              else e.failing_since end,
+        warned_at = case when not s.works then e.warned_at end,
         throttled_until = greatest(e.throttled_until, now() + make_interval(secs => s.quiet))
     from (
         select d.endpoint_id as id, bool_or(t.outcome is not distinct from 'succeeded') as works,
@@ -191,11 +193,6 @@ WAITING_IN_ORDER = """
 select id from webhook_deliveries where endpoint_id = $1 and outcome is null and job_id is null order by id
 """
 
-# The jobs of all that has not ended: endpoint, held.
-OPEN_JOBS = """
-select job_id from webhook_deliveries where endpoint_id = $1 and outcome is null and job_id is not null
-"""
-
 # deliveries, jobs.
 SET_JOBS = """
 update webhook_deliveries d set job_id = t.job_id
@@ -217,10 +214,50 @@ with disabled as (
 select * from disabled
 """
 
+# People are told that an endpoint fails: id, seconds of failing after which they are told again, and after which it is
+# disabled. No row: it works, is disabled, or they were told.
+WARN = """
+update webhook_endpoints set warned_at = now()
+where id = $1 and disabled_at is null and failing_since is not null
+  and (warned_at is null
+       or failing_since + make_interval(secs => $2) <= now()
+          and warned_at < failing_since + make_interval(secs => $2))
+returning url, owner_email, failing_since, failing_since + make_interval(secs => $3) as end_at
+"""
+
+# Nothing more goes to an endpoint, nobody sees it, and it cannot be enabled; its deliveries are still there: id. No
+# row: somebody was faster.
+DELETE_ENDPOINT = """
+update webhook_endpoints
+set deleted_at = now(), disabled_at = coalesce(disabled_at, now()),
+    disabled_reason = coalesce(disabled_reason, 'It was deleted.')
+where id = $1 and deleted_at is null
+returning url
+"""
+
+DELETED_ENDPOINTS = "select id from webhook_endpoints where deleted_at is not null order by id"
+
+# Some of a deleted endpoint's deliveries, with their attempts; returns the jobs that carry those that have not ended:
+# endpoint, most.
+DELETE_DELIVERIES = """
+delete from webhook_deliveries where id = any(array(
+    select id from webhook_deliveries where endpoint_id = $1 limit $2 for update skip locked
+))
+returning case when outcome is null then job_id end as job_id
+"""
+
+# A deleted endpoint of which nothing is left: id.
+FORGET_ENDPOINT = """
+delete from webhook_endpoints e
+where id = $1 and deleted_at is not null
+  and not exists (select from webhook_deliveries d where d.endpoint_id = e.id)
+"""
+
 ENABLE = """
 update webhook_endpoints
-set disabled_at = null, disabled_reason = null, failing_since = null, throttled_until = null, next_slot_at = null
-where id = $1 and disabled_at is not null
+set disabled_at = null, disabled_reason = null, failing_since = null, warned_at = null, throttled_until = null,
+    next_slot_at = null
+where id = $1 and disabled_at is not null and deleted_at is null
 returning id
 """
 
@@ -311,18 +348,23 @@ returning id
 # Endpoints where deliveries wait for their turn and nobody is there to hand on to them.
 STANDING_STILL = """
 select e.id from webhook_endpoints e
-where exists (select from webhook_deliveries d
+where e.deleted_at is null
+  and exists (select from webhook_deliveries d
               where d.endpoint_id = e.id and d.outcome is null and d.job_id is null)
   and not (e.ordered and exists (select from webhook_deliveries d
                                  where d.endpoint_id = e.id and d.outcome is null and d.job_id is not null))
 """
 
-# Messages past their retention of which nothing is under way, with all that belongs to them: seconds, most.
+# Messages past their retention of which nothing is under way, with all that belongs to them; those that did not get to
+# everybody are kept longer: seconds, seconds of these, most.
 DELETE_OLD = """
 delete from webhook_messages where id = any(array(
     select m.id from webhook_messages m
     where m.created_at < now() - make_interval(secs => $1)
-      and not exists (select from webhook_deliveries d where d.message_id = m.id and d.outcome is null)
-    order by m.created_at limit $2 for update skip locked
+      and not exists (select from webhook_deliveries d where d.message_id = m.id
+                      and (d.outcome is null
+                           or d.outcome in ('exhausted', 'gone', 'aborted', 'skipped')
+                              and m.created_at >= now() - make_interval(secs => $2)))
+    order by m.created_at limit $3 for update skip locked
 ))
 """

@@ -24,6 +24,7 @@ from runtime.patience import AWAY
 from runtime.transport import SCHEDULES, WAKE
 from scheduling.firing import Firing
 from scheduling.health import HealthAlerts
+from scheduling.held_mail import HeldMail
 from scheduling.leader import Leader
 from scheduling.limiter import Limiter
 from scheduling.loop import keep_running
@@ -59,6 +60,7 @@ async def run(settings: Settings) -> None:
         sweeper = Sweeper(client.database)
         workflows = Workflows(client.database, client.redis, client.outbox)
         health = HealthAlerts(client, leader, settings.health_silence)
+        held_mail = HeldMail(client, leader)
         tasks = [
             asyncio.create_task(keep_running("relay", relay.run_once, due)),
             asyncio.create_task(keep_running("reconciler", reconciler.run_once, asyncio.Event())),
@@ -70,6 +72,7 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(keep_running("limiter", limiter.run_once, limits_due)),
             asyncio.create_task(keep_running("sweeper", sweeper.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("health", health.run_once, asyncio.Event())),
+            asyncio.create_task(keep_running("held mail", held_mail.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("workflows", workflows.run_once, asyncio.Event())),
             asyncio.create_task(listen(client.redis, {WAKE: [due, limits_due], SCHEDULES: [changed]})),
             asyncio.create_task(keep_running("seeder", seeder.run_once, asyncio.Event())),

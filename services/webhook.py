@@ -11,12 +11,13 @@ from sqlalchemy import Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
-from actors.webhook import replay_webhooks, routing
+from actors.webhook import replay_webhooks, routing, tidy_webhooks
 from actors.webhook.delivering import TEST, message_name
 from actors.webhook.disabling import ENDPOINT_DISABLED, disable
 from actors.webhook.replaying import FAILED
 from actors.webhook.routing import Delivery
 from actors.webhook.sealed import open_json, seal_json, seal_secret
+from actors.webhook.warning import ENDPOINT_FAILING
 from db import webhooks
 from db.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookMessage
 from errors import BadArguments, BadRequest, Conflict, NotFound, OtherKey
@@ -24,10 +25,8 @@ from providers.email.address import read_address
 from providers.http import check_headers, destinations
 from providers.webhooks.signing import new_secret, read_secret
 from runtime import payload as json_values
-from runtime import verbs
 from runtime.ids import uuid7
 from runtime.options import Options
-from runtime.verbs import Verb
 from services import audit, jobs
 from settings import settings
 
@@ -40,14 +39,17 @@ __all__ = [
 
 OUTCOMES = ("succeeded", *FAILED)
 MOST_SEARCHED = 20_000  # deliveries that are looked through for an event type
-_OWN_TYPES = (ENDPOINT_DISABLED, TEST)
+_OWN_TYPES = (ENDPOINT_DISABLED, ENDPOINT_FAILING, TEST)
 _MOST_SECRETS = 5
 _MOST_HEADERS = 20
+_MOST_TRIES = 20
+_LONGEST_DELAY = 86_400.0  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointFields:
-    """What an endpoint is made of; `event_types=None` is all of them, `rate` is requests a second."""
+    """What an endpoint is made of; `event_types=None` is all of them, `rate` is requests a second, `schedule` the
+    seconds before the second try, the third and so on, WEBHOOK_SCHEDULE if None."""
 
     url: str
     description: str = ""
@@ -55,6 +57,7 @@ class EndpointFields:
     headers: Mapping[str, str] | None = None
     timeout: float = 15.0
     rate: float | None = None
+    schedule: Sequence[float] | None = None
     ordered: bool = False
     owner_email: str | None = None
 
@@ -70,6 +73,7 @@ class EndpointFields:
             raise BadArguments(f"timeout {self.timeout:g} s is not within 0 and 60.", "timeout")
         if self.rate is not None and not 0.001 <= self.rate <= 1000:
             raise BadArguments(f"rate {self.rate:g} is not within 0.001 and 1000 requests a second.", "rate")
+        _check_schedule(self.schedule)
         if self.owner_email is not None:
             read_address(self.owner_email, "owner_email")
 
@@ -215,18 +219,20 @@ def _columns(endpoint_id: uuid.UUID, fields: EndpointFields) -> dict[str, Any]:
         "headers": seal_json(settings(), endpoint_id, dict(fields.headers or {})),
         "timeout": fields.timeout,
         "rate": fields.rate,
+        "schedule": None if fields.schedule is None else list(fields.schedule),
         "ordered": fields.ordered,
         "owner_email": fields.owner_email,
     }
 
 
 async def delete_endpoint(session: AsyncSession, who: str, endpoint_id: uuid.UUID) -> None:
-    """Delete it with the record of its deliveries. Their jobs are cancelled: nothing more is sent."""
-    found = await endpoint(session, endpoint_id, lock=True)
-    carrying = [row.job_id for row in await routing.fetch(session, webhooks.OPEN_JOBS, endpoint_id)]
-    await verbs.do(session, Verb.CANCEL, carrying, who=who, reason=f"Its endpoint {endpoint_id} was deleted.")
-    audit.note(session, who, "webhook.endpoint.delete", target=str(endpoint_id), details={"url": found.url})
-    await session.delete(found)
+    """It is gone at once, and nothing more is sent. The record of its deliveries, however many there are, goes in
+    pieces, by a job; the jobs of those that have not ended are cancelled with it. Raises NotFound."""
+    found = await routing.fetch(session, webhooks.DELETE_ENDPOINT, endpoint_id)
+    if not found:
+        raise NotFound(f"There is no webhook endpoint {endpoint_id}.")
+    await jobs.enqueue(session, tidy_webhooks)
+    audit.note(session, who, "webhook.endpoint.delete", target=str(endpoint_id), details={"url": found[0].url})
     await session.flush()
 
 
@@ -283,7 +289,7 @@ async def rotate_secret(
 async def endpoint(session: AsyncSession, endpoint_id: uuid.UUID, *, lock: bool = False) -> WebhookEndpoint:
     """One endpoint. Raises NotFound."""
     found = await session.get(WebhookEndpoint, endpoint_id, with_for_update=lock or None, populate_existing=True)
-    if found is None:
+    if found is None or found.deleted_at is not None:
         raise NotFound(f"There is no webhook endpoint {endpoint_id}.")
     return found
 
@@ -292,7 +298,8 @@ async def endpoints(
     session: AsyncSession, *, limit: int = 50, before: uuid.UUID | None = None
 ) -> list[WebhookEndpoint]:
     """The newest first."""
-    statement = select(WebhookEndpoint).order_by(WebhookEndpoint.id.desc()).limit(limit)
+    statement = select(WebhookEndpoint).where(WebhookEndpoint.deleted_at.is_(None))
+    statement = statement.order_by(WebhookEndpoint.id.desc()).limit(limit)
     if before is not None:
         statement = statement.where(WebhookEndpoint.id < before)
     return list(await session.scalars(statement))
@@ -455,6 +462,20 @@ def _check_type(name: str, path: str) -> None:
             "add others to WEBHOOK_EVENT_TYPES.",
             path,
         )
+
+
+def _check_schedule(schedule: Sequence[float] | None) -> None:
+    if schedule is None:
+        return
+    if not 0 < len(schedule) < _MOST_TRIES:
+        raise BadArguments(
+            f"schedule has {len(schedule)} delays; between 1 and {_MOST_TRIES - 1} make at most {_MOST_TRIES} tries. "
+            "Leave it out for WEBHOOK_SCHEDULE.",
+            "schedule",
+        )
+    for delay in schedule:
+        if not 1 <= delay <= _LONGEST_DELAY:
+            raise BadArguments(f"schedule: {delay:g} s is not within 1 s and a day.", "schedule")
 
 
 def _check_custom_headers(headers: Mapping[str, str]) -> None:

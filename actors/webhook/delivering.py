@@ -13,6 +13,7 @@ from actors.webhook import routing
 from actors.webhook.disabling import disable
 from actors.webhook.ledger import Attempt, Wanted, ledger
 from actors.webhook.sealed import open_json, open_secrets
+from actors.webhook.warning import is_due, warn
 from db import webhooks
 from errors import BadArguments, DeliveryError, LeaseLost, NotFound, Rejected
 from providers.http import Progress, Response, client
@@ -178,11 +179,12 @@ async def _conclude(job: Job, row: asyncpg.Record, sent: _Sent, verdict: Verdict
     is_test = row["event_type"] == TEST
     counts = not is_test and (verdict.counts or row["number"] - row["failures"] > MOST_FREE)
     failures = row["failures"] + (1 if counts and verdict.ending is None else 0)
-    delay = None if verdict.ending or is_test else next_delay(_schedule(), failures, verdict.hint)
+    delay = None if verdict.ending or is_test else next_delay(row["schedule"] or _schedule(), failures, verdict.hint)
     outcome = verdict.ending or ("exhausted" if delay is None else None)
     attempt = _attempt(job, row, sent, verdict, outcome, failures - row["failures"], delay)
-    if row["endpoint_id"] and outcome and (row["ordered"] or verdict.disable or _fails_too_long(row, attempt)):
-        await _record_and_more(job, row, attempt, verdict.disable)
+    ends_more = outcome and (row["ordered"] or verdict.disable or _fails_too_long(row, attempt))
+    if row["endpoint_id"] and (ends_more or _is_to_be_told(row, attempt)):
+        await _record_and_more(job, row, attempt, verdict.disable, _told(sent.answer))
     else:
         await _record(job, attempt)
     if outcome == "succeeded":
@@ -197,8 +199,10 @@ async def _record(job: Job, attempt: Attempt) -> None:
         raise LeaseLost(f"Run {job.attempt} of job {job.id} was given up.")
 
 
-async def _record_and_more(job: Job, row: asyncpg.Record, attempt: Attempt, disabled_for: str | None) -> None:
-    """The attempt, together with the end of an endpoint and the next of an ordered one."""
+async def _record_and_more(
+    job: Job, row: asyncpg.Record, attempt: Attempt, disabled_for: str | None, said: str
+) -> None:
+    """The attempt, together with the end of an endpoint, or a word of warning, and the next of an ordered one."""
     endpoint: uuid.UUID = row["endpoint_id"]
     async with job.transaction(checkpoint=None) as session:
         await routing.hold(session, [endpoint])
@@ -210,17 +214,27 @@ async def _record_and_more(job: Job, row: asyncpg.Record, attempt: Attempt, disa
             days = settings().webhook_disable_days
             reason = f"Every attempt has failed for {days:g} days."
             await disable(session, endpoint, reason, if_failing_for=days * _DAY)
-        if row["ordered"]:
+        elif _is_to_be_told(row, attempt):
+            await warn(session, endpoint, said, settings().webhook_disable_days * _DAY)
+        if row["ordered"] and attempt.outcome:
             await routing.hand_on(session, endpoint)
 
 
 def _fails_too_long(row: asyncpg.Record, attempt: Attempt) -> bool:
     """As far as was known at the claim. Only a delivery that is exhausted tells: its failures are spread over days,
     whereas `failing_since` may be a single one of long ago."""
-    is_held_against_it = attempt.failures > 0 and attempt.code not in OUR_FAULT
-    if attempt.outcome != "exhausted" or not is_held_against_it or row["failing_for"] is None:
+    if attempt.outcome != "exhausted" or not _is_held_against_it(attempt) or row["failing_for"] is None:
         return False
     return bool(row["failing_for"] >= settings().webhook_disable_days * _DAY)
+
+
+def _is_to_be_told(row: asyncpg.Record, attempt: Attempt) -> bool:
+    failures = row["failures"] + attempt.failures
+    return _is_held_against_it(attempt) and is_due(row, failures, settings().webhook_disable_days * _DAY)
+
+
+def _is_held_against_it(attempt: Attempt) -> bool:
+    return attempt.failures > 0 and attempt.code not in OUR_FAULT
 
 
 def _attempt(

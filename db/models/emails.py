@@ -62,6 +62,7 @@ class Email(Base):
         Index("emails_provider_id", "provider_id", postgresql_where=text("provider_id is not null")),
         Index("emails_created", "created_at", "id"),
         Index("emails_open", "id", postgresql_where=text("status in ('queued', 'sending')")),
+        Index("emails_held", "held_since", postgresql_where=text("held_since is not null")),
         Index("emails_content", "created_at", postgresql_where=text("content is not null")),
         Index(
             "emails_status",
@@ -93,6 +94,7 @@ class Email(Base):
     refused: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # who still is: code and text by address
     suppressed: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  # who is on the suppression list
     error: Mapped[str | None]
+    held_since: Mapped[datetime | None]  # its provider has refused our login, key or account since: it waits
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     claimed_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]

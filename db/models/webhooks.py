@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, Text, func, text
+from sqlalchemy import JSON, CheckConstraint, Double, ForeignKey, Index, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -28,12 +28,15 @@ class WebhookEndpoint(Base):
     secrets: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # sealed, newest first; see actors/webhook/sealed.py
     timeout: Mapped[float]  # seconds
     rate: Mapped[float | None]  # requests a second
+    schedule: Mapped[list[float] | None] = mapped_column(ARRAY(Double))  # seconds before tries 2, 3, …; null: settings
     ordered: Mapped[bool]
     owner_email: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None]
     failing_since: Mapped[datetime | None]  # an attempt failed then; none has succeeded since
+    warned_at: Mapped[datetime | None]  # people were told that it fails, last
+    deleted_at: Mapped[datetime | None]  # it is disabled and shown to nobody: what is left of it goes in pieces
     throttled_until: Mapped[datetime | None]  # it asked for quiet, or is overloaded
     next_slot_at: Mapped[datetime | None]  # when its rate allows one more request
 

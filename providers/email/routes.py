@@ -6,7 +6,7 @@ from functools import cache
 
 import structlog
 
-from errors import BadArguments, ChannelRefused, ConfigurationError, NotSent
+from errors import BadArguments, ChannelClosed, ChannelRefused, ConfigurationError, NotSent
 from providers.email.base import Provider
 from providers.email.file import FileProvider
 from providers.email.message import Message
@@ -83,11 +83,11 @@ async def fail_over(
 
 
 def _provider(settings: Settings, name: str) -> Provider:
-    """Raises ChannelRefused for one that is not set up."""
+    """Raises ChannelClosed for one that is not set up."""
     try:
         return provider(settings, name)
     except ConfigurationError as error:
-        raise ChannelRefused(f"The provider {name} cannot be used. {error}", code="settings") from error
+        raise ChannelClosed(f"The provider {name} cannot be used. {error}", code="settings") from error
 
 
 @cache

@@ -4,7 +4,6 @@ SendGrid's own package writes the request; sending it is ours, since the package
 redirects with the key in hand, and says nothing about whether a request that failed has left.
 """
 
-import asyncio
 import base64
 import time
 from collections.abc import Sequence
@@ -35,8 +34,9 @@ from sendgrid.helpers.mail import (
     To,
 )
 
-from errors import Ambiguous, BadArguments, ChannelRefused, ConfigurationError, NotSent, Rejected
+from errors import Ambiguous, BadArguments, ChannelClosed, ChannelRefused, ConfigurationError, NotSent, Rejected
 from providers import http
+from providers.email.gate import Gate
 from providers.email.message import Message
 from providers.email.receipt import Receipt, Reply
 from settings import Settings
@@ -68,16 +68,16 @@ class SendGridProvider:
         return cls(http.client(settings), settings.sendgrid_api_key, settings.sendgrid_url.rstrip("/"))
 
     @cached_property
-    def _turns(self) -> asyncio.Semaphore:
-        return asyncio.Semaphore(CONNECTIONS)
+    def _gate(self) -> Gate:
+        return Gate(CONNECTIONS)
 
     async def send(self, message: Message, recipients: Sequence[str], progress: http.Progress | None = None) -> Receipt:
-        async with self._turns:
+        async with self._gate:
             response = await self._post(orjson.dumps(request_of(message, recipients)), progress)
-        if response.is_success:
-            own_id = response.header("X-Message-Id")
-            return Receipt(self.name, message.message_id, tuple(recipients), {}, own_id or "", own_id)
-        raise self._refused(response)
+            if not response.is_success:
+                raise self._refused(response)
+        own_id = response.header("X-Message-Id")
+        return Receipt(self.name, message.message_id, tuple(recipients), {}, own_id or "", own_id)
 
     async def _post(self, body: bytes, progress: http.Progress | None) -> http.Response:
         try:
@@ -105,8 +105,10 @@ class SendGridProvider:
             if response.status in _GATEWAY:
                 return Ambiguous(f"{said} The e-mail may have been taken.", code=f"http_{response.status}")
             return NotSent(said, _seconds(response), code=f"http_{response.status}")
+        if response.status in _ACCOUNT and _names_a_field(response):
+            return ChannelRefused(f"SendGrid does not let us send such an e-mail: {reply}.", code="account")
         if response.status in _ACCOUNT:
-            return ChannelRefused(
+            return ChannelClosed(
                 f"SendGrid refused SENDGRID_API_KEY: {reply}. Check that it is valid and may send mail.", code="account"
             )
         if 300 <= response.status < 400 or response.status in _ELSEWHERE:
@@ -114,6 +116,15 @@ class SendGridProvider:
                 f"SENDGRID_URL does not lead to SendGrid's API: its answer to {PATH} is {reply}.", code="settings"
             )
         return Rejected(f"SendGrid refused the e-mail: {reply}.", code=f"http_{response.status}")
+
+
+def _names_a_field(response: http.Response) -> bool:
+    """Whether it is a part of this mail that it refuses: `from`, where the sender is none of the account's."""
+    try:
+        errors = orjson.loads(response.body)["errors"]
+        return any(error["field"] for error in errors)
+    except (ValueError, LookupError, TypeError):
+        return False
 
 
 def _seconds(response: http.Response) -> float | None:

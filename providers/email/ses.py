@@ -18,8 +18,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
-from errors import Ambiguous, BadArguments, ChannelRefused, ConfigurationError, NotSent, Rejected
+from errors import Ambiguous, BadArguments, ChannelClosed, ChannelRefused, ConfigurationError, NotSent, Rejected
 from providers import http
+from providers.email.gate import Gate
 from providers.email.message import Message
 from providers.email.receipt import Receipt, Reply
 from settings import Settings
@@ -33,6 +34,8 @@ MOST_REPLY = 16 * 1024  # bytes
 _LATER = frozenset({"TooManyRequestsException", "LimitExceededException", "Throttling", "ThrottlingException",
                     "ServiceUnavailable", "InternalFailure", "InternalServiceErrorException"})  # fmt: skip
 _MESSAGE = frozenset({"MessageRejected", "BadRequestException", "InvalidParameterValue", "ValidationException"})
+_ACCOUNT = frozenset({"AccountSuspendedException", "SendingPausedException"})
+_NOT_US = frozenset({401, 403})
 _GATEWAY = frozenset({502, 504})
 
 
@@ -54,22 +57,22 @@ class SesProvider:
         return cls(http.client(settings), settings.ses_region, url.rstrip("/"), settings.ses_configuration_set)
 
     @cached_property
-    def _turns(self) -> asyncio.Semaphore:
-        return asyncio.Semaphore(CONNECTIONS)
+    def _gate(self) -> Gate:
+        return Gate(CONNECTIONS)
 
     @cached_property
     def _session(self) -> botocore.session.Session:
         return botocore.session.Session()
 
     async def send(self, message: Message, recipients: Sequence[str], progress: http.Progress | None = None) -> Receipt:
-        async with self._turns:
+        async with self._gate:
             body = orjson.dumps(self._request(message, recipients))
             # In a thread: keys may have to be fetched from the machine's own service, and once in a while anew.
             headers = await asyncio.to_thread(self._signed, body)
             response = await self._post(headers, body, progress)
-        answer = _read(response)
-        if not response.is_success:
-            raise _refused(response, answer)
+            answer = _read(response)
+            if not response.is_success:
+                raise _refused(response, answer)
         own_id = str(answer.get("MessageId", ""))
         return Receipt(self.name, message.message_id, tuple(recipients), {}, own_id, own_id or None)
 
@@ -105,7 +108,7 @@ class SesProvider:
         try:
             credentials = self._session.get_credentials()
             if credentials is None:
-                raise ChannelRefused(
+                raise ChannelClosed(
                     "SES cannot be used: there are no AWS keys. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
                     "give the machine a role.",
                     code="account",
@@ -113,7 +116,7 @@ class SesProvider:
             request = AWSRequest("POST", self.url + PATH, {"Content-Type": "application/json"}, body)
             SigV4Auth(credentials.get_frozen_credentials(), "ses", self.region).add_auth(request)
         except BotoCoreError as error:
-            raise ChannelRefused(f"SES cannot be used: {error}.", code="account") from error
+            raise ChannelClosed(f"SES cannot be used: {error}.", code="account") from error
         return dict(request.headers.items())
 
 
@@ -136,4 +139,6 @@ def _refused(response: http.Response, answer: Mapping[str, Any]) -> NotSent | Am
         return NotSent(f"SES did not take the e-mail for now: {reply}.", asked, code=code)
     if code in _MESSAGE:
         return Rejected(f"SES refused the e-mail: {reply}.", code=code)
+    if status in _NOT_US or code in _ACCOUNT:
+        return ChannelClosed(f"SES refused our keys or our account: {reply}.", code="account")
     return ChannelRefused(f"SES refused the request, whatever the e-mail: {reply}.", code=code)

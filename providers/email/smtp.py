@@ -27,7 +27,8 @@ from aiosmtplib import (
 from aiosmtplib.protocol import SMTPProtocol
 from pydantic import SecretStr
 
-from errors import Ambiguous, ChannelRefused, NotSent, Rejected
+from errors import Ambiguous, ChannelClosed, ChannelRefused, NotSent, Rejected
+from providers.email.gate import AGAIN, Gate
 from providers.email.message import Message
 from providers.email.receipt import Receipt, Reply, refusal
 from providers.http import Progress
@@ -58,16 +59,17 @@ class SmtpProvider:
     timeout: float = 60
     final_timeout: float = 600
     connections: int = 20
+    again: float = AGAIN  # seconds until a login that was refused is tried again
     tls: ssl.SSLContext | None = None  # the system's authorities if None
     name: str = "smtp"
 
     async def send(self, message: Message, recipients: Sequence[str], progress: Progress | None = None) -> Receipt:
-        async with self._turns:
+        async with self._gate:
             return await self._send(message, recipients, progress or Progress())
 
     @cached_property
-    def _turns(self) -> asyncio.Semaphore:
-        return asyncio.Semaphore(self.connections)
+    def _gate(self) -> Gate:
+        return Gate(self.connections, self.again)
 
     async def _send(self, message: Message, recipients: Sequence[str], progress: Progress) -> Receipt:
         content = message.as_bytes()
@@ -209,10 +211,10 @@ class SmtpProvider:
         if len(refused) == len(recipients):
             raise refusal(f"{self} refused all recipients", refused)
 
-    def _not_let_in(self, reply: Reply) -> NotSent | ChannelRefused:
+    def _not_let_in(self, reply: Reply) -> NotSent | ChannelClosed:
         advice = "Check SMTP_USERNAME and SMTP_PASSWORD."
         if reply.is_final:
-            return ChannelRefused(f"{self} refused the login: {reply}. {advice}")
+            return ChannelClosed(f"{self} refused the login: {reply}. {advice}", code="account")
         return NotSent(f"{self} refused the login for now: {reply}. {advice}", reply.retry_after)
 
     def _refused(self, reply: Reply, advice: str = "") -> NotSent | Rejected:

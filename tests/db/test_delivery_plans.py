@@ -41,6 +41,8 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "emails.RECORD_EVENTS": (emails.RECORD_EVENTS, [EVENT]),
     "emails.FORGET_CONTENT": (emails.FORGET_CONTENT, [30 * 86_400.0, 1_000]),
     "emails.DELETE_OLD": (emails.DELETE_OLD, [400 * 86_400.0, 1_000]),
+    "emails.DELETE_OLD_FAILED": (emails.DELETE_OLD_FAILED, [800 * 86_400.0, 1_000]),
+    "emails.HELD": (emails.HELD, ["email-held", 1_000, 3600.0]),
     "emails.DELETE_STRAY_EVENTS": (emails.DELETE_STRAY_EVENTS, [400 * 86_400.0, 1_000]),
     "suppressions.REMOVE": (suppressions.REMOVE, ["ada@example.com", None]),
     "suppressions.RESUBSCRIBE": (suppressions.RESUBSCRIBE, [["ada@example.com"], ["ses"], [NOW]]),
@@ -56,8 +58,10 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "webhooks.END": (webhooks.END, [SOME_ID, 1, "skipped"]),
     "webhooks.NEXT_IN_ORDER": (webhooks.NEXT_IN_ORDER, [ENDPOINT]),
     "webhooks.WAITING_IN_ORDER": (webhooks.WAITING_IN_ORDER, [ENDPOINT]),
-    "webhooks.OPEN_JOBS": (webhooks.OPEN_JOBS, [ENDPOINT]),
     "webhooks.COUNT_OPEN": (webhooks.COUNT_OPEN, [ENDPOINT, 10_000]),
+    "webhooks.DELETE_DELIVERIES": (webhooks.DELETE_DELIVERIES, [ENDPOINT, 1_000]),
+    "webhooks.FORGET_ENDPOINT": (webhooks.FORGET_ENDPOINT, [ENDPOINT]),
+    "webhooks.WARN": (webhooks.WARN, [ENDPOINT, 1.0, 2.0]),
     "webhooks.SET_JOBS": (webhooks.SET_JOBS, [FIFTY, FIFTY]),
     "webhooks.DISABLE": (webhooks.DISABLE, [ENDPOINT, "why", None]),
     "webhooks.TO_REPLAY": (webhooks.TO_REPLAY, [SOME_ID, None, FAILED, None, None, None, SOME_ID, 100]),
@@ -66,7 +70,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "webhooks.HEALTH": (webhooks.HEALTH, [[ENDPOINT], 1_000]),
     "webhooks.SETTLE_ENDED": (webhooks.SETTLE_ENDED, []),
     "webhooks.STANDING_STILL": (webhooks.STANDING_STILL, []),
-    "webhooks.DELETE_OLD": (webhooks.DELETE_OLD, [400 * 86_400.0, 1_000]),
+    "webhooks.DELETE_OLD": (webhooks.DELETE_OLD, [400 * 86_400.0, 800 * 86_400.0, 1_000]),
 }
 
 # Those by tag, template or event type look through the newest 20,000, however many there are.

@@ -49,6 +49,7 @@ class Postman:
     received: list[Received] = field(default_factory=list)
     connections: int = 0
     logins: int = 0
+    password: str = PASSWORD  # that it lets in
 
     async def handle_EHLO(  # noqa: N802 (aiosmtpd's names)
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
@@ -88,7 +89,7 @@ class Postman:
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: LoginPassword
     ) -> AuthResult:
         self.logins += 1
-        right = login.password == PASSWORD.encode()
+        right = login.password == self.password.encode()
         return AuthResult(success=right, handled=False, auth_data=login)
 
     async def _answer(self, server: SMTP, step: str) -> str:

@@ -2,17 +2,14 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from functools import partial
 from itertools import product
-
-import asyncpg
 
 from runtime.client import Client
 from services import email, jobs
 from tests.conftest import StartProcess
 from tests.email.postman import Postman, postman
+from tests.support.locks import end_waiting_statements, locked, statements_wait
 from tests.support.waiting import wait_for
 
 BEFORE_CLAIM, CLAIMED, ACCEPTED, ANSWERED, COMMITTED = POINTS = (
@@ -59,27 +56,6 @@ async def enqueue(client: Client) -> Mails:
             mails[point, policy] = sent.id
         await session.commit()
     return mails
-
-
-@asynccontextmanager
-async def locked(client: Client, table: str, rows: Sequence[uuid.UUID]) -> AsyncIterator[asyncpg.Connection]:
-    """These rows cannot be written by anybody until the end."""
-    async with client.database.connection() as connection:
-        transaction = connection.transaction()
-        await transaction.start()
-        await connection.fetch(f"select from {table} where id = any($1::uuid[]) for update", rows)
-        try:
-            yield connection
-        finally:
-            await transaction.rollback()
-
-
-async def waiting_for_locks(client: Client) -> int:
-    async with client.database.connection() as connection:
-        count: int = await connection.fetchval(
-            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-        )
-    return count
 
 
 async def statuses(client: Client, mails: Mails) -> dict[tuple[str, str], str]:
@@ -136,14 +112,9 @@ async def test_no_point_of_a_send_doubles_a_mail_or_loses_one(
                 answer(server, COMMITTED)
                 await wait_for(lambda: are(client, mails, COMMITTED, "sent"), what="the row of a committed mail")
                 # Two claims, two outcomes, and the ends of two jobs in one statement.
-                await wait_for(lambda: waiting_for_locks_at_least(client, 5), what="the statements at the locks")
+                await statements_wait(client, 5)
                 first.kill()
-                # What a dead client has asked for would else be carried out once the locks are gone.
-                await connection.execute(
-                    "select pg_terminate_backend(pid) from pg_stat_activity"
-                    " where wait_event_type = 'Lock' and datname = current_database()"
-                )
-                await wait_for(lambda: nobody_waits(client), what="the end of the dead worker's statements")
+                await end_waiting_statements(client, connection)
         for event in holds:
             event.set()
         await worker("actors", **variables)
@@ -153,11 +124,3 @@ async def test_no_point_of_a_send_doubles_a_mail_or_loses_one(
     ended = await statuses(client, mails)
     assert {case: (copies[case], ended[case]) for case in EXPECTED} == EXPECTED
     assert len({received.mail["Message-ID"] for received in server.received}) == 9
-
-
-async def waiting_for_locks_at_least(client: Client, count: int) -> bool:
-    return await waiting_for_locks(client) >= count
-
-
-async def nobody_waits(client: Client) -> bool:
-    return await waiting_for_locks(client) == 0

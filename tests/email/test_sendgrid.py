@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from errors import Ambiguous, BadArguments, ChannelRefused, ConfigurationError, NotSent, Rejected
+from errors import Ambiguous, BadArguments, ChannelClosed, ChannelRefused, ConfigurationError, NotSent, Rejected
 from providers.email import Message, Receipt, fail_over, provider, read_message
 from providers.email.sendgrid import request_of
 from settings import Settings
@@ -116,7 +116,7 @@ def test_when_nobody_of_to_is_left_the_sender_gets_no_copy(left: list[str], expe
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (400, Rejected), (401, ChannelRefused), (403, ChannelRefused), (413, Rejected),
+        (400, Rejected), (401, ChannelClosed), (403, ChannelClosed), (413, Rejected),
         (302, ChannelRefused), (404, ChannelRefused), (405, ChannelRefused),
         (429, NotSent), (500, NotSent), (502, Ambiguous), (503, NotSent), (504, Ambiguous),
     ],
@@ -128,6 +128,18 @@ async def test_what_each_status_means(status: int, error: type[Exception]) -> No
         assert type(caught.value) is error
         assert len(here.received) == 1
         assert "SG.a-key" not in str(caught.value)
+
+
+async def test_a_sender_that_is_none_of_the_accounts_is_no_reason_to_stop_others() -> None:
+    """Given a 403 that names a field of the mail, then it is that mail which is refused, and the next is asked for."""
+    body = json.dumps({"errors": [{"message": "no verified Sender Identity", "field": "from", "help": None}]}).encode()
+    async with receiver() as here:
+        here.answers = [answer(403, body=body)]
+        with pytest.raises(ChannelRefused) as caught:
+            await send(here)
+        assert type(caught.value) is ChannelRefused
+        assert (await send(here)).accepted
+    assert len(here.received) == 2
 
 
 async def test_a_request_whose_answer_is_lost_is_ambiguous_and_one_nobody_took_is_not_sent() -> None:

@@ -17,7 +17,7 @@ import pytest
 from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
-from errors import Ambiguous, ChannelRefused, NotSent, Rejected
+from errors import Ambiguous, ChannelClosed, ChannelRefused, NotSent, Rejected
 from providers.email import Message, Receipt, read_message
 from providers.email.ses import SesProvider
 from providers.http import Destinations, GuardedClient, Networks
@@ -123,8 +123,8 @@ async def test_the_request_names_the_mail_and_its_envelope() -> None:
     [
         (400, "MessageRejected", Rejected), (400, "BadRequestException", Rejected),
         (429, "TooManyRequestsException", NotSent), (400, "LimitExceededException", NotSent),
-        (400, "SendingPausedException", ChannelRefused), (400, "AccountSuspendedException", ChannelRefused),
-        (403, "InvalidClientTokenId", ChannelRefused), (400, "MailFromDomainNotVerifiedException", ChannelRefused),
+        (400, "SendingPausedException", ChannelClosed), (400, "AccountSuspendedException", ChannelClosed),
+        (403, "InvalidClientTokenId", ChannelClosed), (400, "MailFromDomainNotVerifiedException", ChannelRefused),
         (500, "InternalFailure", NotSent), (503, "ServiceUnavailable", NotSent), (504, "GatewayTimeout", Ambiguous),
     ],
 )  # fmt: skip
@@ -167,6 +167,6 @@ async def test_without_keys_the_channel_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     async with receiver() as here:
-        with pytest.raises(ChannelRefused):
+        with pytest.raises(ChannelClosed):
             await send(here.url("/scripted"))
     assert here.received == []

@@ -8,7 +8,8 @@ from runtime.client import Client
 from services import email, jobs
 from tests.conftest import StartProcess
 from tests.email.postman import Postman, postman
-from tests.email.test_crashes import all_ended, locked
+from tests.email.test_crashes import all_ended
+from tests.support.locks import locked
 from tests.support.waiting import wait_for
 
 CLAIMING, NAMED, LEFT = "claiming@example.com", "named@example.com", "left@example.com"

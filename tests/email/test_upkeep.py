@@ -90,6 +90,26 @@ async def test_events_of_no_mail_of_ours_are_kept_no_longer_than_mails(client: C
         assert set(await session.scalars(select(EmailEvent.event_id))) == {"new", "ours"}
 
 
+async def test_mails_that_somebody_did_not_get_are_kept_longer(client: Client, worker: StartProcess) -> None:
+    """Given mails of 500 and of 900 days ago, delivered, failed, refused and bounced, when e-mails are cleaned up, then
+    of the first only the delivered one is gone, of the others all are."""
+    statuses = ("delivered", "failed", "rejected", "bounced")
+    mails = {(status, days): await sent(client, status=status) for status in statuses for days in (500, 900)}
+    async with client.database.connection() as connection:
+        for (_, days), mail in mails.items():
+            await connection.execute(
+                "update emails set created_at = now() - make_interval(days => $2) where id = $1", mail, days
+            )
+        await connection.execute("update jobs set run_at = now() + interval '1 day'")
+    await worker("actors", "--queues", "maintenance")
+    cleaned = await ended(client, await enqueue(client, cleanup_emails))
+    assert cleaned.result is not None
+    assert cleaned.result["deleted"] == 5
+    async with client.database.connection() as connection:
+        left = {row["id"] for row in await connection.fetch("select id from emails")}
+    assert left == {mails[status, 500] for status in statuses[1:]}
+
+
 async def test_words_are_forgotten_first_and_mails_later_but_never_what_is_not_settled(client: Client) -> None:
     """Given mails of 40 and 500 days ago, one of them unknown, when it is cleaned up, then the first has lost its
     words, the second is gone with its events, and the unknown one has everything."""

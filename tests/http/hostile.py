@@ -11,6 +11,8 @@ from functools import cache
 BOMB = 50_000_000  # bytes that a few thousand unpack to
 SLOW = 0.2  # seconds between two drops
 
+DROP = b""  # among the answers of "/scripted": the connection is reset instead
+
 _OK = b"HTTP/1.1 200 OK\r\n"
 _EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -125,7 +127,11 @@ async def _serve(here: Receiver, reader: asyncio.StreamReader, writer: asyncio.S
         if word.isdigit():
             writer.write(answer(int(word)))
         elif word == "scripted":
-            writer.write(here.answers.pop(0) if here.answers else _EMPTY)
+            said = here.answers.pop(0) if here.answers else _EMPTY
+            if said == DROP:
+                await _reset(writer)
+                return
+            writer.write(said)
         elif word == "held":
             await here.released.wait()
             writer.write(_EMPTY)

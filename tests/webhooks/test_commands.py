@@ -164,8 +164,13 @@ async def refused(*arguments: str) -> tuple[int, str]:
 async def test_the_commands(carriers: Carriers, client: Client, here: Receiver) -> None:
     """Given the command line, then an endpoint is made, an event published and its delivery shown; what makes no sense
     is refused with the exit code of its kind."""
-    added = json.loads(await said("endpoints", "add", here.url("/"), "--header", "X-A: b", "--json"))
+    added = json.loads(
+        await said("endpoints", "add", here.url("/"), "--header", "X-A: b", "--schedule", "5,60", "--json")
+    )
     assert added["secret"].startswith("whsec_")
+    assert added["schedule"] == [5, 60]
+    code, message = await refused("endpoints", "add", here.url("/"), "--schedule", "soon")
+    assert (code, "no list of seconds" in message) == (1, True)
     assert (await said("publish", "order.paid", "--payload", '{"order": 7}')).endswith("1 deliveries.\n")
     [delivery] = await ended(client)
     assert "#1  200" in await said("deliveries", "show", str(delivery.id))

@@ -221,6 +221,68 @@ async def test_days_of_nothing_but_failures_disable_an_endpoint(
     assert "5 days" in (found.disabled_reason or "")
 
 
+async def test_an_owner_is_warned_once_before_the_endpoint_is_disabled(
+    carriers: Carriers, client: Client, here: Receiver
+) -> None:
+    """Given an endpoint that fails, then at the fourth failure of a delivery its owner gets a mail and others an event,
+    whatever else fails; half-way to the days after which it is disabled once more; and once more when it has worked
+    meanwhile."""
+    fails, _ = await add_endpoint(
+        client, here.url("/scripted"), event_types=["order.paid"], owner_email="owner@example.com"
+    )
+    await add_endpoint(client, here.url("/watching"), event_types=["webhook.endpoint.failing"])
+    here.answers[:] = [answer(500)] * 4
+    await publish(client)
+    await ended(client, 2)
+    assert await _warnings(client, here, fails) == 1
+    here.answers[:] = [answer(500)] * 8
+    for _ in range(2):
+        await publish(client)
+        await wait_for(lambda: not here.answers or len(here.answers) == 4, what="the failures")
+    await ended(client, 4)
+    assert await _warnings(client, here, fails) == 1
+    assert (await endpoint_now(client, fails)).warned_at is not None
+
+    async with client.session() as session:
+        await session.execute(
+            text(
+                "update webhook_endpoints set failing_since = now() - interval '61 hours',"
+                " warned_at = now() - interval '60 hours' where id = :id"
+            ),
+            {"id": fails},
+        )
+        await session.commit()
+    here.answers[:] = [answer(500)] * 2
+    await publish(client)  # fails twice, and is delivered then: the episode is over
+    await ended(client, 6)
+    assert await _warnings(client, here, fails) == 2
+    found = await endpoint_now(client, fails)
+    assert (found.failing_since, found.warned_at, found.disabled_at) == (None, None, None)
+
+    here.answers[:] = [answer(500)] * 4
+    await publish(client)
+    await ended(client, 8)
+    assert await _warnings(client, here, fails) == 3
+    event = json.loads(next(request for request in here.received if request.path == "/watching").body)
+    assert event["type"] == "webhook.endpoint.failing"
+    assert event["data"]["error"] == "The receiver answered 500."
+
+
+async def _warnings(client: Client, here: Receiver, endpoint: uuid.UUID) -> int:
+    """Of this endpoint, as mails and as events: as many of both."""
+    told = [json.loads(request.body)["data"] for request in here.received if request.path == "/watching"]
+    async with client.session() as session:
+        found = await session.execute(
+            text(
+                "select kwargs->>'subject' from jobs where actor = 'send_email' and kwargs->>'to' = 'owner@example.com'"
+            )
+        )
+        subjects = list(found.scalars())
+    assert [data["endpoint_id"] for data in told] == [str(endpoint)] * len(subjects)
+    assert set(subjects) <= {"A webhook endpoint fails"}
+    return len(subjects)
+
+
 async def test_one_more_failure_after_a_quiet_week_does_not_disable_an_endpoint(
     carriers: Carriers, client: Client, here: Receiver
 ) -> None:
@@ -343,6 +405,19 @@ async def test_what_cannot_be_opened_is_a_failure_that_is_counted(
         assert "SECRET_KEY" in (attempts[0].error or "")
     assert here.received == []
     assert (await endpoint_now(client, endpoint)).failing_since is None
+
+
+async def test_an_endpoint_may_have_a_schedule_of_its_own(carriers: Carriers, client: Client, here: Receiver) -> None:
+    """Given an endpoint that is to be tried once more after a second, and fails, then it gets two attempts, that far
+    apart; another is tried as the settings say."""
+    own, _ = await add_endpoint(client, here.url("/500"), event_types=["order.paid"], schedule=[1])
+    other, _ = await add_endpoint(client, here.url("/500"), event_types=["order.paid"])
+    await publish(client)
+    [delivery] = await ended(client, endpoint_id=own)
+    first, second = await attempts_of(client, delivery)
+    assert (delivery.outcome, first.next_attempt_at is not None) == ("exhausted", True)
+    assert second.started_at - first.ended_at >= timedelta(seconds=1)
+    assert (await ended(client, endpoint_id=other))[0].attempts == 4
 
 
 async def test_the_receivers_wish_ends_a_message(carriers: Carriers, client: Client, here: Receiver) -> None:

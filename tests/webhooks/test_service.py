@@ -108,6 +108,11 @@ async def test_one_key_is_one_address(client: Client) -> None:
         ({"event_types": []}, "event_types"),
         ({"timeout": 61}, "timeout"),
         ({"rate": 0}, "rate"),
+        ({"schedule": []}, "schedule"),
+        ({"schedule": [1.0] * 20}, "schedule"),
+        ({"schedule": [5, 0.5]}, "schedule"),
+        ({"schedule": [86_401]}, "schedule"),
+        ({"schedule": [float("nan")]}, "schedule"),
         ({"owner_email": "nobody"}, "owner_email"),
         ({"headers": {"Host": "elsewhere"}}, "headers.Host"),
         ({"headers": {f"X-{number}": "" for number in range(21)}}, "headers"),
@@ -185,35 +190,6 @@ async def test_the_places_of_a_rate_that_is_no_more_are_given_up(client: Client,
             await webhook.update_endpoint(session, WHO, endpoint, webhook.EndpointFields(url=URL, rate=100))
         await session.commit()
     assert (await endpoint_now(client, endpoint)).next_slot_at is None
-
-
-async def test_nothing_of_a_deleted_endpoint_runs_and_fails(client: Client) -> None:
-    """Given an endpoint with deliveries that wait, and one whose request is under way, when it is deleted, then their
-    jobs are cancelled, or about to be, and say why; others' are not."""
-    endpoint, _ = await add_endpoint(client, URL)
-    for _ in range(2):
-        await publish(client)
-    async with client.database.connection() as connection:
-        running, waiting = [row["id"] for row in await connection.fetch("select id from jobs order by id")]
-        await connection.execute(
-            "update jobs set state = 'running', attempt = 1, started_at = now(), worker = gen_random_uuid()"
-            " where id = $1",
-            running,
-        )
-    other, _ = await add_endpoint(client, URL)
-    await publish(client)
-    async with client.session() as session:
-        await webhook.delete_endpoint(session, WHO, endpoint)
-        await session.commit()
-    async with client.database.connection() as connection:
-        rows = await connection.fetch("select id, state, control, error->>'message' as why from jobs order by id")
-    told = {row["id"]: (row["state"], row["control"]) for row in rows}
-    assert told.pop(running) == ("running", "cancel")
-    assert told.pop(waiting) == ("cancelled", None)
-    assert [state for state, _ in told.values()].count("cancelled") == 1  # the last event's, to the first endpoint
-    [kept] = await deliveries_of(client, endpoint_id=other)
-    assert told[kept.job_id][0] == "queued"
-    assert {row["why"] for row in rows} == {None, f"Its endpoint {endpoint} was deleted. (by {WHO})"}
 
 
 async def test_what_a_disabled_endpoint_misses_is_kept(client: Client) -> None:

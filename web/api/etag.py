@@ -29,7 +29,7 @@ def etag(thing: Thing) -> str:
     elif isinstance(thing, WebhookEndpoint):
         seen = (
             thing.id, thing.url, thing.description, thing.event_types, thing.headers, thing.timeout, thing.rate,
-            thing.ordered, thing.owner_email, thing.disabled_at,
+            thing.schedule, thing.ordered, thing.owner_email, thing.disabled_at,
         )  # fmt: skip
     else:
         seen = (thing.id, thing.changed_at, thing.created_at)

@@ -45,8 +45,11 @@ class EndpointFieldsDocument(_Given):
     headers: dict[Text, str] | None = Field(None, description="Sent with every request; never shown again.")
     timeout: float = Field(15.0, gt=0, le=60, description="Seconds for one request, all of it.")
     rate: float | None = Field(None, ge=0.001, le=1000, description="Requests a second; null is no limit.")
+    schedule: list[float] | None = Field(
+        None, max_length=19, description="Seconds before the second try, the third, …; null is WEBHOOK_SCHEDULE."
+    )
     ordered: bool = Field(False, description="One after the other, in the order of publishing.")
-    owner_email: Text | None = Field(None, description="Who is told when it is disabled.")
+    owner_email: Text | None = Field(None, description="Who is told when it fails, and when it is disabled.")
 
     def fields(self) -> webhook.EndpointFields:
         return webhook.EndpointFields(**self.model_dump())
@@ -79,6 +82,7 @@ class EndpointDocument(_Shown):
     secrets: list[SecretDocument]
     timeout: float
     rate: float | None
+    schedule: list[float] | None
     ordered: bool
     owner_email: str | None
     created_at: datetime

@@ -25,7 +25,7 @@ HOME = "/deliveries/endpoints"
 PAGE = 50
 _DELIVERIES = 20
 _KEEP_HOURS = 24.0
-_FIELDS = ("url", "description", "event_types", "headers", "timeout", "rate", "owner_email")
+_FIELDS = ("url", "description", "event_types", "headers", "timeout", "rate", "schedule", "owner_email")
 
 
 def _typed(
@@ -35,13 +35,14 @@ def _typed(
     headers: Annotated[str, Form(max_length=10_000)] = "",
     timeout: Annotated[str, Form(max_length=20)] = "15",
     rate: Annotated[str, Form(max_length=20)] = "",
+    schedule: Annotated[str, Form(max_length=320)] = "",
     ordered: Annotated[bool, Form()] = False,
     owner_email: Annotated[str, Form(max_length=320)] = "",
 ) -> dict[str, Any]:
     """The form as it was filled in."""
     return {
         "url": url.strip(), "description": description, "event_types": event_type or [], "headers": headers,
-        "timeout": timeout, "rate": rate, "ordered": ordered, "owner_email": owner_email.strip(),
+        "timeout": timeout, "rate": rate, "schedule": schedule, "ordered": ordered, "owner_email": owner_email.strip(),
     }  # fmt: skip
 
 
@@ -98,6 +99,7 @@ async def edit(request: Request, session: Transaction, caller: CurrentCaller, en
     typed = {
         "url": masking().text(found.url), "description": found.description, "event_types": found.event_types or [],
         "headers": "", "timeout": f"{found.timeout:g}", "rate": "" if found.rate is None else f"{found.rate:g}",
+        "schedule": ", ".join(f"{delay:g}" for delay in found.schedule or ()),
         "ordered": found.ordered, "owner_email": found.owner_email or "",
         "version": etag(found),
     }  # fmt: skip
@@ -250,6 +252,9 @@ def _read(typed: dict[str, Any]) -> webhook.EndpointFields:
         headers=_headers(typed["headers"]),
         timeout=_number(typed["timeout"], "timeout"),
         rate=_number(typed["rate"], "rate") if typed["rate"].strip() else None,
+        schedule=[_number(delay, "schedule") for delay in typed["schedule"].split(",")]
+        if typed["schedule"].strip()
+        else None,
         ordered=typed["ordered"],
         owner_email=typed["owner_email"] or None,
     )

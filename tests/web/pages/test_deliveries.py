@@ -141,10 +141,11 @@ async def test_an_endpoint_from_its_form_to_its_end(person: httpx.AsyncClient, c
     """Given the form, then errors stand at their fields and the secret is shown once; then it is changed, tested,
     disabled with a reason, and enabled."""
     home = "/deliveries/endpoints"
-    typed = {"url": "https://example.com/a", "description": "Orders", "headers": "X-Team: one", "timeout": "5"}
+    typed = {"url": "https://example.com/a", "description": "Orders", "headers": "X-Team: one", "timeout": "5",
+             "schedule": "5, 3600"}  # fmt: skip
     for field, value in (
         ("url", "ftp://example.com"), ("timeout", "soon"), ("rate", "0"), ("headers", "nonsense"),
-        ("owner_email", "me"),
+        ("owner_email", "me"), ("schedule", "5, soon"), ("schedule", "5, 0.5"),
     ):  # fmt: skip
         refused = await person.post(home, data=typed | {field: value})
         assert (refused.status_code, f'id="w-{field}-wrong"' in refused.text) == (422, True), field
@@ -159,7 +160,9 @@ async def test_an_endpoint_from_its_form_to_its_end(person: httpx.AsyncClient, c
     assert changed.headers["location"] == here
     page = (await person.get(here)).text
     assert "X-Team" in page  # kept
-    assert 'value="webhook.test" checked' in (await person.get(f"{here}/edit")).text
+    form = (await person.get(f"{here}/edit")).text
+    assert 'value="webhook.test" checked' in form
+    assert 'value="5, 3600"' in form
     assert (await person.post(f"{here}/test")).status_code == 303
     assert "webhook.test" in (await person.get(here)).text
     assert "whsec_" in (await person.post(f"{here}/rotate", data={"keep_hours": "1"})).text

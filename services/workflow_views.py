@@ -4,11 +4,10 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
 
 from db import workflow_steps, workflows
 from db.models import Job, Workflow, WorkflowEdge, WorkflowStep
@@ -31,11 +30,34 @@ class Progress:
     items_ended: int = 0
 
 
+class Step(NamedTuple):
+    """What a graph shows of a step. There may be 2,000 of them: that is why it is no WorkflowStep, and has nothing that
+    may be large."""
+
+    id: uuid.UUID
+    number: int
+    name: str
+    kind: str
+    state: str
+    join_policy: str
+    on_failure: str
+    undoes: uuid.UUID | None
+    total: int | None
+    released: int
+    ended: int
+    failed: int
+    event: str | None
+    due_at: datetime | None
+    error: dict[str, Any] | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
 @dataclass(frozen=True)
 class Place:
     """A step in the drawing of its workflow: the layer is behind those of all its predecessors."""
 
-    step: WorkflowStep
+    step: Step
     layer: int
     row: int
     after: tuple[str, ...]  # its predecessors' names, in order
@@ -93,16 +115,11 @@ async def current(session: AsyncSession, ids: Sequence[uuid.UUID]) -> dict[uuid.
     return {uuid.UUID(str(row["workflow_id"])): row["names"] for row in rows}
 
 
-async def graph(session: AsyncSession, workflow_id: uuid.UUID, *, results: bool = True) -> list[Place]:
-    """Its steps, each with its place in a drawing from left to right, by layer; undos are behind what they undo.
-
-    Without what may be large: arguments, and unless they are asked for `results`; those of groups and maps are on the
-    step's jobs.
-    """
-    large = [WorkflowStep.calls, WorkflowStep.args, WorkflowStep.kwargs, *([] if results else [WorkflowStep.result])]
-    unread = (defer(column, raiseload=True) for column in large)
-    statement = select(WorkflowStep).options(*unread).where(WorkflowStep.workflow_id == workflow_id)
-    steps = list(await session.scalars(statement.order_by(WorkflowStep.number)))
+async def graph(session: AsyncSession, workflow_id: uuid.UUID) -> list[Place]:
+    """Its steps, each with its place in a drawing from left to right, by layer; undos are behind what they undo."""
+    columns = (getattr(WorkflowStep, name) for name in Step._fields)
+    statement = select(*columns).where(WorkflowStep.workflow_id == workflow_id)
+    steps = [Step(*row) for row in await session.execute(statement.order_by(WorkflowStep.number))]
     edges = await session.execute(
         select(WorkflowEdge.to_id, WorkflowEdge.from_id)
         .join(WorkflowStep, WorkflowStep.id == WorkflowEdge.to_id)
@@ -124,10 +141,15 @@ async def graph(session: AsyncSession, workflow_id: uuid.UUID, *, results: bool 
     return places
 
 
-async def result(session: AsyncSession, step: WorkflowStep) -> Any:
-    """What a step of a graph without results has for its successors."""
-    await session.refresh(step, ["result"])
-    return step.result
+async def result(session: AsyncSession, step_id: uuid.UUID) -> Any:
+    """What a step has for its successors; of groups and maps it is on the step's jobs."""
+    return await session.scalar(select(WorkflowStep.result).where(WorkflowStep.id == step_id))
+
+
+async def results(session: AsyncSession, workflow_id: uuid.UUID) -> dict[uuid.UUID, Any]:
+    """The same of all of a workflow's steps, by their ids."""
+    statement = select(WorkflowStep.id, WorkflowStep.result).where(WorkflowStep.workflow_id == workflow_id)
+    return {step: found for step, found in await session.execute(statement)}  # noqa: C416 (as above)
 
 
 async def job_ids(session: AsyncSession, workflow_id: uuid.UUID) -> dict[uuid.UUID, uuid.UUID]:

@@ -26,7 +26,7 @@ from runtime.triggers.cron import Cron
 from runtime.triggers.simple import Interval
 
 HOURS = 168
-_PATIENCE = 0.08  # seconds for counting, a request
+_PATIENCE = 0.04  # seconds for counting, a request
 _MOST = 2_000  # runs of one schedule that are counted one by one
 _MOST_OF_A_DAY = 300
 _NAMED = 5  # schedules of an hour

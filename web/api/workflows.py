@@ -241,6 +241,7 @@ async def _detail(session: Transaction, workflow_id: UUID) -> WorkflowDetail:
     progress = (await views.progress(session, [workflow_id]))[workflow_id]
     job_ids = await views.job_ids(session, workflow_id)
     places = await views.graph(session, workflow_id)
+    results = await views.results(session, workflow_id)
     names = {place.step.id: place.step.name for place in places}
     steps = [
         StepDocument(
@@ -250,6 +251,7 @@ async def _detail(session: Transaction, workflow_id: UUID) -> WorkflowDetail:
             join=place.step.join_policy,
             undoes=names.get(place.step.undoes) if place.step.undoes else None,
             job_id=job_ids.get(place.step.id),
+            result=results.get(place.step.id),
             **{name: getattr(place.step, name) for name in _AS_THEY_ARE},
         )
         for place in places
@@ -259,7 +261,7 @@ async def _detail(session: Transaction, workflow_id: UUID) -> WorkflowDetail:
 
 _AS_THEY_ARE = (
     "name", "kind", "state", "on_failure", "total", "ended", "failed", "event", "due_at", "started_at", "finished_at",
-    "result", "error",
+    "error",
 )  # fmt: skip
 
 

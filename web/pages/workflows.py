@@ -94,7 +94,7 @@ async def one(
 ) -> Response:
     """`step` is the one that the panel beside the graph shows."""
     workflow = await views.get(session, workflow_id)
-    places = await views.graph(session, workflow_id, results=False)
+    places = await views.graph(session, workflow_id)
     if wanted(request) == "panel":
         return render(request, "workflows/panel.html", **await _panel(session, workflow, places, step))
     tab = tab or ("graph" if len(places) <= MANY else "steps")
@@ -123,12 +123,12 @@ async def step(
 ) -> Response:
     """One step: what became of it, its jobs, and what can be done to it."""
     workflow = await views.get(session, workflow_id)
-    place = _named(await views.graph(session, workflow_id, results=False), name)
+    place = _named(await views.graph(session, workflow_id), name)
     jobs = await views.jobs(session, workflow_id, name, _JOBS + 1, after)
     return render(
         request, "workflows/step.html", workflow=workflow, place=place, step=place.step, jobs=jobs[:_JOBS],
         has_more=len(jobs) > _JOBS, allowed=_allowed(workflow), now=datetime.now(UTC),
-        result=masking().value(await views.result(session, place.step)),
+        result=masking().value(await views.result(session, place.step.id)),
     )  # fmt: skip
 
 
@@ -143,7 +143,7 @@ async def _panel(session: AsyncSession, workflow: Workflow, places: Sequence[Pla
         "jobs": found,
         "attempts": await job_services.attempts(session, found[0]["id"]) if len(found) == 1 else [],
         "allowed": _allowed(workflow),
-        "result": masking().value(await views.result(session, place.step)),
+        "result": masking().value(await views.result(session, place.step.id)),
         "now": datetime.now(UTC),
     }
 
@@ -197,7 +197,7 @@ async def _act(
     elif verb == "skip":
         await workflows.skip(session, workflow_id, step, who=who, reason=reason, result=_json(value))
     elif verb == "event":
-        place = _named(await views.graph(session, workflow_id, results=False), step)
+        place = _named(await views.graph(session, workflow_id), step)
         await workflows.signal(session, workflow_id, place.step.event or "", _json(value), who=who)
     else:
         plain = {"retry": workflows.retry, "pause": workflows.pause, "resume": workflows.resume}[verb]
@@ -210,7 +210,7 @@ async def _question(
     workflow = await views.get(session, workflow_id)
     if workflow.state not in ALLOWED[verb]:
         return flash.redirect(f"/workflows/{workflow_id}", f"It is {workflow.state}: that cannot be done.", bad=True)
-    places = await views.graph(session, workflow_id, results=False)
+    places = await views.graph(session, workflow_id)
     place = _named(places, step) if verb in _OF_STEP else None
     return render(
         request, "workflows/ask.html", status=422 if typed.get("wrong") else 200, workflow=workflow, verb=verb,

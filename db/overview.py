@@ -13,7 +13,8 @@ select count(*) filter (where state = 'running')::int as running,
        (select queue from live where state = 'queued' and run_at <= now() order by run_at limit 1) as oldest_queue,
        min(run_at) filter (where state = 'queued' and run_at > now()) as next_run_at,
        (select count(*)::int from workers) as workers,
-       (select coalesce(sum(async_slots + threads), 0)::int from workers) as slots
+       (select coalesce(sum(async_slots + threads), 0)::int from workers) as slots,
+       count(*) >= $1 as is_capped
 from live
 """
 

@@ -10,7 +10,7 @@ from services import queues, statistics
 from services.schedules.lists import LATE
 from services.statistics import By, Totals
 
-CAP = 100_000  # jobs that are counted at most
+CAP = 20_000  # jobs that are counted at most
 GROUPED = 20_000  # jobs that are counted at most by actor; as many of each queue
 UNSERVED = 2_000  # jobs of each queue without a worker that are looked at
 _PATIENCE = 15.0  # seconds for which jobs may be due in a queue without a worker: one may be about to start
@@ -27,10 +27,11 @@ class Live:
     next_run_at: datetime | None  # when the next job is due
     workers: int
     slots: int  # jobs that all workers together can run at once
+    is_capped: bool  # there are more jobs than were counted: at least so many are waiting, scheduled, held
 
 
 async def live(session: AsyncSession) -> Live:
-    """Jobs that have not ended (of each kind at most CAP are counted), and who is there to run them."""
+    """Jobs that have not ended (at most CAP of them are counted), and who is there to run them."""
     connection = await session.connection()
     row = (await connection.exec_driver_sql(overview.LIVE, (CAP,))).one()
     return Live(**row._asdict())

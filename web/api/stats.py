@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from services import overview, statistics
 from web.api.route import StrictRoute
@@ -27,6 +27,7 @@ class Now(BaseModel):
     next_run_at: datetime | None
     workers: int
     slots: int
+    is_capped: bool = Field(description="There are more jobs than were counted: at least so many.")
 
 
 class PointDocument(BaseModel):
@@ -70,7 +71,7 @@ async def stats(
     session: Transaction,
     hours: Annotated[float, Query(gt=0, le=744, description="How far to look back.")] = 1,
 ) -> Stats:
-    """Counts are capped at 100,000 of a kind. The newest minute is not complete."""
+    """At most 20,000 jobs that have not ended are counted. The newest minute is not complete."""
     period = timedelta(hours=hours)
     return Stats(
         now=Now.model_validate(await overview.live(session)),

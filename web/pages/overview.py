@@ -49,7 +49,7 @@ async def page(
     by: Annotated[Grouping, Query()] = "",
 ) -> Response:
     values: dict[str, Any] = {
-        "period": period, "periods": list(PERIODS), "by": by, "groupings": GROUPINGS, "cap": overview.CAP,
+        "period": period, "periods": list(PERIODS), "by": by, "groupings": GROUPINGS,
     }  # fmt: skip
     if wanted(request) in (None, "now"):
         values |= await _now(session, PERIODS[period])

@@ -75,6 +75,7 @@ FAULTS: list[Fault] = [
 
 @pytest.mark.fault
 @pytest.mark.long
+@pytest.mark.timeout(SECONDS + 300)
 async def test_a_while_of_everything(stage: Stage, record: Record) -> None:
     """Given jobs of all kinds that keep coming, when one fault after the other strikes at random, then all that was
     accepted is done, each effect once, and nobody keeps connections that he does not need."""

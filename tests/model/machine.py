@@ -175,7 +175,8 @@ class Machine(Ground):
         if self._ended(run) and run.worker in self.workers:
             self.release(which, 0.0)
             self.relay()
-            self.claim(self.messages.index(Message(run.job, run.attempt)), self.workers.index(run.worker))
+            if self.rows[run.job].state == "queued":  # and nobody had wanted it paused, or cancelled
+                self.claim(self.messages.index(Message(run.job, run.attempt)), self.workers.index(run.worker))
 
     # ---- limits, pauses, lateness
 

@@ -299,6 +299,15 @@ where j.id = u.id and j.attempt = u.attempt and coalesce(j.state = 'queued' and 
 returning j.id
 """
 
+# Which queues have live jobs, a step along the index for each: the first part of a `with`.
+LIVE_QUEUES = """recursive live as (
+    (select queue from jobs where outcome is null order by queue limit 1)
+    union all
+    select n.queue from live l cross join lateral (
+        select j.queue from jobs j where j.outcome is null and j.queue > l.queue order by j.queue limit 1
+    ) n
+)"""
+
 # Which (queue, priority) pairs have live jobs, when the next job that nobody has sent yet is due, and whether the queue
 # is paused. A loose index scan: its cost grows with the number of pairs, not of jobs.
 LEVELS = """

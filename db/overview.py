@@ -1,5 +1,7 @@
 """The SQL of the overview."""
 
+from db.jobs import LIVE_QUEUES
+
 # Live jobs by what they do, counted no further than to a cap, and the workers: cap.
 LIVE = """
 with live as materialized (
@@ -21,13 +23,7 @@ from live
 # Queues whose jobs have been due for a while and that no worker takes from: how many live jobs of each are looked at,
 # seconds, most.
 UNSERVED = """
-with recursive live as (
-    (select queue from jobs where outcome is null order by queue limit 1)
-    union all
-    select n.queue from live l cross join lateral (
-        select j.queue from jobs j where j.outcome is null and j.queue > l.queue order by j.queue limit 1
-    ) n
-), unserved as materialized (
+with {live_queues}, unserved as materialized (
     select queue from live where not exists (select from workers where live.queue = any(workers.queues))
 )
 select u.queue, d.due, d.oldest
@@ -38,13 +34,13 @@ from unserved u cross join lateral (
     ) j where state = 'queued' and run_at <= now()
 ) d
 where d.oldest < now() - make_interval(secs => $2) order by d.due desc, u.queue limit $3
-"""
+""".replace("{live_queues}", LIVE_QUEUES)
 
 # Schedules whose next run has been due for so long, and endpoints that were disabled within the period: seconds, hours.
 ATTENTION = """
 select (select count(*)::int from scheduled_jobs where next_run_at < now() - make_interval(secs => $1)) as late,
        (select count(*)::int from webhook_endpoints
-        where disabled_at > now() - make_interval(secs => $2 * 3600)) as disabled
+        where disabled_at > now() - make_interval(secs => $2 * 3600) and deleted_at is null) as disabled
 """
 
 # hours, most

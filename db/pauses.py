@@ -5,6 +5,8 @@ jobs, which share their queues with others', wait (`blocked_by`) until the actor
 as in `workers.process`, fetches nothing from any queue.
 """
 
+from db.jobs import LIVE_QUEUES
+
 PAUSED = "select kind, name from pauses"
 
 # kind, name, reason, who. No row: it is paused already.
@@ -60,13 +62,7 @@ returning id
 # What is known of the queues that have live jobs, and of these others: names, how many jobs of each to look at most.
 # The jobs that run, and those due longest, are the first that are looked at.
 QUEUES = """
-with recursive live as (
-    (select queue from jobs where outcome is null order by queue limit 1)
-    union all
-    select n.queue from live l cross join lateral (
-        select j.queue from jobs j where j.outcome is null and j.queue > l.queue order by j.queue limit 1
-    ) n
-), names as (
+with {live_queues}, names as (
     select queue as name from live union select unnest($1::text[]) union select name from pauses where kind = 'queue'
 )
 select n.name, p.reason, p.paused_by, p.paused_at, c.due, c.later, c.held, c.running,
@@ -85,7 +81,7 @@ cross join lateral (
     ) j
 ) c
 order by n.name
-"""
+""".replace("{live_queues}", LIVE_QUEUES)
 
 # Of each of these actors: whether and why it is paused, and how many jobs wait for that, counted up to: names, most.
 ACTORS = """

@@ -149,7 +149,7 @@ async def result(session: AsyncSession, step_id: uuid.UUID) -> Any:
 async def results(session: AsyncSession, workflow_id: uuid.UUID) -> dict[uuid.UUID, Any]:
     """The same of all of a workflow's steps, by their ids."""
     statement = select(WorkflowStep.id, WorkflowStep.result).where(WorkflowStep.workflow_id == workflow_id)
-    return {step: found for step, found in await session.execute(statement)}  # noqa: C416 (as above)
+    return {row.id: row.result for row in await session.execute(statement)}
 
 
 async def job_ids(session: AsyncSession, workflow_id: uuid.UUID) -> dict[uuid.UUID, uuid.UUID]:

@@ -1,6 +1,6 @@
 """A disk is full: the one that mails are written to, PostgreSQL's, Redis's."""
 
-import asyncio
+import contextlib
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -156,12 +156,15 @@ async def test_full_for_the_log_of_postgres(
     log_disk.fill()
     process = servers.postgres.server.process
     assert process is not None
-    while process.poll() is None:  # each of its files that there still is takes some
-        try:
+
+    async def has_ended() -> bool:
+        """Each of its files that there still is takes some."""
+        with contextlib.suppress(*UNAVAILABLE):
             await stage.rows("select pg_switch_wal()")
             await stage.rows("update leases set name = name")
-        except UNAVAILABLE:
-            await asyncio.sleep(0.1)  # it tries to get up again
+        return process.poll() is not None
+
+    await wait_for(has_ended, 120, "PostgreSQL to end")
     log_disk.make_room()
     await servers.postgres.revive()
     stage.strike()

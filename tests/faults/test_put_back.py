@@ -1,6 +1,5 @@
 """The database is put back to what it was some seconds ago, beside workers and a Redis that know better."""
 
-import asyncio
 import os
 import shutil
 from collections.abc import Iterator
@@ -62,10 +61,12 @@ async def test_put_back(stage: Stage, past: Past, record: Record) -> None:
     await stage.started(200)
     await past.keep()
     known = list(stage.ids)
+    under_way = [row["id"] for row in await stage.rows("select id from jobs where state = 'running'")]
     await stage.started(500)
     await stage.enqueue(200, act.work_async, 0.2)  # nobody will know them
     await stage.started(700)
-    await asyncio.sleep(1)  # so that runs have ended of which it will believe that they go on
+    assert under_way  # of these it will believe that they go on
+    await stage.until("select count(*) = 0 from jobs where id = any($1) and state <> 'succeeded'", under_way)
     await past.put_back()
     stage.strike()
     stage.ids = known

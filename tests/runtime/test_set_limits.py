@@ -70,14 +70,14 @@ async def test_what_makes_no_sense_is_refused(client: Client) -> None:
             await limits.set_(session, "no such key", who="ana", reason="why", concurrency=2)
         connection = await session.connection()
         await connection.exec_driver_sql("insert into limits (key, concurrency) values ('k', 1)")
-        for wrong, path in (
-            ({}, "concurrency"), ({"concurrency": 0}, "concurrency"), ({"concurrency": 100_001}, "concurrency"),
-            ({"rate": "often"}, "rate_limit"), ({"rate": "10/m"}, "rate_limit"),
-            ({"concurrency": 2, "reason": " "}, "reason"),
-        ):  # fmt: skip
+        wrong: list[tuple[int | None, str | None, str, str]] = [
+            (None, None, "why", "concurrency"), (0, None, "why", "concurrency"), (100_001, None, "why", "concurrency"),
+            (None, "often", "why", "rate_limit"), (None, "10/m", "why", "rate_limit"), (2, None, " ", "reason"),
+        ]  # fmt: skip
+        for concurrency, rate, reason, path in wrong:
             with pytest.raises(BadArguments) as refused:
-                await limits.set_(session, "k", **{"who": "ana", "reason": "why", **wrong})  # type: ignore[arg-type]
-            assert refused.value.path == path, wrong
+                await limits.set_(session, "k", who="ana", reason=reason, concurrency=concurrency, rate=rate)
+            assert refused.value.path == path, (concurrency, rate, reason)
         with pytest.raises(Conflict):
             await limits.reset(session, "k", who="ana")
 

@@ -47,6 +47,23 @@ async def a_job_of(client: Client, worker: uuid.UUID, max_retries: int = 3) -> u
     return job
 
 
+class Stopwatch:
+    """Shows what it would, and so much more."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0  # seconds
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+async def some_rounds(rescuer: Rescuer, stopwatch: Stopwatch) -> None:
+    """Those of twelve seconds, in no time."""
+    for _ in range(3):
+        stopwatch.ahead += 4
+        await rescuer.run_once()
+
+
 async def rescue(client: Client, leader: Leader) -> None:
     await Rescuer(client.database, client.redis, leader, LEASE).run_once()
 
@@ -106,21 +123,17 @@ async def test_workers_are_heard_first(client: Client) -> None:
 async def test_a_leap_of_the_clock_buries_nobody(client: Client) -> None:
     """Given a rescuer at work, when PostgreSQL's clock leaps a minute ahead of everybody's stopwatch, then old
     heartbeats say nothing, until the workers have had time to be heard of."""
-    ahead = 0.0  # of the stopwatch
-    rescuer = Rescuer(
-        client.database, client.redis, await leader(client), LEASE, stopwatch=lambda: time.monotonic() + ahead
-    )
-    for ahead in (0.0, 4.0, 8.0, 12.0):  # noqa: B007 (the stopwatch reads it) its first rounds are over
-        await rescuer.run_once()
+    stopwatch = Stopwatch()
+    rescuer = Rescuer(client.database, client.redis, await leader(client), LEASE, stopwatch)
+    await rescuer.run_once()
+    await some_rounds(rescuer, stopwatch)  # its first hearing is over
     living, dead = [await a_worker(client, 61) for _ in range(2)]
     mine, theirs = await a_job_of(client, living), await a_job_of(client, dead)
-    ahead -= 60
+    stopwatch.ahead -= 60
     await rescuer.run_once()
     assert [(await row(client, job)).state for job in (mine, theirs)] == ["running", "running"]
     await fetch(client, workers.HEARTBEAT, [living])
-    for _ in range(3):
-        ahead += 4
-        await rescuer.run_once()
+    await some_rounds(rescuer, stopwatch)
     assert [(await row(client, job)).state for job in (mine, theirs)] == ["running", "queued"]
 
 

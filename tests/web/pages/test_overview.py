@@ -21,6 +21,11 @@ insert into webhook_endpoints (id, url, description, secrets, timeout, ordered, 
                                disabled_reason)
 values (gen_random_uuid(), 'https://example.com/', '', '[]', 10, false, now(), now() - interval '2 h', 'It is gone.')
 """
+DELETED = """
+insert into webhook_endpoints (id, url, description, secrets, timeout, ordered, created_at, disabled_at,
+                               disabled_reason, deleted_at)
+values (gen_random_uuid(), 'https://example.com/', '', '[]', 10, false, now(), now(), 'It was deleted.', now())
+"""
 
 
 @pytest.mark.parametrize("block", ["now", "charts"])
@@ -91,8 +96,8 @@ def _series(page: str) -> dict[str, int]:
 
 
 async def test_what_somebody_should_look_at_is_named(program: httpx.AsyncClient, client: Client) -> None:
-    """Given due jobs in a queue with a worker and in one without, a late schedule and a disabled endpoint, then all but
-    the first are named, each with a link to it."""
+    """Given due jobs in a queue with a worker and in one without, a late schedule, a disabled endpoint and a deleted
+    one, then all but the first and the last are named, each with a link to it."""
     assert "Nothing needs you" in (await program.get("/")).text
     await rows.workers(client)
     await rows.live(client, 4, queue="email", due=20)
@@ -101,6 +106,7 @@ async def test_what_somebody_should_look_at_is_named(program: httpx.AsyncClient,
     async with client.database.connection() as connection:
         await connection.execute(LATE)
         await connection.execute(DISABLED)
+        await connection.execute(DELETED)
     page = (await program.get("/?period=24h")).text
     shown = page[page.index("Needs attention") : page.index("Slowest actors")]
     assert '<a href="/queues/night%20mails">night mails</a>: 3 due' in shown

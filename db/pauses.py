@@ -59,8 +59,8 @@ update jobs set state = 'queued', blocked_by = null, run_at = now() where id = a
 returning id
 """
 
-# What is known of the queues that have live jobs, and of these others: names, how many jobs of each to look at most, the
-# one that is asked for (null: all). The jobs that run, and those due longest, are the first that are looked at.
+# What is known of the queues that have live jobs, and of these others: names, how many jobs of each to look at most,
+# the one that is asked for (null: all). The jobs that run, and those due longest, are the first that are looked at.
 QUEUES = """
 with {live_queues}, names as (
     select queue as name from live union select unnest($1::text[]) union select name from pauses where kind = 'queue'

@@ -321,8 +321,8 @@ class Machine(Ground):
             self.fetch("update workers set heartbeat_at = now() - interval '1 h' where id = $1", worker)
         dead = self.ids(workers.BURY, LEASE, holder, term)
         assert dead == ({worker} if is_silent and self.leading == (holder, term) else set())
-        assert self.ids(workers.HEARTBEAT, [worker]) == {worker} - dead
-        assert self.ids(workers.HEARTBEAT, self.workers) == set(self.workers) - dead
+        assert self.ids(workers.HEARTBEAT, [worker], 1, 0.0) == {worker} - dead
+        assert self.ids(workers.HEARTBEAT, self.workers, 1, 0.0) == set(self.workers) - dead
         orphans = {job for job, row in self.rows.items() if row.state == "running" and row.worker in dead}
         assert self.ids(workers.RESCUE, list(dead)) == orphans
         for job in orphans:

@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from errors import NotFound
 from services import actors, queues, workers
@@ -88,8 +88,12 @@ class WorkerDocument(BaseModel):
     async_slots: int
     threads: int
     version: str
+    python: str | None
+    dramatiq: str | None
     started_at: datetime
     heartbeat_at: datetime
+    memory: int | None = Field(description="Bytes that it held at its last heartbeat.")
+    cpu: float | None = Field(description="Percent of a core that it used before that; 200 is two cores.")
     running: int
     is_draining: bool
     reason: Masked[str | None]

@@ -189,6 +189,26 @@ async def test_a_worker_tells_what_it_does(program: httpx.AsyncClient, client: C
     assert "It has said nothing for" in (await program.get(f"/workers/{rows.SILENT}")).text
 
 
+async def test_a_worker_tells_what_it_uses_and_what_failed_on_it(program: httpx.AsyncClient, client: Client) -> None:
+    """Given what a worker's heartbeats told, and a job that failed on it, then its page shows memory, CPU, versions and
+    the error, what looks like a secret masked; the list and the API have the figures too. Of one that never told
+    them there are none."""
+    await rows.workers(client)
+    await rows.ended(client, 1, "failed")
+    await rows.attempts(client, "no login with password=hunter2")
+    page = (await program.get(f"/workers/{rows.BUSY}")).text
+    for text in ("150.0 MiB", "38 %", "Python 3.11.2, Dramatiq 2.2.1", "ValueError", "no login with", "/errors/"):
+        assert text in page
+    assert "hunter2" not in page
+    assert "150.0 MiB" in (await program.get("/queues")).text
+    silent = (await program.get(f"/workers/{rows.SILENT}")).text
+    assert "No attempt has failed on it of late." in silent
+    assert "<dt>Memory</dt><dd>—</dd>" in silent
+    told = {one["host"]: one for one in (await program.get("/api/v1/workers")).json()["workers"]}
+    assert (told["busy"]["memory"], told["busy"]["cpu"], told["silent"]["memory"]) == (150 * 2**20, 37.5, None)
+    assert (told["busy"]["python"], told["busy"]["dramatiq"]) == ("3.11.2", "2.2.1")
+
+
 async def test_a_worker_that_is_gone_has_its_past(program: httpx.AsyncClient, client: Client) -> None:
     """Given the jobs of a worker that has stopped, then its page shows them; of one that nobody knows there is none."""
     assert (await program.get(f"/workers/{rows.BUSY}")).status_code == 404

@@ -90,7 +90,7 @@ select w.id, w.host, w.pid, w.process, w.queues, w.async_slots, w.threads, w.ver
        w.memory, w.cpu, coalesce(j.running, 0) as running,
        p.reason, p.paused_by as drained_by, p.paused_at as drained_at
 from workers w
-left join pauses p on p.kind = 'worker' and p.name = w.process
+left join pauses p on p.kind = 'worker' and p.name = w.process and p.until > now()
 left join (
     select j.worker, count(*) as running
     from (select distinct unnest(queues) as name from workers) q

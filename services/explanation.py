@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,9 +32,11 @@ def _queued(row: Any) -> list[Cause]:
     if not row.is_due:
         causes.append(Cause("It is due later. Run it now, if it should not wait."))
     if row.queue_pause is not None:
-        causes.append(Cause(f"The queue {row.queue} is paused: {row.queue_pause}", f"/queues/{row.queue}"))
+        until = _until(row.queue_paused_until)
+        causes.append(Cause(f"The queue {row.queue} is paused{until}: {row.queue_pause}", f"/queues/{row.queue}"))
     if row.actor_pause is not None:
-        causes.append(Cause(f"The actor {row.actor} is paused: {row.actor_pause}", f"/actors/{row.actor}"))
+        until = _until(row.actor_paused_until)
+        causes.append(Cause(f"The actor {row.actor} is paused{until}: {row.actor_pause}", f"/actors/{row.actor}"))
     if not row.listening and row.drained:
         told = f"Every worker that listens on the queue {row.queue} is drained, and takes no more jobs. Let one go on."
         causes.append(Cause(told, f"/queues/{row.queue}"))
@@ -47,6 +50,10 @@ def _queued(row: Any) -> list[Cause]:
     if not causes:
         causes.append(Cause("Nothing holds it: it starts as soon as a worker has a free slot."))
     return causes
+
+
+def _until(end: datetime | None) -> str:
+    return f" until {end:%Y-%m-%d %H:%M} UTC" if end else ""
 
 
 def _blocked(by: str, actor: str) -> Cause:

@@ -243,8 +243,8 @@ class Machine(Ground):
         if self.is_paused:
             assert self.fetch(pauses.RESUME, "actor", ACTOR)
         else:
-            assert self.fetch(pauses.PAUSE, "actor", ACTOR, "because", "somebody")
-            assert not self.fetch(pauses.PAUSE, "actor", ACTOR, "because", "somebody")
+            assert self.fetch(pauses.PAUSE, "actor", ACTOR, "because", "somebody", None, None)
+            assert not self.fetch(pauses.PAUSE, "actor", ACTOR, "because", "somebody", None, None)
         self.is_paused = not self.is_paused
 
     @precondition(lambda self: self.messages)

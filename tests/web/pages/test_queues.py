@@ -78,6 +78,64 @@ async def test_a_pause_needs_a_reason(person: httpx.AsyncClient, client: Client)
         assert not (await queues.get(session, "email")).is_paused
 
 
+async def test_a_pause_ends_when_the_form_says(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a form that says until when, on the reader's clock, then the queue is paused until then, and its pages and
+    those of its jobs say so; a moment that is over, or none, is refused at its field with what was typed."""
+    await rows.live(client, 1)
+    typed = {"reason": "a move", "lasts": "moment", "zone": "America/New_York"}
+    for until, said in (("2001-01-01T00:00", "This moment is over already."), ("soon", "This is no time.")):
+        refused = await person.post("/queues/email/pause", data=typed | {"until": until})
+        assert refused.status_code == 422
+        assert said in refused.text
+        assert 'value="a move"' in refused.text
+    assert (
+        'value="2001-01-01T05:00"'
+        in (await person.post("/queues/email/pause", data=typed | {"until": "2001-01-01T00:00"})).text
+    )
+    assert (await person.post("/queues/email/pause", data=typed | {"lasts": "7"})).status_code == 422
+    done = await person.post("/queues/email/pause", data=typed | {"until": "2199-07-01T00:00"})
+    assert done.status_code == 303
+    async with client.session() as session:
+        assert (await queues.get(session, "email")).paused_until == datetime(2199, 7, 1, 4, tzinfo=UTC)
+    async with client.database.connection() as connection:
+        job = await connection.fetchval("select id from jobs")
+    for path in ("/queues", "/queues/email", f"/jobs/{job}"):
+        assert "2199-07-01" in (await person.get(path)).text
+    actor = await person.post("/actors/send_email/pause", data={"reason": "a bug", "lasts": "1800"})
+    assert actor.status_code == 303
+    for path in ("/actors", "/actors/send_email", "/actors/send_email/enqueue"):
+        assert "until <time" in (await person.get(path)).text
+    told = (await person.get("/api/v1/queues/email")).json()
+    assert told["paused_until"] == "2199-07-01T04:00:00Z"
+
+
+async def test_the_api_pauses_until(program: httpx.AsyncClient) -> None:
+    """Given an end in the body of a pause, then the queue's document has it; one that is over, has no offset, or is
+    said twice is refused."""
+    address = "/api/v1/queues/email"
+    for wrong in (
+        {"until": "2001-01-01T00:00:00Z"}, {"until": "2199-01-01T00:00:00"}, {"lasts": 0}, {"lasts": 1e12},
+        {"until": "2199-01-01T00:00:00Z", "lasts": 60},
+    ):  # fmt: skip
+        assert (await program.post(f"{address}/pause", json={"reason": "x"} | wrong)).status_code == 422
+    paused = await program.post(f"{address}/pause", json={"reason": "x", "until": "2199-01-01T00:00:00Z"})
+    assert (paused.status_code, paused.json()["paused_until"]) == (200, "2199-01-01T00:00:00Z")
+    await program.post(f"{address}/resume", json={"reason": "done"})
+    paused = await program.post(f"{address}/pause", json={"reason": "x", "lasts": 90.5})
+    assert paused.json()["paused_until"] > paused.json()["paused_at"]
+
+
+async def test_a_queue_has_the_limits_of_its_actors(person: httpx.AsyncClient, client: Client) -> None:
+    """Given keys of an actor that declares a limit, then its queue's page shows what of each is in use, with a link to
+    set it; a queue whose actors have none says what one is."""
+    async with client.database.connection() as connection:
+        await connection.execute("insert into limits (key, concurrency) values ('deliver_webhook:acme', 20)")
+    page = (await person.get("/queues/webhooks")).text
+    assert "20 at once for each endpoint" in page
+    assert "/actors/deliver_webhook/limit?key=deliver_webhook%3Aacme" in page
+    assert "No limits" in (await person.get("/queues/maintenance")).text
+
+
 async def test_drained_workers_are_why_a_job_does_not_run(program: httpx.AsyncClient, client: Client) -> None:
     """Given a job that is due, when all workers of its queue are drained, then its page and the queue's say so; when
     one goes on, neither does."""

@@ -75,7 +75,31 @@ async def test_a_schedule_is_made_and_seen_to_run(
     await page.get_by_label("Unit").select_option("seconds")
     await page.get_by_role("button", name="Create the schedule").click()
     await expect(page.get_by_role("status").first).to_contain_text("It is made")
-    await expect(page.locator("#life .badge.succeeded").first).to_be_visible(timeout=60_000)
+    await expect(page.locator("#history .badge.succeeded").first).to_be_visible(timeout=60_000)
+
+
+async def test_a_form_that_was_not_touched_changes_nothing(visit: Visit, client: Client) -> None:
+    """Given schedules of each kind, then the form of an edit says that nothing would change, and saving makes no
+    version; once a field is changed, it says what it was and what it would be."""
+    kinds: dict[str, dict[str, object]] = {
+        "cron": {"expression": "30 2 * * *"},
+        "interval": {"hours": 24},
+        "date": {"run_at": "2190-01-01T09:00"},
+        "combination": {"any": [{"type": "interval", "days": 2}, {"type": "cron", "expression": "0 0 * * *"}]},
+    }
+    more = {"jitter": 2.5, "queue": "maintenance", "priority": 3, "task_args": {"retention_days": 30}}
+    page = await visit("/schedules")
+    for kind, config in kinds.items():
+        schedule = await made(client, kind, job_type=kind, schedule_config=config, **more)
+        await page.goto(f"/schedules/{schedule}/edit")
+        await expect(page.locator("#preview")).to_contain_text("Nothing: the form is as the schedule is.")
+        await page.get_by_role("button", name="Save").last.click()
+        await expect(page.get_by_role("status").first).to_contain_text("It is saved as version 1")
+    await page.goto(f"/schedules/{schedule}/edit")
+    await page.get_by_label("Description").fill("Every other day")
+    change = page.locator("#preview tr").filter(has_text="description")
+    await expect(change).to_contain_text('""')
+    await expect(change).to_contain_text('"Every other day"')
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])

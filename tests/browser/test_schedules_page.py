@@ -25,6 +25,13 @@ from generate_series(1, 60) n, lateral (select (array['succeeded', 'failed', 'sk
 """
 
 
+SLOW = """
+insert into scheduled_job_executions (id, schedule_id, schedule, planned_at, status, triggered_by, started_at, ended_at)
+select gen_random_uuid(), $1, 'Slow', t, 'succeeded', 'schedule', t, t + interval '90 s'
+from (select now() - make_interval(mins => n) as t from generate_series(1, 30) n) x
+"""
+
+
 async def made(client: Client, name: str = "Nightly", **more: object) -> uuid.UUID:
     fields = {
         "name": name, "task_function": "cleanup_completed_jobs", "job_type": "cron",
@@ -39,17 +46,18 @@ async def made(client: Client, name: str = "Nightly", **more: object) -> uuid.UU
 async def test_schedules_can_be_used_by_everybody(visit: Visit, client: Client) -> None:
     """Given schedules with a history and versions, then axe finds no violation on their pages."""
     nightly = await made(client)
-    await made(client, "Every minute", job_type="interval", schedule_config={"minutes": 1}, time_zone="UTC")
+    slow = await made(client, "Every minute", job_type="interval", schedule_config={"minutes": 1}, time_zone="UTC")
     async with client.session() as session:
         await schedules.edit(session, nightly, {"jitter": 5.0}, who="bob")
         await session.commit()
     async with client.database.connection() as connection:
         await connection.execute(HISTORY, nightly)
+        await connection.execute(SLOW, slow)
     here = f"/schedules/{nightly}"
     span = "start=2026-03-01T00:00&end=2026-03-05T00:00"
     paths = (
         "/schedules", "/schedules/calendar", here, f"{here}/edit", f"{here}/run", f"{here}/delete",
-        f"{here}/backfill?{span}",
+        f"{here}/backfill?{span}", f"/schedules/{slow}",
     )  # fmt: skip
     await assert_usable(await visit(here), *paths)
 

@@ -36,7 +36,7 @@ class Span:
         if self.until is not None and self.lasts is not None:
             raise BadArguments("Say either until when, or for how long.", "until")
         if self.lasts is not None and not timedelta(0) < self.lasts <= _LONGEST:
-            raise BadArguments("It can be paused for a moment, and for a year at most.", "lasts")
+            raise BadArguments("A pause lasts for some time, and for a year at most.", "lasts")
 
 
 FOREVER = Span()

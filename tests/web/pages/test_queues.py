@@ -1,5 +1,6 @@
 """Tests of the pages of queues and workers, without a browser."""
 
+import re
 from datetime import UTC, datetime
 
 import httpx
@@ -105,6 +106,12 @@ async def test_a_pause_ends_when_the_form_says(person: httpx.AsyncClient, client
     assert actor.status_code == 303
     for path in ("/actors", "/actors/send_email", "/actors/send_email/enqueue"):
         assert "until <time" in (await person.get(path)).text
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "update jobs set state = 'waiting', blocked_by = 'actor:send_email', run_at = 'infinity'"
+        )
+    page = (await person.get(f"/jobs/{job}")).text
+    assert re.search(r"The actor send_email is paused until 20\d\d-\d\d-\d\d \d\d:\d\d UTC: a bug", page)
     told = (await person.get("/api/v1/queues/email")).json()
     assert told["paused_until"] == "2199-07-01T04:00:00Z"
 

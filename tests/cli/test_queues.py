@@ -63,7 +63,10 @@ async def test_a_worker_is_drained_and_goes_on(client: Client) -> None:
     )
     (worker,) = [w for w in (await callboard("workers", "list", "--json")).json if w["id"] == busy]
     assert (worker["reason"], worker["drained_at"] is not None) == ("a new kernel", True)
-    assert "a new kernel" in (await callboard("workers", "list")).out
+    assert (worker["memory"], worker["cpu"]) == (150 * 2**20, 37.5)
+    listed = (await callboard("workers", "list")).out
+    for text in ("a new kernel", "150 MiB", "38 %"):
+        assert text in listed
     assert (await callboard("workers", "resume", busy)).code == 0
     assert (await callboard("workers", "resume", busy)).code == 4
     assert (await callboard("workers", "drain", str(UUID(int=1)), "--reason", "x")).code == 3

@@ -121,7 +121,7 @@ async def test_how_long_its_runs_take_and_how_far_apart_they_are(person: httpx.A
     assert not lists.pace(latest[quick]).is_slow
     assert lists.pace(latest.get(never, [])) == lists.Pace(None, None)
     page = (await person.get("/schedules")).text
-    assert page.count("longer than 1.0 min") == 1
+    assert page.count("over 1.0 min") == 1
     assert page.count("of 1.0 h") == 1
     page = (await person.get(f"/schedules/{slow}")).text
     assert "take longer than they are apart" in page

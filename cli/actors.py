@@ -1,5 +1,6 @@
 """`callboard actors …`: what is declared, and pausing it."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.output import AsJson, print_json, say
+from cli.pausing import For, Until, pause_span, paused
 from cli.session import run
 from cli.who import who
 from runtime.client import Client
@@ -35,7 +37,8 @@ def list_(as_json: AsJson = False) -> None:
         return
     table = Table("actor", "queue", "priority", "at once", "rate", "by", "state", box=None)
     for actor in found:
-        state = f"paused by {actor.paused_by}: {actor.reason} ({actor.held} held)" if actor.is_paused else ""
+        why = f"by {actor.paused_by}: {actor.reason} ({actor.held} held)"
+        state = f"{paused(actor.paused_until)} {why}" if actor.is_paused else ""
         table.add_row(
             escape(actor.name), escape(actor.queue), str(actor.priority), str(actor.concurrency or ""),
             actor.rate_limit or "", escape(actor.key or ""), escape(state),
@@ -44,16 +47,18 @@ def list_(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def pause(name: Name, reason: Reason, as_json: AsJson = False) -> None:
+def pause(name: Name, reason: Reason, until: Until = None, lasts: For = None, as_json: AsJson = False) -> None:
     """Start none of its jobs, on any worker; what runs goes on."""
 
-    async def command(client: Client) -> None:
+    async def command(client: Client) -> datetime | None:
         async with client.session() as session:
-            await actors.pause(session, name, who=who(), reason=reason)
+            end = await actors.pause(session, name, who=who(), reason=reason, span=pause_span(until, lasts))
             await session.commit()
+        return end
 
-    run(command)
-    say(as_json, {"name": name, "is_paused": True}, f"The actor {name} is paused. What runs goes on.")
+    end = run(command)
+    document = {"name": name, "is_paused": True, "paused_until": end}
+    say(as_json, document, f"The actor {name} is {paused(end)}. What runs goes on.")
 
 
 @app.command()

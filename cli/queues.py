@@ -1,5 +1,6 @@
 """`callboard queues …`: what is in them, and pausing them."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.output import AsJson, print_json, say
+from cli.pausing import For, Until, pause_span, paused
 from cli.session import run
 from cli.times import span
 from cli.who import who
@@ -37,25 +39,28 @@ def list_(as_json: AsJson = False) -> None:
     table = Table("queue", "due", "oldest", "running", "later", "held", "state", box=None)
     for queue in found:
         more = "+" if queue.is_capped else ""
+        state = f"{paused(queue.paused_until)} by {queue.paused_by}: {queue.reason}" if queue.is_paused else ""
         oldest = "" if queue.oldest is None else span(queue.oldest)
         table.add_row(
             escape(queue.name), f"{queue.due}{more}", oldest, str(queue.running), f"{queue.later}{more}",
-            f"{queue.held}{more}", escape(f"paused by {queue.paused_by}: {queue.reason}" if queue.is_paused else ""),
+            f"{queue.held}{more}", escape(state),
         )  # fmt: skip
     Console().print(table)
 
 
 @app.command()
-def pause(name: Name, reason: Reason, as_json: AsJson = False) -> None:
+def pause(name: Name, reason: Reason, until: Until = None, lasts: For = None, as_json: AsJson = False) -> None:
     """Start nothing from it, on any worker; what runs goes on."""
 
-    async def command(client: Client) -> None:
+    async def command(client: Client) -> datetime | None:
         async with client.session() as session:
-            await queues.pause(session, name, who=who(), reason=reason)
+            end = await queues.pause(session, name, who=who(), reason=reason, span=pause_span(until, lasts))
             await session.commit()
+        return end
 
-    run(command)
-    say(as_json, {"name": name, "is_paused": True}, f"The queue {name} is paused. What runs goes on.")
+    end = run(command)
+    document = {"name": name, "is_paused": True, "paused_until": end}
+    say(as_json, document, f"The queue {name} is {paused(end)}. What runs goes on.")
 
 
 @app.command()

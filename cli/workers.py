@@ -36,12 +36,15 @@ def list_(as_json: AsJson = False) -> None:
         print_json(found)
     elif found:
         table = Table(
-            "id", "host", "pid", "queues", "running", "room", "started", "heard of", "version", "state", box=None
-        )
+            "id", "host", "pid", "queues", "running", "room", "memory", "cpu", "started", "heard of", "version",
+            "state", box=None,
+        )  # fmt: skip
         for worker in found:
             table.add_row(
                 str(worker.id), escape(worker.host), str(worker.pid), escape(", ".join(worker.queues)),
                 str(worker.running), f"{worker.async_slots} async, {worker.threads} threads",
+                "" if worker.memory is None else f"{worker.memory / 2**20:.0f} MiB",
+                "" if worker.cpu is None else f"{worker.cpu:.0f} %",
                 distance(worker.started_at), distance(worker.heartbeat_at), escape(worker.version),
                 escape(f"draining for {worker.drained_by}: {worker.reason}" if worker.is_draining else ""),
             )  # fmt: skip

@@ -321,7 +321,7 @@ with recursive levels as (
     ) n
 )
 select l.queue, l.priority, extract(epoch from d.run_at - now())::float8 as due_in,
-       exists (select from pauses p where p.kind = 'queue' and p.name = l.queue) as is_paused
+       exists (select from pauses p where p.kind = 'queue' and p.name = l.queue and p.until > now()) as is_paused
 from levels l left join lateral (
     select j.run_at from jobs j
     where j.outcome is null and j.queue = l.queue and j.priority = l.priority

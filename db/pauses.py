@@ -2,20 +2,46 @@
 
 A paused queue's jobs stay queued: the relay does not send them, and workers fetch nothing from it. A paused actor's
 jobs, which share their queues with others', wait (`blocked_by`) until the actor goes on. A paused worker process, named
-as in `workers.process`, fetches nothing from any queue.
+as in `workers.process`, fetches nothing from any queue. A pause counts as long as `until` has not come, whether or not
+its row is there still.
 """
 
 from db.jobs import LIVE_QUEUES
 
-PAUSED = "select kind, name from pauses"
+PAUSED = "select kind, name from pauses where until > now()"
 
-# kind, name, reason, who. No row: it is paused already.
+# Until a moment, or for so many seconds; with neither, until it is resumed: kind, name, reason, who, moment, seconds.
+# No row: it is paused already, or the moment is over.
 PAUSE = """
-insert into pauses (kind, name, reason, paused_by) values ($1, $2, $3, $4) on conflict do nothing returning name
+insert into pauses as p (kind, name, reason, paused_by, until)
+select $1, $2, $3, $4, e.until
+from (select coalesce($5::timestamptz, now() + make_interval(secs => $6), 'infinity') as until) e
+where e.until > now()
+on conflict (kind, name) do update set
+    reason = excluded.reason, paused_by = excluded.paused_by, paused_at = now(), until = excluded.until
+where p.until <= now()
+returning nullif(until, 'infinity') as until
 """
 
 # kind, name. No row: it was not paused.
-RESUME = "delete from pauses where kind = $1 and name = $2 returning name"
+RESUME = "delete from pauses where kind = $1 and name = $2 and until > now() returning name"
+
+# The one that counts: kind, name.
+FIND = "select reason, paused_by, paused_at from pauses where kind = $1 and name = $2 and until > now()"
+
+# Pauses that are over go, each with its row in the audit.
+END = """
+with over as (
+    delete from pauses where until <= now() returning kind, name, until
+), noted as (
+    insert into audit (who, action, target, reason, details)
+    select 'scheduling', kind || '.resume', name, 'it was paused until now', json_build_object('until', until) from over
+)
+select kind, name from over
+"""
+
+# Seconds until the next is over; null: none is to end by itself.
+NEXT_END = "select extract(epoch from nullif(min(until), 'infinity') - now())::float8 from pauses"
 
 # Worker processes that are gone need not be told anything any more.
 FORGET_WORKERS = """
@@ -30,7 +56,7 @@ BLOCK = """
 update jobs j set state = 'waiting', blocked_by = 'actor:' || j.actor, run_at = 'infinity', dispatched_at = null
 from unnest($1::uuid[], $2::int[]) as m(id, attempt)
 where j.id = m.id and j.attempt = m.attempt and j.state = 'queued'
-  and exists (select from pauses p where p.kind = 'actor' and p.name = j.actor)
+  and exists (select from pauses p where p.kind = 'actor' and p.name = j.actor and p.until > now())
 returning j.id
 """
 
@@ -46,14 +72,17 @@ with recursive blocked as (
     ) n
 )
 select substr(blocked_by, 7) as actor from blocked
-where not exists (select from pauses p where p.kind = 'actor' and p.name = substr(blocked_by, 7))
+where not exists (
+    select from pauses p where p.kind = 'actor' and p.name = substr(blocked_by, 7) and p.until > now()
+)
 """
 
 # waiting -> queued, the urgent first, then the oldest: actor, most. None, should it be paused again.
 GO_ON = """
 update jobs set state = 'queued', blocked_by = null, run_at = now() where id = any(array(
     select id from jobs
-    where blocked_by = 'actor:' || $1 and not exists (select from pauses p where p.kind = 'actor' and p.name = $1)
+    where blocked_by = 'actor:' || $1
+      and not exists (select from pauses p where p.kind = 'actor' and p.name = $1 and p.until > now())
     order by priority, id limit $2 for update skip locked
 ))
 returning id
@@ -63,12 +92,13 @@ returning id
 # the one that is asked for (null: all). The jobs that run, and those due longest, are the first that are looked at.
 QUEUES = """
 with {live_queues}, names as (
-    select queue as name from live union select unnest($1::text[]) union select name from pauses where kind = 'queue'
+    select queue as name from live union select unnest($1::text[])
+    union select name from pauses where kind = 'queue' and until > now()
 )
-select n.name, p.reason, p.paused_by, p.paused_at, c.due, c.later, c.held, c.running,
-       extract(epoch from now() - c.due_since)::float8 as oldest, c.looked_at >= $2 as is_capped
+select n.name, p.reason, p.paused_by, p.paused_at, nullif(p.until, 'infinity') as paused_until, c.due, c.later, c.held,
+       c.running, extract(epoch from now() - c.due_since)::float8 as oldest, c.looked_at >= $2 as is_capped
 from names n
-left join pauses p on p.kind = 'queue' and p.name = n.name
+left join pauses p on p.kind = 'queue' and p.name = n.name and p.until > now()
 cross join lateral (
     select count(*) filter (where state = 'queued' and run_at <= now())::int as due,
            count(*) filter (where state = 'queued' and run_at > now())::int as later,
@@ -86,9 +116,10 @@ order by n.name
 
 # Of each of these actors: whether and why it is paused, and how many jobs wait for that, counted up to: names, most.
 ACTORS = """
-select n.name, p.reason, p.paused_by, p.paused_at, (
+select n.name, p.reason, p.paused_by, p.paused_at, nullif(p.until, 'infinity') as paused_until, (
     select count(*) from (select from jobs j where j.blocked_by = 'actor:' || n.name limit $2) w
 )::int as held
-from unnest($1::text[]) as n(name) left join pauses p on p.kind = 'actor' and p.name = n.name
+from unnest($1::text[]) as n(name)
+left join pauses p on p.kind = 'actor' and p.name = n.name and p.until > now()
 order by n.name
 """

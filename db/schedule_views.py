@@ -3,6 +3,7 @@
 # The last runs of each of these, newest first; of a job that has not ended, how it stands now: schedules, most.
 LATEST = """
 select e.schedule_id, e.planned_at, e.job_id, e.reason, e.times,
+       e.triggered_by in ('schedule', 'periodiq') as is_planned,
        case when e.status = 'fired' then coalesce(j.state, 'unknown') else e.status end as status,
        case when e.status = 'fired' then j.started_at else e.started_at end as started_at,
        case when e.status = 'fired' then j.finished_at else e.ended_at end as ended_at
@@ -27,4 +28,12 @@ PLANNED_KEY = """
 select count(*), max(updated_at), sum(version), bit_xor(hashtext(id::text))
 from scheduled_jobs
 where next_run_at is not null or kind = 'code' and enabled
+"""
+
+# Others whose next run is in the same minute as a moment: that moment, a schedule or null, how many names.
+COLLIDING = """
+select name, count(*) over ()::int as schedules from scheduled_jobs
+where next_run_at >= date_trunc('minute', $1::timestamptz)
+  and next_run_at < date_trunc('minute', $1::timestamptz) + interval '1 minute' and id is distinct from $2::uuid
+order by name limit $3
 """

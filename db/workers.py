@@ -7,18 +7,20 @@ worker had claimed is all there and nothing is added to it.
 
 from db.jobs import leave
 
-# A worker process starts: id, host, pid, process (its name), queues, async slots, threads, version. Returns when
-# PostgreSQL was started, which tells one server from another that has taken over.
+# A worker process starts: id, host, pid, process (its name), queues, async slots, threads, versions of ours, of Python
+# and of Dramatiq. Returns when PostgreSQL was started, which tells one server from another that has taken over.
 REGISTER = """
-insert into workers (id, host, pid, process, queues, async_slots, threads, version)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+insert into workers (id, host, pid, process, queues, async_slots, threads, version, python, dramatiq)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 on conflict (id) do update set heartbeat_at = now()
 returning pg_postmaster_start_time()
 """
 
-# It lives: ids. Those not returned have been given up. With each comes when PostgreSQL was started.
+# It lives, and uses so much: ids, bytes of memory, percent of a core. Those not returned have been given up. With each
+# comes when PostgreSQL was started.
 HEARTBEAT = """
-update workers set heartbeat_at = now() where id = any($1::uuid[]) returning id, pg_postmaster_start_time() as server
+update workers set heartbeat_at = now(), memory = $2, cpu = $3
+where id = any($1::uuid[]) returning id, pg_postmaster_start_time() as server
 """
 
 # What is believed to run on a worker. The live jobs are looked through: id.
@@ -30,8 +32,8 @@ UNREGISTER = """
 delete from workers where id = $1 and not exists (select from jobs where outcome is null and worker = $1)
 """
 
-# The same, told by its companion, which does not know its id: process.
-HEARTBEAT_OF_PROCESS = "update workers set heartbeat_at = now() where process = $1"
+# The same, told by its companion, which does not know its id: process, bytes of memory, percent of a core.
+HEARTBEAT_OF_PROCESS = "update workers set heartbeat_at = now(), memory = $2, cpu = $3 where process = $1"
 
 # Workers whose lease has run out lose their row: seconds, holder and term of the leader.
 BURY = """
@@ -83,11 +85,12 @@ returning j.id, j.state, o.worker
 # Who lives, since when it is silent, and how many jobs each has in hand; looked for among the first live jobs of each
 # queue, where those that run are: how many of them at most.
 LIVING = """
-select w.id, w.host, w.pid, w.process, w.queues, w.async_slots, w.threads, w.version, w.started_at, w.heartbeat_at,
-       extract(epoch from now() - w.heartbeat_at)::float8 as silence, coalesce(j.running, 0) as running,
+select w.id, w.host, w.pid, w.process, w.queues, w.async_slots, w.threads, w.version, w.python, w.dramatiq,
+       w.started_at, w.heartbeat_at, extract(epoch from now() - w.heartbeat_at)::float8 as silence,
+       w.memory, w.cpu, coalesce(j.running, 0) as running,
        p.reason, p.paused_by as drained_by, p.paused_at as drained_at
 from workers w
-left join pauses p on p.kind = 'worker' and p.name = w.process
+left join pauses p on p.kind = 'worker' and p.name = w.process and p.until > now()
 left join (
     select j.worker, count(*) as running
     from (select distinct unnest(queues) as name from workers) q
@@ -122,4 +125,15 @@ cross join lateral (
 ) j
 where j.worker = $1
 order by j.finished_at desc limit $3
+"""
+
+# The attempts that failed on a worker last, of those that failed last at all: id, how many of them at most, how many.
+FAILED_ON = """
+select a.job_id, a.attempt, a.ended_at, a.error_type, a.error_message, a.fingerprint, j.actor, j.queue, j.state
+from (
+    select job_id, attempt, worker, ended_at, error_type, error_message, fingerprint from job_attempts
+    order by ended_at desc limit $2
+) a join jobs j on j.id = a.job_id
+where a.worker = $1
+order by a.ended_at desc limit $3
 """

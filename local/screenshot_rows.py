@@ -42,9 +42,10 @@ select gen_random_uuid(), (array['deliver_email', 'order_step'])[1 + n % 2], (ar
 from generate_series(1, 40) n
 """
 WORKERS = """
-insert into workers (id, host, pid, process, queues, async_slots, threads, version)
+insert into workers (id, host, pid, process, queues, async_slots, threads, version, memory, cpu, python, dramatiq)
 select gen_random_uuid(), 'worker-' || n, 4700 + n, 'worker-' || n || ':' || 4700 + n,
-       array['email', 'email-events', 'maintenance', 'webhooks', 'workflows'], 200, 8, '1.0'
+       array['email', 'email-events', 'maintenance', 'webhooks', 'workflows'], 200, 8, '1.0',
+       (120 + n * 14) * 2^20, 20 + n * 11, '3.13.9', '2.2.1'
 from generate_series(1, 3) n
 """
 RUNNING = """

@@ -19,6 +19,7 @@ from db.database import Database
 from runtime.lease import BEATS, process_name
 from runtime.patience import AWAY, told
 from runtime.process import die_with
+from runtime.usage import Usage
 from settings import Settings
 
 log = structlog.get_logger("callboard")
@@ -58,15 +59,15 @@ def _live(settings: Settings, worker: int) -> None:
 
 async def _accompany(settings: Settings, worker: int) -> None:
     name = process_name(worker)
-    database = Database(settings, pool=1)
+    database, usage = Database(settings, pool=1), Usage(worker)
     while os.getppid() == worker:
+        await asyncio.sleep(min(1.0, settings.worker_lease / BEATS))
         if is_alive(worker):
             try:
                 async with asyncio.timeout(settings.worker_lease / BEATS), database.connection() as connection:
-                    await connection.execute(workers.HEARTBEAT_OF_PROCESS, name)
-            except (*AWAY, TimeoutError) as error:
+                    await connection.execute(workers.HEARTBEAT_OF_PROCESS, name, *usage.since_last())
+            except (*AWAY, TimeoutError, psutil.NoSuchProcess) as error:
                 log.debug("no heartbeat was sent for the worker", error=told(error))
-        await asyncio.sleep(min(1.0, settings.worker_lease / BEATS))
 
 
 def is_alive(pid: int) -> bool:

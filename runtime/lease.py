@@ -6,9 +6,11 @@ up: its jobs may run elsewhere. It drops what it runs, whose writes would be ref
 
 import asyncio
 import os
+import platform
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from importlib import metadata
 
 import psutil
 import structlog
@@ -17,6 +19,7 @@ from db import workers
 from db.database import Database
 from runtime.ids import uuid7
 from runtime.patience import patiently
+from runtime.usage import Usage
 from runtime.version import VERSION
 from settings import Settings
 
@@ -34,6 +37,7 @@ class WorkerLease:
         self.registered = asyncio.Event()  # without a row it cannot claim
         self.other_server = asyncio.Event()  # PostgreSQL has started anew, or another one has taken over
         self._server: datetime | None = None  # when it was started
+        self._usage = Usage(os.getpid())
 
     async def register(self) -> None:
         """Get a row, which claiming needs."""
@@ -41,6 +45,7 @@ class WorkerLease:
             server = await connection.fetchval(
                 workers.REGISTER, self.worker, socket.gethostname(), os.getpid(), process_name(os.getpid()),
                 self._queues, self._settings.async_concurrency, self._threads, VERSION,
+                platform.python_version(), metadata.version("dramatiq"),
             )  # fmt: skip
         self._meet(server)
 
@@ -67,7 +72,7 @@ class WorkerLease:
     async def _beat(self) -> bool:
         """Whether the process still has its row."""
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(workers.HEARTBEAT, [self.worker])
+            row = await connection.fetchrow(workers.HEARTBEAT, [self.worker], *self._usage.since_last())
         if row is not None:
             self._meet(row["server"])
         return row is not None

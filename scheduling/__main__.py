@@ -28,6 +28,7 @@ from scheduling.held_mail import HeldMail
 from scheduling.leader import Leader
 from scheduling.limiter import Limiter
 from scheduling.loop import keep_running
+from scheduling.pauses import Pauses
 from scheduling.reconciler import Reconciler
 from scheduling.relay import Relay
 from scheduling.rescuer import Rescuer
@@ -58,6 +59,7 @@ async def run(settings: Settings) -> None:
         counting = Statistics(client.database, leader)
         limiter = Limiter(client.database, Grants(client.database, client.redis, client.outbox))
         sweeper = Sweeper(client.database)
+        pauses = Pauses(client.database, client.redis)
         workflows = Workflows(client.database, client.redis, client.outbox)
         health = HealthAlerts(client, leader, settings.health_silence)
         held_mail = HeldMail(client, leader)
@@ -71,6 +73,7 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(keep_running("statistics", counting.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("limiter", limiter.run_once, limits_due)),
             asyncio.create_task(keep_running("sweeper", sweeper.run_once, asyncio.Event())),
+            asyncio.create_task(keep_running("pauses", pauses.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("health", health.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("held mail", held_mail.run_once, asyncio.Event())),
             asyncio.create_task(keep_running("workflows", workflows.run_once, asyncio.Event())),

@@ -17,6 +17,7 @@ from errors import NotFound, UnknownActor
 from runtime.access import EnqueuedBy, enqueued_by
 from runtime.retries import DEFAULT_MAX_BACKOFF, DEFAULT_MAX_RETRIES, DEFAULT_MIN_BACKOFF
 from services import pauses as pausing
+from services.pauses import FOREVER, Span
 
 _COUNTED = 10_000  # jobs that wait because their actor is paused
 
@@ -37,6 +38,7 @@ class DeclaredActor:
     reason: str | None = None  # why it is paused
     paused_by: str | None = None
     paused_at: datetime | None = None
+    paused_until: datetime | None = None  # None: until it is resumed
 
     @property
     def limits(self) -> str:
@@ -146,11 +148,12 @@ async def _listed(session: AsyncSession, names: list[str]) -> list[DeclaredActor
     ]  # fmt: skip
 
 
-async def pause(session: AsyncSession, name: str, *, who: str, reason: str) -> None:
-    """Start none of its jobs until it is resumed. Raises UnknownActor, BadArguments (no reason) or Conflict."""
+async def pause(session: AsyncSession, name: str, *, who: str, reason: str, span: Span = FOREVER) -> datetime | None:
+    """Start none of its jobs until it is resumed, or that time is over. Returns when that is, if it is. Raises
+    UnknownActor, BadArguments (no reason, a moment that is over) or Conflict."""
     if name not in broker.actors:
         raise UnknownActor(name, list(broker.actors))
-    await pausing.pause(session, "actor", name, who=who, reason=reason)
+    return await pausing.pause(session, "actor", name, who=who, reason=reason, span=span)
 
 
 async def resume(session: AsyncSession, name: str, *, who: str, reason: str | None = None) -> None:

@@ -2,11 +2,13 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import explanation
+from services.masking import masking
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ async def why(session: AsyncSession, job_id: uuid.UUID) -> list[Cause]:
         return []
     if row.state == "paused":
         return [Cause("It is paused. Resume it, and it goes on from its last checkpoint.")]
-    return [_blocked(row.blocked_by, row.actor)] if row.state == "waiting" else _queued(row)
+    return [_blocked(row)] if row.state == "waiting" else _queued(row)
 
 
 def _queued(row: Any) -> list[Cause]:
@@ -31,9 +33,11 @@ def _queued(row: Any) -> list[Cause]:
     if not row.is_due:
         causes.append(Cause("It is due later. Run it now, if it should not wait."))
     if row.queue_pause is not None:
-        causes.append(Cause(f"The queue {row.queue} is paused: {row.queue_pause}", f"/queues/{row.queue}"))
+        why = _paused(row.queue_paused_until, row.queue_pause)
+        causes.append(Cause(f"The queue {row.queue} is paused{why}", f"/queues/{row.queue}"))
     if row.actor_pause is not None:
-        causes.append(Cause(f"The actor {row.actor} is paused: {row.actor_pause}", f"/actors/{row.actor}"))
+        why = _paused(row.actor_paused_until, row.actor_pause)
+        causes.append(Cause(f"The actor {row.actor} is paused{why}", f"/actors/{row.actor}"))
     if not row.listening and row.drained:
         told = f"Every worker that listens on the queue {row.queue} is drained, and takes no more jobs. Let one go on."
         causes.append(Cause(told, f"/queues/{row.queue}"))
@@ -49,9 +53,15 @@ def _queued(row: Any) -> list[Cause]:
     return causes
 
 
-def _blocked(by: str, actor: str) -> Cause:
-    kind, _, name = by.partition(":")
+def _paused(until: datetime | None, reason: str) -> str:
+    """For how long, and why."""
+    return (f" until {until:%Y-%m-%d %H:%M} UTC" if until else "") + f": {masking().text(reason)}"
+
+
+def _blocked(row: Any) -> Cause:
+    kind, _, name = row.blocked_by.partition(":")
     if kind == "actor":
-        return Cause(f"The actor {name} is paused.", f"/actors/{name}")
+        why = _paused(row.actor_paused_until, row.actor_pause) if row.actor_pause else "."
+        return Cause(f"The actor {name} is paused{why}", f"/actors/{name}")
     told = f"As many jobs as the limit {name!r} allows run already, or have run lately."
-    return Cause(told, f"/actors/{actor}")
+    return Cause(told, f"/actors/{row.actor}")

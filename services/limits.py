@@ -57,10 +57,10 @@ class LimitInUse:
         return ", ".join(most + ([f"{self.declared_rate_limit} started"] if self.declared_rate else []))
 
 
-async def of_actor(session: AsyncSession, name: str) -> list[LimitInUse]:
+async def of_actor(session: AsyncSession, name: str, most: int = _SHOWN) -> list[LimitInUse]:
     """Those of its keys that are set, then those that were used last, of the first thousand."""
     connection = await session.connection()
-    rows = await connection.exec_driver_sql(limits.IN_USE, (name, COUNTED, _LOOKED_AT, _SHOWN))
+    rows = await connection.exec_driver_sql(limits.IN_USE, (name, COUNTED, _LOOKED_AT, most))
     return [LimitInUse(**row._asdict()) for row in rows]
 
 

@@ -10,6 +10,7 @@ from actors import broker
 from db import flow, pauses
 from errors import NotFound
 from services import pauses as pausing
+from services.pauses import FOREVER, Span
 
 _LOOKED_AT = 10_000  # jobs of a queue
 _ARRIVALS, _NEWEST = 300.0, 10_000  # seconds, and jobs, that tell how many come in
@@ -31,6 +32,7 @@ class Queue:
     reason: str | None = None  # why it is paused
     paused_by: str | None = None
     paused_at: datetime | None = None
+    paused_until: datetime | None = None  # None: until it is resumed
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,11 @@ async def oldest(session: AsyncSession, name: str, most: int) -> list[DueJob]:
     return [DueJob(**row._asdict()) for row in rows]
 
 
-async def pause(session: AsyncSession, name: str, *, who: str, reason: str) -> None:
-    """Start nothing from it until it is resumed. Raises NotFound, BadArguments (no reason) or Conflict."""
+async def pause(session: AsyncSession, name: str, *, who: str, reason: str, span: Span = FOREVER) -> datetime | None:
+    """Start nothing from it until it is resumed, or that time is over. Returns when that is, if it is. Raises NotFound,
+    BadArguments (no reason, a moment that is over) or Conflict."""
     await get(session, name)
-    await pausing.pause(session, "queue", name, who=who, reason=reason)
+    return await pausing.pause(session, "queue", name, who=who, reason=reason, span=span)
 
 
 async def resume(session: AsyncSession, name: str, *, who: str, reason: str | None = None) -> None:

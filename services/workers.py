@@ -13,7 +13,7 @@ from services import audit, pauses
 
 _LOOKED_AT = 5_000  # live jobs of a queue: those that run are among the first
 _LOST = 20  # workers that are shown
-_LOOKED_BACK = 2_000  # ended jobs of each outcome
+_LOOKED_BACK = 2_000  # ended jobs of each outcome, and failed attempts
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,13 @@ class LivingWorker:
     async_slots: int  # async jobs that it can run at once
     threads: int  # and sync ones
     version: str
+    python: str | None
+    dramatiq: str | None
     started_at: datetime
     heartbeat_at: datetime
     silence: float  # seconds since then
+    memory: int | None  # bytes that it holds, at its last heartbeat
+    cpu: float | None  # percent of a core that it used since the one before
     running: int  # jobs
     reason: str | None  # why it takes nothing more
     drained_by: str | None
@@ -62,6 +66,19 @@ class EndedJob:
     attempt: int
     started_at: datetime | None
     finished_at: datetime
+
+
+@dataclass(frozen=True)
+class FailedAttempt:
+    job_id: UUID
+    attempt: int
+    ended_at: datetime
+    error_type: str
+    error_message: str
+    fingerprint: str  # of its group of errors
+    actor: str
+    queue: str
+    state: str  # of the job now
 
 
 @dataclass(frozen=True)
@@ -132,3 +149,10 @@ async def ended_on(session: AsyncSession, worker: UUID, most: int) -> list[Ended
     connection = await session.connection()
     rows = await connection.exec_driver_sql(workers.ENDED_ON, (worker, _LOOKED_BACK, most))
     return [EndedJob(**row._asdict()) for row in rows]
+
+
+async def failed_on(session: AsyncSession, worker: UUID, most: int) -> list[FailedAttempt]:
+    """What failed on it last, as far as that is among the 2,000 attempts that failed last anywhere."""
+    connection = await session.connection()
+    rows = await connection.exec_driver_sql(workers.FAILED_ON, (worker, _LOOKED_BACK, most))
+    return [FailedAttempt(**row._asdict()) for row in rows]

@@ -20,6 +20,7 @@ class Pause(Base):
     reason: Mapped[str]
     paused_by: Mapped[str]
     paused_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    until: Mapped[datetime] = mapped_column(server_default=text("'infinity'"))  # then it is over, whoever sees it
 
 
 class Limit(Base):

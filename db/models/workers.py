@@ -26,6 +26,10 @@ class Worker(Base):
     version: Mapped[str]
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     heartbeat_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    memory: Mapped[int | None] = mapped_column(BigInteger)  # bytes that it held at the last heartbeat
+    cpu: Mapped[float | None]  # percent of a core that it used since the one before
+    python: Mapped[str | None]
+    dramatiq: Mapped[str | None]
 
 
 class Lease(Base):

@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import mean, median
 from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, func, or_, select
@@ -31,6 +33,26 @@ class Run:
     times: int
     started_at: datetime | None
     ended_at: datetime | None
+    is_planned: bool  # and nobody has asked for it
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long the last runs of a schedule took, and how far apart they were."""
+
+    takes: float | None  # seconds, on average
+    apart: float | None  # seconds between two that were planned, as a rule: the median
+
+    @property
+    def is_slow(self) -> bool:
+        """The next run is due before the last one is over."""
+        return self.takes is not None and self.apart is not None and self.takes > self.apart
+
+
+@dataclass(frozen=True)
+class Colliding:
+    schedules: int
+    names: tuple[str, ...]  # the first of them
 
 
 async def page(
@@ -70,6 +92,21 @@ async def latest(session: AsyncSession, ids: Sequence[uuid.UUID], most: int = 20
         values: dict[str, Any] = dict(row)
         found[uuid.UUID(str(values.pop("schedule_id")))].append(Run(**values))
     return found
+
+
+def pace(runs: Sequence[Run]) -> Pace:
+    """Of the last runs, newest first."""
+    took = [(run.ended_at - run.started_at).total_seconds() for run in runs if run.started_at and run.ended_at]
+    planned = [run.planned_at for run in runs if run.is_planned]
+    apart = [(later - earlier).total_seconds() for later, earlier in pairwise(planned)]
+    return Pace(mean(took) if took else None, median(apart) if apart else None)
+
+
+async def colliding(session: AsyncSession, at: datetime, but: uuid.UUID | None = None, most: int = 5) -> Colliding:
+    """The other schedules whose next run is in the same minute."""
+    connection = await session.connection()
+    rows = (await connection.exec_driver_sql(schedule_views.COLLIDING, (at, but, most))).all()
+    return Colliding(rows[0].schedules if rows else 0, tuple(row.name for row in rows))
 
 
 async def of_job(session: AsyncSession, job_id: uuid.UUID) -> ScheduledJob | None:

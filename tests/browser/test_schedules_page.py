@@ -25,6 +25,13 @@ from generate_series(1, 60) n, lateral (select (array['succeeded', 'failed', 'sk
 """
 
 
+SLOW = """
+insert into scheduled_job_executions (id, schedule_id, schedule, planned_at, status, triggered_by, started_at, ended_at)
+select gen_random_uuid(), $1, 'Slow', t, 'succeeded', 'schedule', t, t + interval '90 s'
+from (select now() - make_interval(mins => n) as t from generate_series(1, 30) n) x
+"""
+
+
 async def made(client: Client, name: str = "Nightly", **more: object) -> uuid.UUID:
     fields = {
         "name": name, "task_function": "cleanup_completed_jobs", "job_type": "cron",
@@ -39,17 +46,18 @@ async def made(client: Client, name: str = "Nightly", **more: object) -> uuid.UU
 async def test_schedules_can_be_used_by_everybody(visit: Visit, client: Client) -> None:
     """Given schedules with a history and versions, then axe finds no violation on their pages."""
     nightly = await made(client)
-    await made(client, "Every minute", job_type="interval", schedule_config={"minutes": 1}, time_zone="UTC")
+    slow = await made(client, "Every minute", job_type="interval", schedule_config={"minutes": 1}, time_zone="UTC")
     async with client.session() as session:
         await schedules.edit(session, nightly, {"jitter": 5.0}, who="bob")
         await session.commit()
     async with client.database.connection() as connection:
         await connection.execute(HISTORY, nightly)
+        await connection.execute(SLOW, slow)
     here = f"/schedules/{nightly}"
     span = "start=2026-03-01T00:00&end=2026-03-05T00:00"
     paths = (
         "/schedules", "/schedules/calendar", here, f"{here}/edit", f"{here}/run", f"{here}/delete",
-        f"{here}/backfill?{span}",
+        f"{here}/backfill?{span}", f"/schedules/{slow}",
     )  # fmt: skip
     await assert_usable(await visit(here), *paths)
 
@@ -75,7 +83,31 @@ async def test_a_schedule_is_made_and_seen_to_run(
     await page.get_by_label("Unit").select_option("seconds")
     await page.get_by_role("button", name="Create the schedule").click()
     await expect(page.get_by_role("status").first).to_contain_text("It is made")
-    await expect(page.locator("#life .badge.succeeded").first).to_be_visible(timeout=60_000)
+    await expect(page.locator("#history .badge.succeeded").first).to_be_visible(timeout=60_000)
+
+
+async def test_a_form_that_was_not_touched_changes_nothing(visit: Visit, client: Client) -> None:
+    """Given schedules of each kind, then the form of an edit says that nothing would change, and saving makes no
+    version; once a field is changed, it says what it was and what it would be."""
+    kinds: dict[str, dict[str, object]] = {
+        "cron": {"expression": "30 2 * * *"},
+        "interval": {"hours": 24},
+        "date": {"run_at": "2190-01-01T09:00"},
+        "combination": {"any": [{"type": "interval", "days": 2}, {"type": "cron", "expression": "0 0 * * *"}]},
+    }
+    more = {"jitter": 2.5, "queue": "maintenance", "priority": 3, "task_args": {"retention_days": 30}}
+    page = await visit("/schedules")
+    for kind, config in kinds.items():
+        schedule = await made(client, kind, job_type=kind, schedule_config=config, **more)
+        await page.goto(f"/schedules/{schedule}/edit")
+        await expect(page.locator("#preview")).to_contain_text("Nothing: the form is as the schedule is.")
+        await page.get_by_role("button", name="Save").last.click()
+        await expect(page.get_by_role("status").first).to_contain_text("It is saved as version 1")
+    await page.goto(f"/schedules/{schedule}/edit")
+    await page.get_by_label("Description").fill("Every other day")
+    change = page.locator("#preview tr").filter(has_text="description")
+    await expect(change).to_contain_text('""')
+    await expect(change).to_contain_text('"Every other day"')
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])

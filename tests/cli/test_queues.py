@@ -28,6 +28,22 @@ async def test_a_queue_is_paused_and_goes_on(client: Client) -> None:
     ]
 
 
+async def test_a_pause_ends_by_itself(client: Client) -> None:
+    """Given a pause with an end, for some time or until a moment, then the answer and the list say when it is."""
+    done = await callboard("queues", "pause", "email", "--reason", "x", "--for", "30m")
+    assert done.out.startswith("The queue email is paused until 20"), done.err
+    assert "paused until 20" in (await callboard("queues", "list")).out
+    until = "2199-01-01T00:00:00+00:00"
+    done = await callboard("actors", "pause", "send_email", "--reason", "x", "--until", until, "--json")
+    assert done.json["paused_until"] == "2199-01-01T00:00:00Z"
+    (actor,) = [a for a in (await callboard("actors", "list", "--json")).json if a["name"] == "send_email"]
+    assert actor["paused_until"] == "2199-01-01T00:00:00Z"
+    for wrong in (("--for", "soon"), ("--until", "then"), ("--until", "2001-01-01"), ("--for", "1h", "--until", until)):
+        refused = await callboard("queues", "pause", "maintenance", "--reason", "x", *wrong)
+        assert (refused.code, refused.out) == (1, "")
+    assert await fetch(client, "select from pauses where name = 'maintenance'") == []
+
+
 async def test_an_actor_is_paused_and_goes_on(client: Client) -> None:
     assert (await callboard("actors", "pause", "send_email", "--reason", "a bug")).code == 0
     (actor,) = [a for a in (await callboard("actors", "list", "--json")).json if a["name"] == "send_email"]
@@ -47,7 +63,10 @@ async def test_a_worker_is_drained_and_goes_on(client: Client) -> None:
     )
     (worker,) = [w for w in (await callboard("workers", "list", "--json")).json if w["id"] == busy]
     assert (worker["reason"], worker["drained_at"] is not None) == ("a new kernel", True)
-    assert "a new kernel" in (await callboard("workers", "list")).out
+    assert (worker["memory"], worker["cpu"]) == (150 * 2**20, 37.5)
+    listed = (await callboard("workers", "list")).out
+    for text in ("a new kernel", "150 MiB", "38 %"):
+        assert text in listed
     assert (await callboard("workers", "resume", busy)).code == 0
     assert (await callboard("workers", "resume", busy)).code == 4
     assert (await callboard("workers", "drain", str(UUID(int=1)), "--reason", "x")).code == 3

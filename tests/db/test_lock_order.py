@@ -46,7 +46,7 @@ async def made(client: Client, state: str) -> None:
         " select gen_random_uuid(), 'other', 'q', '[]', '{}' from generate_series(1, 2000)",
     )
     await fetch(client, "analyze jobs")
-    await fetch(client, workers.REGISTER, ME, "h", 1, "p", ["q"], 1, 1, "0")
+    await fetch(client, workers.REGISTER, ME, "h", 1, "p", ["q"], 1, 1, "0", "3", "2")
     for job_id in (HIGH, LOW):
         await job(client, state, id=job_id, **({"worker": ME} if state in OUTCOMES else {}))
 

@@ -62,8 +62,8 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
         [[SOME_ID] * 50, [1] * 50, [*range(50)], [20] * 50, [0.0] * 50, ["x"] * 50, [None] * 50],
     ),
     "TRIM": (logs.TRIM, [[SOME_ID] * 50, [2] * 50, 10_000, 2**20]),
-    "HEARTBEAT": (workers.HEARTBEAT, [[ME]]),
-    "HEARTBEAT_OF_PROCESS": (workers.HEARTBEAT_OF_PROCESS, ["p"]),
+    "HEARTBEAT": (workers.HEARTBEAT, [[ME], 1, 0.0]),
+    "HEARTBEAT_OF_PROCESS": (workers.HEARTBEAT_OF_PROCESS, ["p", 1, 0.0]),
     "UNREGISTER": (workers.UNREGISTER, [ME]),
     "RUNS": (workers.RUNS, [ME]),
     "BURY": (workers.BURY, [15.0, ME, 1]),
@@ -86,6 +86,9 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "GRANT": (limits.GRANT, [["a", "b"], [SOME_ID] * 50, [0] * 50, ["a", "b"] * 25, ME]),
     "LOOK_AGAIN": (limits.LOOK_AGAIN, [[SOME_ID]]),
     "BLOCK": (pauses.BLOCK, [[SOME_ID] * 50, [0] * 50]),
+    "PAUSE of a queue": (pauses.PAUSE, ["queue", "q1", "why", "ana", None, 60.0]),
+    "END of pauses": (pauses.END, []),
+    "NEXT_END": (pauses.NEXT_END, []),
     "GOING_ON": (pauses.GOING_ON, []),
     "GO_ON": (pauses.GO_ON, ["a", 1_000]),
     "QUEUES": (pauses.QUEUES, [["q1"], 200, None]),
@@ -102,6 +105,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "LIVING": (workers.LIVING, [200]),
     "RUNNING_ON": (workers.RUNNING_ON, [ME, 200, 50]),
     "ENDED_ON": (workers.ENDED_ON, [ME, 200, 50]),
+    "FAILED_ON": (workers.FAILED_ON, [ME, 200, 50]),
     "ARRIVALS": (flow.ARRIVALS, [300.0, 200]),
     "BY_ACTOR": (flow.BY_ACTOR, ["q1", 200]),
     "OLDEST": (flow.OLDEST, ["q1", 200, 20]),
@@ -231,7 +235,7 @@ async def test_a_claim_changes_no_indexed_column(client: Client) -> None:
         await connection.execute(
             "insert into jobs (id, actor, queue, args, kwargs) values ($1, 'a', 'q', '[]', '{}')", job_id
         )
-        await connection.execute(workers.REGISTER, ME, "h", 1, "f", ["q"], 1, 1, "0")
+        await connection.execute(workers.REGISTER, ME, "h", 1, "f", ["q"], 1, 1, "0", "3", "2")
         before = await hot_updates(connection)
         await connection.fetch(jobs.CLAIM, [job_id], [0], ME)
         assert await hot_updates(connection) == before + 1

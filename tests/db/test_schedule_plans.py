@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest_asyncio
 
-from db import schedules
+from db import schedule_views, schedules
 from runtime.client import Client
 from tests.db.test_plans import whole_tables
 
@@ -37,6 +37,8 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
         schedules.RECORD_PERIODIC,
         [SOME, SOME, ["s"] * 20, [0.0] * 20, ["fired"] * 20, [None] * 20, SOME],
     ),
+    "COLLIDING": (schedule_views.COLLIDING, [MOMENT, SOME_ID, 5]),
+    "LATEST": (schedule_views.LATEST, [[SOME_ID], 100]),
     "LATENESS": (schedules.LATENESS, [SOME, [0.0] * 20]),
 }
 

@@ -40,6 +40,7 @@ update jobs set state = 'waiting', blocked_by = 'actor:a', run_at = 'infinity', 
 )
 PAUSED = "insert into pauses (kind, name, reason, paused_by) values ('actor', 'a', 'why', 'ada');"
 ANOTHER_PAUSED = "update pauses set name = 'another';"
+OVER = "update pauses set until = now();"
 A_QUEUE_PAUSED = "update pauses set kind = 'queue';"
 LINES = f"""
 insert into job_logs (job_id, attempt, line, level, logged_at, message)
@@ -89,6 +90,7 @@ CASES = [
         "j.state = 'queued'": PAUSES,
         "p.kind = 'actor'": A_QUEUE_PAUSED,
         "p.name = j.actor": ANOTHER_PAUSED,
+        "p.until > now()": OVER,
     }),
     Case(pauses, "GO_ON", BLOCKED, ["a", 10], {
         "blocked_by = 'actor:' || $1": "update jobs set blocked_by = 'limit:a';",
@@ -96,12 +98,22 @@ CASES = [
     Case(pauses, "GO_ON", BLOCKED + PAUSED, ["a", 10], {
         "p.kind = 'actor'": A_QUEUE_PAUSED,
         "p.name = $1": ANOTHER_PAUSED,
+        "p.until > now()": OVER,
     }, acts=False),
     Case(pauses, "GOING_ON", BLOCKED + PAUSED, [], {
         "p.kind = 'actor'": A_QUEUE_PAUSED,
         "p.name = substr(blocked_by, 7)": ANOTHER_PAUSED,
+        "p.until > now()": OVER,
     }, acts=False),
-    Case(pauses, "RESUME", PAUSED, ["actor", "a"], {"kind = $1": A_QUEUE_PAUSED, "name = $2": ANOTHER_PAUSED}),
+    Case(pauses, "RESUME", PAUSED, ["actor", "a"], {
+        "kind = $1": A_QUEUE_PAUSED,
+        "name = $2": ANOTHER_PAUSED,
+        "until > now()": OVER,
+    }),
+    Case(pauses, "PAUSE", PAUSED + OVER, ["actor", "a", "why", "bea", None, None], {
+        "p.until <= now()": "update pauses set until = 'infinity';",
+    }),
+    Case(pauses, "END", PAUSED + OVER, [], {"until <= now()": "update pauses set until = 'infinity';"}),
     Case(pauses, "FORGET_WORKERS", DRAINED, [], {
         "kind = 'worker'": A_QUEUE_PAUSED,
         "paused_at < now() - interval '1 hour'": "update pauses set paused_at = now();",

@@ -32,7 +32,7 @@ CASES = [
         "outcome is null": SUCCEEDS,
         "worker = $1": ANOTHER_WORKER,
     }, acts=False),
-    Case(workers, "HEARTBEAT_OF_PROCESS", WORKERS, ["me"], {
+    Case(workers, "HEARTBEAT_OF_PROCESS", WORKERS, ["me", 1, 0.0], {
         "process = $1": "update workers set process = 'another';",
     }),
 ]  # fmt: skip

@@ -76,7 +76,7 @@ _SPARED = {
     ("DEBOUNCE", "outcome is null"), ("CANCEL_JOBS", "outcome is null"), ("WANT_JOBS_CANCELLED", "outcome is null"),
     ("PAUSE_JOBS", "outcome is null"), ("RESUME_JOBS", "outcome is null"), ("INSERT", "idempotency_key is not null"),
     # What the caller asked for.
-    ("RETRY", "$2::bool"),
+    ("RETRY", "$2::bool"), ("PAUSE", "e.until > now()"),
     # Saves a write that would change nothing.
     ("GRANT", "(o.is_waiting or l.due_at is not null)"),
     # A job that comes is changed by one of two parts, whichever is first: PostgreSQL changes a row once in a statement.

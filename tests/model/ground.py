@@ -55,7 +55,7 @@ class Ground(RuleBasedStateMachine):
         return {row[0] for row in self.fetch(statement, *values)}
 
     def register(self, worker: uuid.UUID) -> None:
-        self.fetch(workers.REGISTER, worker, "host", 1, "process", [QUEUE], 1, 1, "0")
+        self.fetch(workers.REGISTER, worker, "host", 1, "process", [QUEUE], 1, 1, "0", "3", "2")
 
     @initialize()
     def begin(self) -> None:

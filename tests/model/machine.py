@@ -243,8 +243,8 @@ class Machine(Ground):
         if self.is_paused:
             assert self.fetch(pauses.RESUME, "actor", ACTOR)
         else:
-            assert self.fetch(pauses.PAUSE, "actor", ACTOR, "because", "somebody")
-            assert not self.fetch(pauses.PAUSE, "actor", ACTOR, "because", "somebody")
+            assert self.fetch(pauses.PAUSE, "actor", ACTOR, "because", "somebody", None, None)
+            assert not self.fetch(pauses.PAUSE, "actor", ACTOR, "because", "somebody", None, None)
         self.is_paused = not self.is_paused
 
     @precondition(lambda self: self.messages)
@@ -321,8 +321,8 @@ class Machine(Ground):
             self.fetch("update workers set heartbeat_at = now() - interval '1 h' where id = $1", worker)
         dead = self.ids(workers.BURY, LEASE, holder, term)
         assert dead == ({worker} if is_silent and self.leading == (holder, term) else set())
-        assert self.ids(workers.HEARTBEAT, [worker]) == {worker} - dead
-        assert self.ids(workers.HEARTBEAT, self.workers) == set(self.workers) - dead
+        assert self.ids(workers.HEARTBEAT, [worker], 1, 0.0) == {worker} - dead
+        assert self.ids(workers.HEARTBEAT, self.workers, 1, 0.0) == set(self.workers) - dead
         orphans = {job for job, row in self.rows.items() if row.state == "running" and row.worker in dead}
         assert self.ids(workers.RESCUE, list(dead)) == orphans
         for job in orphans:

@@ -58,7 +58,7 @@ async def test_a_claim_that_is_still_under_way_is_waited_for(
     one gets in the end is ours, and not somebody's who does not know of it."""
     locker, other = connections
     worker = uuid7()
-    await fetch(client, workers.REGISTER, worker, "h", 1, "p", ["q"], 1, 1, "0")
+    await fetch(client, workers.REGISTER, worker, "h", 1, "p", ["q"], 1, 1, "0", "3", "2")
     job = await enqueue(client, job_of("async", "echo"))
     message: dramatiq.Message[Any] = dramatiq.Message("default", "echo", (), {}, {"attempt": 0}, message_id=str(job))
     async with locker.transaction():

@@ -2,10 +2,14 @@
 
 import asyncio
 import os
+import platform
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
+from importlib import metadata
 
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -13,6 +17,7 @@ from db import jobs
 from runtime.client import Client
 from runtime.companion import is_alive
 from runtime.lease import WorkerLease, process_name
+from runtime.usage import Usage
 from settings import Settings
 from tests.conftest import StartProcess
 from tests.runtime.observing import enqueue, fetch, noted, value
@@ -129,3 +134,29 @@ async def test_a_sync_job_of_a_worker_that_was_given_up_is_interrupted(client: C
     await fetch(client, "delete from workers")
     await noted(client, "blind interrupted")
     assert await value(client, "select state from jobs where id = $1", job) == "running", "somebody else's to say"
+
+
+async def test_a_worker_says_what_it_uses(client: Client, worker: StartProcess) -> None:
+    """Given a worker process, then its heartbeats tell its memory and CPU, and its row which Python and Dramatiq it
+    runs."""
+    await worker("tests.runtime.some_actors")
+    used = await wait_for(lambda: value(client, "select memory from workers where cpu is not null"), what="its usage")
+    assert 2**24 < used < 2**32
+    (row,) = await fetch(client, "select python, dramatiq from workers")
+    assert tuple(row) == (platform.python_version(), metadata.version("dramatiq"))
+
+
+def test_usage_is_measured_from_the_time_before(other: subprocess.Popen[bytes]) -> None:
+    """Given a process that computes and one that sleeps, then the first has used CPU, and both hold memory."""
+    mine, of_other = Usage(os.getpid()), Usage(other.pid)
+    until = time.process_time() + 0.1
+    while time.process_time() < until:
+        pass
+    memory, cpu = mine.since_last()
+    assert (memory > 2**20, cpu > 0) == (True, True)
+    memory, cpu = of_other.since_last()
+    assert (memory > 0, cpu) == (True, 0.0)
+    other.kill()
+    other.wait()
+    with pytest.raises(psutil.NoSuchProcess):
+        of_other.since_last()

@@ -3,11 +3,17 @@
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
 
+import pytest
+
+from errors import Conflict
 from runtime.client import Client
 from scheduling.sweeper import Sweeper
 from services import actors, queues, workers
 from services.jobs import call
+from services.pauses import Span
 from tests.conftest import StartProcess
 from tests.runtime.limited_actors import QUEUE, broker
 from tests.runtime.observing import (
@@ -28,10 +34,10 @@ from tests.support.waiting import wait_for
 ACTORS = "tests.runtime.limited_actors"
 WHY = {"who": "ada", "reason": "a deploy"}
 
-Verb = Callable[..., Awaitable[None]]
+Verb = Callable[..., Awaitable[object]]
 
 
-async def do(client: Client, verb: Verb, name: str, **why: str) -> None:
+async def do(client: Client, verb: Verb, name: str, **why: Any) -> None:
     async with client.session() as session:
         await verb(session, name, **why)
         await session.commit()
@@ -73,6 +79,68 @@ async def test_a_paused_queue_starts_nothing_until_it_goes_on(
     assert await value(client, "select count(*) from jobs where queue = $1 and state = 'queued'", QUEUE) == 20
     await do(client, queues.resume, QUEUE, who="ada")
     await all_ended(client, 22)
+
+
+async def test_a_pause_is_over_when_its_time_has_come(
+    client: Client, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given a queue and an actor that are paused for some seconds, then what waits for them runs once these are over,
+    and not before; nobody had to do anything, and the audit says when."""
+    await asyncio.gather(scheduler(), worker(ACTORS), worker(ACTORS))
+    some_time = Span(lasts=timedelta(seconds=6))
+    await do(client, queues.pause, QUEUE, **WHY, span=some_time)
+    await do(client, actors.pause, "limits_single", **WHY, span=some_time)
+    await go(client, "all")
+    until = await value(client, "select min(until) from pauses")
+    await heard(client)
+    await free(client, 20)
+    await elsewhere(client)
+    await enqueue(client, broker.actors["limits_single"], "one")
+    await all_ended(client, 22)
+    since = "extract(epoch from min(started_at) - $1)::float8 from jobs where actor like 'limits_%'"
+    assert await value(client, f"select {since}", until) >= 0
+
+    async def written_down() -> bool:
+        return bool(await value(client, "select count(*) = 2 from audit where who = 'scheduling'"))
+
+    await wait_for(written_down, what="both ends in the audit")
+    rows = await fetch(client, "select who, action, details->>'until' is not null as tells from audit order by action")
+    assert [tuple(row) for row in rows] == [
+        ("ada", "actor.pause", True), ("scheduling", "actor.resume", True),
+        ("ada", "queue.pause", True), ("scheduling", "queue.resume", True),
+    ]  # fmt: skip
+    assert await value(client, "select count(*) from pauses") == 0
+
+
+async def test_an_actor_goes_on_when_its_time_has_come(
+    client: Client, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given jobs that wait for an actor paused for some seconds, then they run once these are over."""
+    await asyncio.gather(scheduler(), worker(ACTORS))
+    await do(client, actors.pause, "limits_free", **WHY, span=Span(lasts=timedelta(seconds=6)))
+    until = await value(client, "select until from pauses")
+    await heard(client)
+    held = await free(client, 5)
+    for job_id in held:
+        assert (await reaches(client, job_id, "waiting", "running", "succeeded")).state == "waiting"
+    await all_ended(client, 5)
+    assert await value(client, "select min(started_at) >= $1 from jobs", until)
+
+
+async def test_a_pause_that_is_over_counts_for_nothing_though_its_row_is_there(client: Client) -> None:
+    """Given pauses that are over, and no scheduler that ends them, then nothing is paused, resuming is refused, and
+    pausing anew is not."""
+    await fetch(
+        client, "insert into pauses (kind, name, reason, paused_by, until)"
+        " values ('queue', $1, 'x', 'y', now()), ('actor', 'limits_free', 'x', 'y', now())", QUEUE,
+    )  # fmt: skip
+    async with client.session() as session:
+        assert not (await queues.get(session, QUEUE)).is_paused
+        assert not (await actors.get(session, "limits_free")).is_paused
+        with pytest.raises(Conflict, match="not paused"):
+            await queues.resume(session, QUEUE, who="ada")
+        await queues.pause(session, QUEUE, who="ada", reason="anew")
+        assert (await queues.get(session, QUEUE)).reason == "anew"
 
 
 async def test_what_was_fetched_goes_back_and_what_runs_goes_on(

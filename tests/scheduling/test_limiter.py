@@ -26,7 +26,7 @@ def grants(client: Client) -> Grants:
 
 @pytest_asyncio.fixture(autouse=True)
 async def me(client: Client) -> None:
-    await fetch(client, workers.REGISTER, ME, "h", 1, "p", [QUEUE], 1, 1, "0")
+    await fetch(client, workers.REGISTER, ME, "h", 1, "p", [QUEUE], 1, 1, "0", "3", "2")
 
 
 async def decide(client: Client, came: Came, *, limit: tuple[int | None, int | None, float | None] = ONE) -> list[str]:

@@ -35,7 +35,7 @@ async def leader(client: Client) -> Leader:
 
 async def a_worker(client: Client, silent_for: float) -> uuid.UUID:
     worker = uuid7()
-    await fetch(client, workers.REGISTER, worker, "host", 1, "process", ["stage-async"], 1, 1, "0")
+    await fetch(client, workers.REGISTER, worker, "host", 1, "process", ["stage-async"], 1, 1, "0", "3", "2")
     silence = "update workers set heartbeat_at = now() - make_interval(secs => $2) where id = $1"
     await fetch(client, silence, worker, silent_for)
     return worker
@@ -132,7 +132,7 @@ async def test_a_leap_of_the_clock_buries_nobody(client: Client) -> None:
     stopwatch.ahead -= 60
     await rescuer.run_once()
     assert [(await row(client, job)).state for job in (mine, theirs)] == ["running", "running"]
-    await fetch(client, workers.HEARTBEAT, [living])
+    await fetch(client, workers.HEARTBEAT, [living], 1, 0.0)
     await some_rounds(rescuer, stopwatch)
     assert [(await row(client, job)).state for job in (mine, theirs)] == ["running", "queued"]
 

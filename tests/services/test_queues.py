@@ -8,7 +8,8 @@ from errors import BadArguments, Conflict, NotFound, UnknownActor
 from runtime.client import Client
 from services import actors, queues
 from services.jobs import Options
-from tests.runtime.observing import enqueue_with, fetch
+from services.pauses import Span
+from tests.runtime.observing import enqueue_with, fetch, value
 from tests.runtime.some_actors import job_of
 
 echo = job_of("async", "echo")
@@ -73,6 +74,31 @@ async def test_what_makes_no_sense_is_refused(client: Client) -> None:
         await queues.pause(session, QUEUE, who="ada", reason="a deploy")
         with pytest.raises(Conflict, match=r"by ada since .*: a deploy"):
             await queues.pause(session, QUEUE, who="bob", reason="another")
+
+
+async def test_a_pause_has_an_end_or_none(client: Client) -> None:
+    """Given pauses for some time and until a moment, then each says when it ends, by the database's clock; what is
+    over already, makes no sense or is said twice is refused, and pauses nothing."""
+    now = await value(client, "select now()")
+    async with client.session() as session:
+        for span in (Span(until=now - timedelta(seconds=1)), Span(until=now.replace(year=1999))):
+            with pytest.raises(BadArguments, match="over already"):
+                await queues.pause(session, QUEUE, who="ada", reason="x", span=span)
+        for values in ({"lasts": timedelta(0)}, {"lasts": timedelta(days=400)}, {"until": now, "lasts": timedelta(1)}):
+            with pytest.raises(BadArguments):
+                Span(**values)
+        assert not (await queues.get(session, QUEUE)).is_paused
+        end = await queues.pause(session, QUEUE, who="ada", reason="x", span=Span(lasts=timedelta(minutes=30)))
+        assert end is not None
+        assert timedelta(0) <= end - now - timedelta(minutes=30) < timedelta(minutes=5)
+        assert (await queues.get(session, QUEUE)).paused_until == end
+        tomorrow = now + timedelta(days=1)
+        name = echo.actor_name
+        assert await actors.pause(session, name, who="ada", reason="x", span=Span(until=tomorrow)) == tomorrow
+        assert (await actors.get(session, name)).paused_until == tomorrow
+        await session.commit()
+    rows = await fetch(client, "select (details->>'until')::timestamptz as until from audit order by id")
+    assert [row["until"] for row in rows] == [end, tomorrow]
 
 
 async def test_a_queue_whose_actor_is_gone_can_be_resumed(client: Client) -> None:

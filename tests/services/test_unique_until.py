@@ -32,7 +32,7 @@ async def ask(client: Client, options: Options, *args: Any) -> Enqueued:
 async def start(client: Client, enqueued: Enqueued) -> None:
     """As a worker does that has its message."""
     worker = enqueued.id
-    await fetch(client, workers.REGISTER, worker, "h", 1, "p", ["q"], 1, 1, "0")
+    await fetch(client, workers.REGISTER, worker, "h", 1, "p", ["q"], 1, 1, "0", "3", "2")
     assert await fetch(client, jobs.CLAIM, [enqueued.id], [0], worker)
 
 

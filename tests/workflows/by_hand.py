@@ -16,7 +16,7 @@ ME = uuid.UUID(int=7)
 
 async def begin(client: Client, flow: Flow) -> tuple[uuid.UUID, list[uuid.UUID]]:
     """A workflow and its first jobs, all of which run, on this worker."""
-    await fetch(client, workers.REGISTER, ME, "h", 1, "p", ["flow"], 1, 1, "0")
+    await fetch(client, workers.REGISTER, ME, "h", 1, "p", ["flow"], 1, 1, "0", "3", "2")
     workflow = await see.start(client, flow)
     first = [row["id"] for row in await fetch(client, "select id from jobs order by item")]
     await claim(client, first)

@@ -1,15 +1,16 @@
 """/api/v1/queues, /actors and /workers: what is there to run jobs, pausing and draining it."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from errors import NotFound
 from services import actors, queues, workers
 from services.callers import Caller
+from services.pauses import Span
 from web.api.documents import Given, Masked, Reason, Why
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
@@ -20,12 +21,31 @@ router = APIRouter(tags=["queues"], route_class=StrictRoute)
 
 Name = Annotated[str, Path(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 ACTED = described(404, 409, 415)
+YEAR = 366 * 86_400  # seconds
 
 
 class Pause(Given):
     """Why nothing is to be started."""
 
     reason: Reason
+
+
+class PauseUntil(Pause):
+    """Why nothing is to be started, and for how long: without a time, until it is resumed."""
+
+    until: AwareDatetime | None = Field(
+        None,
+        strict=False,
+        lt=datetime(2200, 1, 1, tzinfo=UTC),
+        description="When it goes on by itself, with its UTC offset.",
+    )
+    lasts: float | None = Field(
+        None, gt=0, le=YEAR, description="Seconds after which it does; not together with until."
+    )
+
+    def span(self) -> Span:
+        """Raises BadRequest."""
+        return Span(self.until, None if self.lasts is None else timedelta(seconds=self.lasts))
 
 
 class QueueDocument(BaseModel):
@@ -44,6 +64,7 @@ class QueueDocument(BaseModel):
     reason: Masked[str | None]
     paused_by: str | None
     paused_at: datetime | None
+    paused_until: datetime | None = Field(description="When it goes on by itself; null: it is to be resumed.")
 
 
 class Queues(BaseModel):
@@ -68,6 +89,7 @@ class ActorDocument(BaseModel):
     reason: Masked[str | None]
     paused_by: str | None
     paused_at: datetime | None
+    paused_until: datetime | None = Field(description="When it goes on by itself; null: it is to be resumed.")
 
 
 class Actors(BaseModel):
@@ -88,8 +110,12 @@ class WorkerDocument(BaseModel):
     async_slots: int
     threads: int
     version: str
+    python: str | None
+    dramatiq: str | None
     started_at: datetime
     heartbeat_at: datetime
+    memory: int | None = Field(description="Bytes that it held at its last heartbeat.")
+    cpu: float | None = Field(description="Percent of a core that it used before that; 200 is two cores.")
     running: int
     is_draining: bool
     reason: Masked[str | None]
@@ -119,10 +145,10 @@ async def one(name: Name, session: Transaction, caller: CurrentCaller) -> QueueD
 
 
 @router.post("/queues/{name}/pause", responses=ACTED)
-async def pause(name: Name, why: Pause, session: Transaction, caller: CurrentCaller) -> QueueDocument:
+async def pause(name: Name, why: PauseUntil, session: Transaction, caller: CurrentCaller) -> QueueDocument:
     """Start nothing from it; what runs goes on."""
     _require(caller, name)
-    await queues.pause(session, name, who=caller.name, reason=why.reason)
+    await queues.pause(session, name, who=caller.name, reason=why.reason, span=why.span())
     return QueueDocument.model_validate(await queues.get(session, name))
 
 
@@ -141,9 +167,9 @@ async def declared(session: Transaction) -> Actors:
 
 
 @router.post("/actors/{name}/pause", status_code=204, responses=ACTED)
-async def pause_actor(name: Name, why: Pause, session: Transaction, caller: CurrentCaller) -> None:
+async def pause_actor(name: Name, why: PauseUntil, session: Transaction, caller: CurrentCaller) -> None:
     """Start none of its jobs; what runs goes on."""
-    await actors.pause(session, name, who=caller.name, reason=why.reason)
+    await actors.pause(session, name, who=caller.name, reason=why.reason, span=why.span())
 
 
 @router.post("/actors/{name}/resume", status_code=204, responses=ACTED)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from errors import BadArguments, BadRequest, Conflict, Forbidden
 from services import actors, audit, errors, limits, signatures, statistics, submissions
@@ -14,7 +14,7 @@ from services.masking import MASK, masking
 from services.signatures import Wrong
 from services.submissions import Submission
 from web.caller import CurrentCaller
-from web.pages import charts, flash
+from web.pages import charts, flash, pausing
 from web.pages.formats import duration
 from web.pages.names import Name
 from web.pages.overview import PERIODS, Period
@@ -53,7 +53,7 @@ async def one(
         values |= {
             "figures": await statistics.of_actor(session, name, length),
             "minutes": length.total_seconds() / 60,
-            "limits": await limits.of_actor(session, name),
+            "limits": [(name, limit) for limit in await limits.of_actor(session, name)],
         }
     if wanted(request) in (None, "charts"):
         only = f"actor:{quoted(name)}"
@@ -70,28 +70,26 @@ async def one(
 
 @router.get("/actors/{name}/pause")
 async def ask(request: Request, session: Transaction, caller: CurrentCaller, name: Name) -> Response:
-    """Ask for the reason."""
+    """Ask why, and for how long."""
     caller.require("operate")
-    return _question(request, await actors.get(session, name))
+    await actors.get(session, name)
+    return pausing.question(request, "actor", name, pausing.Effect())
 
 
 @router.post("/actors/{name}/pause")
 async def pause(
-    request: Request,
-    session: Transaction,
-    caller: CurrentCaller,
-    name: Name,
-    reason: Annotated[str, Form(max_length=1_000)] = "",
+    request: Request, session: Transaction, caller: CurrentCaller, name: Name, typed: pausing.Asked
 ) -> Response:
     caller.require("operate")
-    actor = await actors.get(session, name)
+    await actors.get(session, name)
     try:
-        await actors.pause(session, name, who=caller.name, reason=reason)
+        until = await actors.pause(session, name, who=caller.name, reason=typed.reason, span=typed.span())
     except BadArguments as error:
-        return _question(request, actor, reason, str(error))
+        return pausing.question(request, "actor", name, pausing.Effect(), typed, error)
     except Conflict as error:
         return flash.redirect(f"/actors/{name}", str(error), bad=True)
-    return flash.redirect(f"/actors/{name}", "It is paused: none of its jobs is started until it is resumed.")
+    end = "that is over" if until else "it is resumed"
+    return flash.redirect(f"/actors/{name}", f"It is paused: none of its jobs is started until {end}.")
 
 
 @router.post("/actors/{name}/resume")
@@ -219,13 +217,6 @@ def _tags(text: str) -> tuple[str, ...]:
 _READ: dict[str, Callable[[str], Any]] = {
     "queue": _queue, "priority": _priority, "delay": _delay, "run_at": _moment, "unique_key": str, "tags": _tags,
 }  # fmt: skip
-
-
-def _question(request: Request, actor: actors.DeclaredActor, reason: str = "", wrong: str = "") -> Response:
-    return render(
-        request, "pause.html", status=422 if wrong else 200, kind="actor", plural="Actors", name=actor.name,
-        waiting=0, is_capped=False, running=0, reason=reason, wrong=wrong,
-    )  # fmt: skip
 
 
 def _words(options: Mapping[str, Any]) -> list[str]:

@@ -1,10 +1,12 @@
 """Charts: what the script draws, and the same numbers as rows for a table."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 
+from services.schedules.lists import Run
 from services.statistics import Latency, Point, Shares
 
 GROUP_COLORS = ("--group-1", "--group-2", "--group-3", "--group-4", "--group-5")
@@ -33,7 +35,9 @@ def throughput(points: list[Point], only: str = "") -> dict[str, Any]:
 def shares(found: Shares) -> dict[str, Any]:
     """What ended of each of a few queues or actors, and of all others."""
     columns = [[int(at.timestamp()) for at in found.moments], *found.busiest.values()]
-    series = [{"label": name, "color": color} for name, color in zip(found.busiest, GROUP_COLORS, strict=False)]
+    series: list[dict[str, Any]] = [
+        {"label": name, "color": color} for name, color in zip(found.busiest, GROUP_COLORS, strict=False)
+    ]
     if any(found.others):
         columns.append(found.others)
         series.append({"label": "all others", "color": "--line-strong"})
@@ -61,7 +65,31 @@ def latency(points: list[Latency], only: str = "") -> dict[str, Any]:
     )
 
 
-def _chart(columns: list[list[Any]], series: list[dict[str, str]], only: str) -> dict[str, Any]:
+def lengths(runs: Sequence[Run], only: str) -> dict[str, Any]:
+    """How long the last runs of a schedule took; newest first."""
+    ended = [run for run in reversed(runs) if run.started_at and run.ended_at]
+    took = [(run.ended_at - run.started_at).total_seconds() for run in ended if run.started_at and run.ended_at]
+    failed = [length if run.status == "failed" else None for run, length in zip(ended, took, strict=True)]
+    columns: list[list[Any]] = [[int(run.planned_at.timestamp()) for run in ended], took, failed]
+    return _chart(
+        columns,
+        [
+            {"label": "ran, s", "color": "--run", "points": True},
+            {"label": "failed, s", "color": "--bad", "points": True},
+        ],
+        only,
+    )
+
+
+def lateness(runs: Sequence[Run], only: str) -> dict[str, Any]:
+    """How long after their time they started."""
+    started = [run for run in reversed(runs) if run.started_at]
+    late = [max(0.0, (run.started_at - run.planned_at).total_seconds()) for run in started if run.started_at]
+    columns: list[list[Any]] = [[int(run.planned_at.timestamp()) for run in started], late]
+    return _chart(columns, [{"label": "late, s", "color": "--warn", "points": True}], only)
+
+
+def _chart(columns: list[list[Any]], series: list[dict[str, Any]], only: str) -> dict[str, Any]:
     search = quote(f"{only} finished:".lstrip(), safe="")
     data = {"values": columns, "series": series, "href": f"/jobs?q={search}{{from}}..{{to}}"}
     return {

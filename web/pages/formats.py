@@ -67,6 +67,11 @@ def size(count: float | None) -> str:
     return f"{count:.1f} GiB"
 
 
+def percent(value: float | None) -> str:
+    """Of something whose whole is 100."""
+    return "—" if value is None else f"{value:.{1 if 0 < value < 10 else 0}f} %"
+
+
 def capped(count: int, cap: int) -> str:
     """A count that was not taken further than its cap: `10,000+`."""
     return f"{cap:,}+" if count >= cap else f"{count:,}"
@@ -189,6 +194,7 @@ FILTERS = {
         masked,
         number,
         outcome,
+        percent,
         plural,
         query,
         quoted,

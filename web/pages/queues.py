@@ -3,15 +3,15 @@
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from errors import BadArguments, Conflict
 from runtime.client import Client
-from services import actors, queues, statistics, workers
+from services import actors, limits, queues, statistics, workers
 from settings import Settings
 from web.caller import CurrentCaller
-from web.pages import charts, flash
+from web.pages import charts, flash, pausing
 from web.pages.names import Name
 from web.pages.overview import PERIODS, Period
 from web.pages.query import quoted
@@ -23,6 +23,7 @@ from web.transaction import Transaction
 router = APIRouter(route_class=TimedRoute)
 
 _OLDEST = 20
+_LIMITED, _KEYS = 10, 5  # actors whose limits are shown, and keys of each
 _NO_FLOW = queues.Flow()
 
 _flows: Shared[dict[str, queues.Flow]] = Shared(seconds=3)
@@ -45,6 +46,8 @@ async def one(
     }  # fmt: skip
     if wanted(request) in (None, "now"):
         values |= await _now(session, name) | {"flow": (await _flow(request)).get(name, _NO_FLOW)}
+    if wanted(request) in (None, "limits"):
+        values |= await _limits(session, name)
     if wanted(request) in (None, "charts"):
         points = await statistics.throughput(session, PERIODS[period], queue=name)
         values["throughput"] = charts.throughput(points, f"queue:{quoted(name)}")
@@ -63,30 +66,34 @@ async def _now(session: AsyncSession, name: Name) -> dict[str, Any]:
     }
 
 
+async def _limits(session: AsyncSession, name: Name) -> dict[str, Any]:
+    """Those of the actors that are declared for the queue."""
+    limited = [actor for actor in await actors.listed(session) if actor.queue == name and actor.limits][:_LIMITED]
+    in_use = [(actor.name, limit) for actor in limited for limit in await limits.of_actor(session, actor.name, _KEYS)]
+    return {"limited": limited, "limits": in_use}
+
+
 @router.get("/queues/{name}/pause")
 async def ask(request: Request, session: Transaction, caller: CurrentCaller, name: Name) -> Response:
-    """Ask for the reason."""
+    """Ask why, and for how long."""
     caller.require("operate")
-    return _question(request, await queues.get(session, name))
+    return pausing.question(request, "queue", name, _effect(await queues.get(session, name)))
 
 
 @router.post("/queues/{name}/pause")
 async def pause(
-    request: Request,
-    session: Transaction,
-    caller: CurrentCaller,
-    name: Name,
-    reason: Annotated[str, Form(max_length=1_000)] = "",
+    request: Request, session: Transaction, caller: CurrentCaller, name: Name, typed: pausing.Asked
 ) -> Response:
     caller.require("operate")
     queue = await queues.get(session, name)
     try:
-        await queues.pause(session, name, who=caller.name, reason=reason)
+        until = await queues.pause(session, name, who=caller.name, reason=typed.reason, span=typed.span())
     except BadArguments as error:
-        return _question(request, queue, reason, str(error))
+        return pausing.question(request, "queue", name, _effect(queue), typed, error)
     except Conflict as error:
         return flash.redirect(f"/queues/{name}", str(error), bad=True)
-    return flash.redirect(f"/queues/{name}", "It is paused: nothing of it is started until it is resumed.")
+    end = "that is over" if until else "it is resumed"
+    return flash.redirect(f"/queues/{name}", f"It is paused: nothing of it is started until {end}.")
 
 
 @router.post("/queues/{name}/resume")
@@ -99,12 +106,8 @@ async def resume(session: Transaction, caller: CurrentCaller, name: Name) -> Res
     return flash.redirect(f"/queues/{name}", "It goes on.")
 
 
-def _question(request: Request, queue: queues.Queue, reason: str = "", wrong: str = "") -> Response:
-    waiting = queue.due + queue.later
-    return render(
-        request, "pause.html", status=422 if wrong else 200, kind="queue", plural="Queues", name=queue.name,
-        waiting=waiting, is_capped=queue.is_capped, running=queue.running, reason=reason, wrong=wrong,
-    )  # fmt: skip
+def _effect(queue: queues.Queue) -> pausing.Effect:
+    return pausing.Effect(queue.due + queue.later, queue.is_capped, queue.running)
 
 
 async def _flow(request: Request) -> dict[str, queues.Flow]:

@@ -16,13 +16,14 @@ from errors import BadArguments, BadRequest, Conflict
 from runtime.triggers import ZONES, PlannedRun, zone_of
 from services import actors, schedules, signatures
 from services.masking import MASK, masking
-from services.schedules import ScheduleSpec, calendar, words
+from services.schedules import ScheduleSpec, calendar, lists, words
 from services.signatures import Wrong
 from web import edits
 from web.caller import CurrentCaller
 from web.pages import flash
 from web.pages.moments import moment
 from web.pages.rendering import render
+from web.pages.schedule_changes import Change, between
 from web.route import TimedRoute
 from web.transaction import Transaction
 
@@ -52,6 +53,7 @@ class Preview:
     a_day: float = 0.0
     zone: str = "UTC"
     problem: str = ""
+    colliding: lists.Colliding = field(default_factory=lambda: lists.Colliding(0, ()))  # with the first run
 
 
 @router.get("/schedules/new")
@@ -144,7 +146,7 @@ async def _form(
         secret={one.name for one in parameters if masking().value("-", one.name) == MASK},
         actors=actors.written_by_people(), queues=[(name, name) for name in actors.queues()],
         kinds=await schedules.job_types(session),
-        zones=sorted(ZONES), preview=await _preview(session, typed, schedule),
+        zones=sorted(ZONES), preview=await _preview(session, typed, schedule), changes=_changes(typed, schedule),
     )  # fmt: skip
 
 
@@ -161,7 +163,7 @@ async def _typed(request: Request) -> Typed:
 async def _preview(session: AsyncSession, typed: Typed, schedule: ScheduledJob | None) -> Preview:
     zone = typed.get("time_zone") or "UTC"
     try:
-        config = _config(typed)
+        config = _config(typed, schedule)
         kind, start_at = typed.get("job_type", ""), _moment(typed, "start_at")
         anchor = schedule.anchor_at if schedule and _is_as_it_was(schedule, kind, config, zone, start_at) else None
         runs = await schedules.preview(session, kind, config, zone, _SHOWN, start_at=start_at, anchor_at=anchor)
@@ -171,7 +173,20 @@ async def _preview(session: AsyncSession, typed: Typed, schedule: ScheduledJob |
     except BadArguments as error:
         return Preview(problem=str(error), zone=zone)
     sentence = words.in_words(kind, config)
-    return Preview(sentence, runs, a_day, zone, "" if runs else "It never comes due.")
+    if not runs:
+        return Preview(sentence, zone=zone, problem="It never comes due.")
+    others = await lists.colliding(session, runs[0].at, schedule.id if schedule else None)
+    return Preview(sentence, runs, a_day, zone, colliding=others)
+
+
+def _changes(typed: Typed, schedule: ScheduledJob | None) -> list[Change] | None:
+    """What saving would change; None: that cannot be said of what is typed, or there is nothing to be changed."""
+    if schedule is None:
+        return None
+    spec, _ = _spec(typed, schedule)
+    if spec is None:
+        return None
+    return between(schedules.spec_of(schedule).model_dump(mode="json"), spec.model_dump(mode="json"))
 
 
 def _is_as_it_was(
@@ -213,7 +228,7 @@ def _readers(typed: Typed, schedule: ScheduledJob | None) -> dict[str, Callable[
         **{name: partial(_number, typed, name) for name in NUMBERS if typed.get(name, "").strip()},
         "start_at": partial(_moment, typed, "start_at"),
         "end_at": partial(_moment, typed, "end_at"),
-        "schedule_config": partial(_config, typed),
+        "schedule_config": partial(_config, typed, schedule),
         "task_args": partial(_args, typed, schedule),
     }
 
@@ -269,8 +284,8 @@ def _args(typed: Typed, schedule: ScheduledJob | None) -> dict[str, Any] | list[
     return edits.of_schedule(found.args or found.kwargs, actor, schedule)
 
 
-def _config(typed: Mapping[str, str]) -> dict[str, Any]:
-    """Raises BadArguments."""
+def _config(typed: Mapping[str, str], schedule: ScheduledJob | None) -> dict[str, Any]:
+    """An interval that is as long as it was stays as it was written: 24 hours, not a day. Raises BadArguments."""
     kind = typed.get("job_type", "")
     if kind == "cron":
         return {"expression": typed.get("expression", "").strip()}
@@ -278,13 +293,20 @@ def _config(typed: Mapping[str, str]) -> dict[str, Any]:
         return {"run_at": typed.get("run_at", "").strip()}
     if kind == "interval":
         try:
-            return {typed.get("unit", "minutes"): int(typed.get("every", ""))}
+            config = {typed.get("unit", "minutes"): int(typed.get("every", ""))}
         except ValueError:
             raise BadArguments("Write a whole number.", "schedule_config") from None
+        is_the_same = schedule and schedule.job_type == kind and _seconds(schedule.schedule_config) == _seconds(config)
+        return schedule.schedule_config if schedule and is_the_same else config
     value = _json(typed.get("config", "").strip() or "{}", "schedule_config")
     if not isinstance(value, dict):
         raise BadArguments("Write a JSON object.", "schedule_config")
     return value
+
+
+def _seconds(interval: Mapping[str, int]) -> int:
+    """Of units that there are not, none: what is wrong with them is said later."""
+    return sum(UNITS.get(unit, 0) * number for unit, number in interval.items())
 
 
 def _json(text: str, path: str) -> Any:
@@ -330,7 +352,7 @@ def _typed_config(schedule: ScheduledJob) -> Typed:
     config = schedule.schedule_config
     typed = {"expression": "", "every": "5", "unit": "minutes", "run_at": "", "config": _pretty(config)}
     if schedule.job_type == "interval":
-        seconds = sum(UNITS[unit] * number for unit, number in config.items())
+        seconds = _seconds(config)
         unit = next(unit for unit, length in UNITS.items() if seconds % length == 0)
         return typed | {"every": str(seconds // UNITS[unit]), "unit": unit}
     return typed | {name: str(config.get(name, "")) for name in ("expression", "run_at")}

@@ -3,7 +3,6 @@
 import uuid
 from collections import Counter
 from datetime import datetime
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -11,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Form, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.models import ScheduledJob, ScheduledJobVersion
+from db.models import ScheduledJob
 from errors import BadArguments, BadRequest, Conflict, NotFound
 from runtime.triggers import PlannedRun, build, zone_of
 from services import schedules
@@ -19,7 +18,7 @@ from services.masking import MASK
 from services.schedules import ScheduleSpec, calendar, lists, words
 from web import edits
 from web.caller import CurrentCaller
-from web.pages import flash
+from web.pages import charts, flash, schedule_changes
 from web.pages.login import inside
 from web.pages.rendering import render, wanted
 from web.pages.schedule_form import masked
@@ -32,6 +31,7 @@ SIZE = 50
 MOST_SELECTED = 200
 _UPCOMING = 20
 _HISTORY = 50
+_DRAWN = 100  # runs
 Verb = Literal["enable", "disable", "run"]
 
 
@@ -50,7 +50,7 @@ async def page(
     asked = {"text": text, "show": show, "source": source}
     return render(
         request, "schedules.html", schedules=listed, latest=await lists.latest(session, [one.id for one in listed]),
-        next_of=lambda one: _next(one, now), late=now - lists.LATE, words=words,
+        next_of=lambda one: _next(one, now), late=now - lists.LATE, words=words, pace_of=lists.pace,
         text=text, show=show, shows=lists.SHOWS, source=source, sources=lists.SOURCES, is_first=after is None,
         address=f"/schedules?{urlencode(asked | ({'after': after} if after else {}))}",
         next=f"/schedules?{urlencode(asked | {'after': listed[-1].name})}" if len(found) > SIZE else None,
@@ -127,20 +127,26 @@ async def one(
     page: Annotated[int, Query(ge=1, le=1_000)] = 1,
 ) -> Response:
     schedule = await schedules.get(session, schedule_id)
-    history = await schedules.executions(session, schedule_id=schedule_id, page=page, per_page=_HISTORY + 1)
-    values: dict[str, Any] = {
-        "schedule": schedule,
-        "sentence": words.in_words(schedule.job_type, schedule.schedule_config),
-        "expression": words.expression(schedule.job_type, schedule.schedule_config),
-        "upcoming": await _upcoming(session, schedule),
-        "history": history[:_HISTORY],
-        "page": page,
-        "has_more": len(history) > _HISTORY,
-        "late": await schedules.moment(session) - lists.LATE,
-    }
+    values: dict[str, Any] = {"schedule": schedule, "page": page}
+    if wanted(request) in (None, "life"):
+        values |= {
+            "sentence": words.in_words(schedule.job_type, schedule.schedule_config),
+            "expression": words.expression(schedule.job_type, schedule.schedule_config),
+            "upcoming": await _upcoming(session, schedule),
+            "late": await schedules.moment(session) - lists.LATE,
+        }
+    if wanted(request) in (None, "history"):
+        history = await schedules.executions(session, schedule_id=schedule_id, page=page, per_page=_HISTORY + 1)
+        values |= {"history": history[:_HISTORY], "has_more": len(history) > _HISTORY}
+    if wanted(request) in (None, "charts"):
+        runs = (await lists.latest(session, [schedule_id], _DRAWN)).get(schedule_id, [])
+        only = f"schedule:{schedule_id}"
+        values |= {
+            "lengths": charts.lengths(runs, only), "lateness": charts.lateness(runs, only), "pace": lists.pace(runs),
+        }  # fmt: skip
     if wanted(request) is None:
         versions = await schedules.versions(session, schedule_id)
-        values |= {"versions": versions, "changes": _changes(versions), "args": masked(schedule)}
+        values |= {"versions": versions, "changes": schedule_changes.of_versions(versions), "args": masked(schedule)}
     return render(request, "schedules/schedule.html", **values)
 
 
@@ -279,25 +285,6 @@ async def _upcoming(session: AsyncSession, schedule: ScheduledJob) -> list[Plann
         return []
     left = None if schedule.repeat is None else max(0, schedule.repeat - schedule.runs)
     return [run for run in runs if schedule.end_at is None or run.at <= schedule.end_at][:left]
-
-
-def _changes(versions: Any) -> dict[int, list[tuple[str, str, str]]]:
-    """What each version changed: fields, before and after, as JSON."""
-    found: dict[int, list[tuple[str, str, str]]] = {}
-    for now, before in pairwise(versions):
-        found[now.version] = _difference(before, now)
-    return found
-
-
-def _difference(before: ScheduledJobVersion, now: ScheduledJobVersion) -> list[tuple[str, str, str]]:
-    old, new = before.document, now.document
-    return [
-        (name, _said(name, old.get(name)), _said(name, new.get(name))) for name in new if old.get(name) != new.get(name)
-    ]
-
-
-def _said(name: str, value: Any) -> str:
-    return "…" if name == "task_args" else orjson.dumps(value).decode()
 
 
 def _pretty(value: Any) -> str:

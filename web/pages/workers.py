@@ -1,4 +1,4 @@
-"""/workers/ID: what a worker process runs, and what it ended last; draining it."""
+"""/workers/ID: what a worker process runs, and what failed on it and ended last; draining it."""
 
 import uuid
 from datetime import timedelta
@@ -18,7 +18,7 @@ from web.transaction import Transaction
 
 router = APIRouter(route_class=TimedRoute)
 
-_RUNNING, _ENDED = 200, 50
+_RUNNING, _FAILED, _ENDED = 200, 20, 50
 
 
 @router.get("/workers/{worker_id}")
@@ -32,9 +32,11 @@ async def page(request: Request, session: Transaction, worker_id: uuid.UUID) -> 
         "running": await workers.running_on(session, worker_id, _RUNNING),
         "lease": timedelta(seconds=settings.worker_lease),
     }
+    if wanted(request) in (None, "failed") or worker_id not in living:
+        values["failed"] = await workers.failed_on(session, worker_id, _FAILED)
     if wanted(request) in (None, "ended") or worker_id not in living:
         values["ended"] = await workers.ended_on(session, worker_id, _ENDED)
-        if worker_id not in living and not values["ended"]:
+        if worker_id not in living and not values["ended"] and not values["failed"]:
             raise NotFound(f"There is no worker {worker_id}, and none of the jobs that ended lately was ended by it.")
     return render(request, "queues/worker.html", **values)
 

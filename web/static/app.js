@@ -169,7 +169,7 @@ function draw(all = true) {
       legend: { live: false },
       cursor: { drag: { x: true, y: false } },
       axes: [{ stroke, grid, ticks: grid }, { stroke, grid, ticks: grid, size: 56 }],
-      series: [{}, ...data.series.map((s) => ({ label: s.label, stroke: resolve(s.color), fill: s.fill ? resolve(s.fill) : undefined, width: 1.5, points: { show: false } }))],
+      series: [{}, ...data.series.map((s) => ({ label: s.label, stroke: resolve(s.color), fill: s.fill ? resolve(s.fill) : undefined, width: 1.5, points: { show: !!s.points, size: 5, fill: resolve(s.color) } }))],
       hooks: { setSelect: [(u) => data.href && zoom(u, data.href)] },
     }, data.values, place);
   }

@@ -7,8 +7,10 @@ from runtime.client import Client
 BUSY, SILENT = uuid.UUID(int=0xB0), uuid.UUID(int=0x51)
 
 WORKER = """
-insert into workers (id, host, pid, process, queues, async_slots, threads, version, heartbeat_at)
-values ($1, $2, 4711, $2 || ':4711', array['email', 'web-tests'], 20, 4, '1.0', now() - make_interval(secs => $3))
+insert into workers (id, host, pid, process, queues, async_slots, threads, version, heartbeat_at, memory, cpu, python,
+                     dramatiq)
+values ($1, $2, 4711, $2 || ':4711', array['email', 'web-tests'], 20, 4, '1.0', now() - make_interval(secs => $3),
+        $4, $5, '3.11.2', '2.2.1')
 """
 
 LIVE = """
@@ -35,12 +37,17 @@ select gen_random_uuid(), $2, $3, '[]', '{}', $4, case when $4 = 'failed' then 2
 from generate_series(1, $1::int) n
 """
 
+ATTEMPTS = """
+insert into job_attempts (job_id, attempt, worker, started_at, ended_at, error_type, error_message, traceback)
+select id, attempt, worker, started_at, finished_at, 'ValueError', $1, 'Traceback' from jobs where outcome = 2
+"""
+
 
 async def workers(client: Client) -> None:
     """One that has just been heard, and one that has not for 12 seconds."""
     async with client.database.connection() as connection:
-        await connection.execute(WORKER, BUSY, "busy", 0.0)
-        await connection.execute(WORKER, SILENT, "silent", 12.0)
+        await connection.execute(WORKER, BUSY, "busy", 0.0, 150 * 2**20, 37.5)
+        await connection.execute(WORKER, SILENT, "silent", 12.0, None, None)
 
 
 async def live(
@@ -63,3 +70,9 @@ async def counted(client: Client, actor: str, queue: str, outcome: int, jobs: in
     """What the leading scheduler would have counted in this minute and hour: each job waited and ran a second."""
     async with client.database.connection() as connection:
         await connection.execute(COUNTED, actor, queue, outcome, jobs)
+
+
+async def attempts(client: Client, message: str) -> None:
+    """What the jobs that have failed failed with."""
+    async with client.database.connection() as connection:
+        await connection.execute(ATTEMPTS, message)

@@ -1,5 +1,6 @@
 """Tests of the pages of queues and workers, without a browser."""
 
+import re
 from datetime import UTC, datetime
 
 import httpx
@@ -76,6 +77,70 @@ async def test_a_pause_needs_a_reason(person: httpx.AsyncClient, client: Client)
     assert (await person.post("/queues/email/resume")).status_code == 303
     async with client.session() as session:
         assert not (await queues.get(session, "email")).is_paused
+
+
+async def test_a_pause_ends_when_the_form_says(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a form that says until when, on the reader's clock, then the queue is paused until then, and its pages and
+    those of its jobs say so; a moment that is over, or none, is refused at its field with what was typed."""
+    await rows.live(client, 1)
+    typed = {"reason": "a move", "lasts": "moment", "zone": "America/New_York"}
+    for until, said in (("2001-01-01T00:00", "This moment is over already."), ("soon", "This is no time.")):
+        refused = await person.post("/queues/email/pause", data=typed | {"until": until})
+        assert refused.status_code == 422
+        assert said in refused.text
+        assert 'value="a move"' in refused.text
+    assert (
+        'value="2001-01-01T05:00"'
+        in (await person.post("/queues/email/pause", data=typed | {"until": "2001-01-01T00:00"})).text
+    )
+    assert (await person.post("/queues/email/pause", data=typed | {"lasts": "7"})).status_code == 422
+    done = await person.post("/queues/email/pause", data=typed | {"until": "2199-07-01T00:00"})
+    assert done.status_code == 303
+    async with client.session() as session:
+        assert (await queues.get(session, "email")).paused_until == datetime(2199, 7, 1, 4, tzinfo=UTC)
+    async with client.database.connection() as connection:
+        job = await connection.fetchval("select id from jobs")
+    for path in ("/queues", "/queues/email", f"/jobs/{job}"):
+        assert "2199-07-01" in (await person.get(path)).text
+    actor = await person.post("/actors/send_email/pause", data={"reason": "a bug", "lasts": "1800"})
+    assert actor.status_code == 303
+    for path in ("/actors", "/actors/send_email", "/actors/send_email/enqueue"):
+        assert "until <time" in (await person.get(path)).text
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "update jobs set state = 'waiting', blocked_by = 'actor:send_email', run_at = 'infinity'"
+        )
+    page = (await person.get(f"/jobs/{job}")).text
+    assert re.search(r"The actor send_email is paused until 20\d\d-\d\d-\d\d \d\d:\d\d UTC: a bug", page)
+    told = (await person.get("/api/v1/queues/email")).json()
+    assert told["paused_until"] == "2199-07-01T04:00:00Z"
+
+
+async def test_the_api_pauses_until(program: httpx.AsyncClient) -> None:
+    """Given an end in the body of a pause, then the queue's document has it; one that is over, has no offset, or is
+    said twice is refused."""
+    address = "/api/v1/queues/email"
+    for wrong in (
+        {"until": "2001-01-01T00:00:00Z"}, {"until": "2199-01-01T00:00:00"}, {"lasts": 0}, {"lasts": 1e12},
+        {"until": "2199-01-01T00:00:00Z", "lasts": 60},
+    ):  # fmt: skip
+        assert (await program.post(f"{address}/pause", json={"reason": "x"} | wrong)).status_code == 422
+    paused = await program.post(f"{address}/pause", json={"reason": "x", "until": "2199-01-01T00:00:00Z"})
+    assert (paused.status_code, paused.json()["paused_until"]) == (200, "2199-01-01T00:00:00Z")
+    await program.post(f"{address}/resume", json={"reason": "done"})
+    paused = await program.post(f"{address}/pause", json={"reason": "x", "lasts": 90.5})
+    assert paused.json()["paused_until"] > paused.json()["paused_at"]
+
+
+async def test_a_queue_has_the_limits_of_its_actors(person: httpx.AsyncClient, client: Client) -> None:
+    """Given keys of an actor that declares a limit, then its queue's page shows what of each is in use, with a link to
+    set it; a queue whose actors have none says what one is."""
+    async with client.database.connection() as connection:
+        await connection.execute("insert into limits (key, concurrency) values ('deliver_webhook:acme', 20)")
+    page = (await person.get("/queues/webhooks")).text
+    assert "20 at once for each endpoint" in page
+    assert "/actors/deliver_webhook/limit?key=deliver_webhook%3Aacme" in page
+    assert "No limits" in (await person.get("/queues/maintenance")).text
 
 
 async def test_drained_workers_are_why_a_job_does_not_run(program: httpx.AsyncClient, client: Client) -> None:
@@ -187,6 +252,26 @@ async def test_a_worker_tells_what_it_does(program: httpx.AsyncClient, client: C
     assert page.count("Cancel…") == 2
     assert "failed" in page
     assert "It has said nothing for" in (await program.get(f"/workers/{rows.SILENT}")).text
+
+
+async def test_a_worker_tells_what_it_uses_and_what_failed_on_it(program: httpx.AsyncClient, client: Client) -> None:
+    """Given what a worker's heartbeats told, and a job that failed on it, then its page shows memory, CPU, versions and
+    the error, what looks like a secret masked; the list and the API have the figures too. Of one that never told
+    them there are none."""
+    await rows.workers(client)
+    await rows.ended(client, 1, "failed")
+    await rows.attempts(client, "no login with password=hunter2")
+    page = (await program.get(f"/workers/{rows.BUSY}")).text
+    for text in ("150.0 MiB", "38 %", "Python 3.11.2, Dramatiq 2.2.1", "ValueError", "no login with", "/errors/"):
+        assert text in page
+    assert "hunter2" not in page
+    assert "150.0 MiB" in (await program.get("/queues")).text
+    silent = (await program.get(f"/workers/{rows.SILENT}")).text
+    assert "No attempt has failed on it of late." in silent
+    assert "<dt>Memory</dt><dd>—</dd>" in silent
+    told = {one["host"]: one for one in (await program.get("/api/v1/workers")).json()["workers"]}
+    assert (told["busy"]["memory"], told["busy"]["cpu"], told["silent"]["memory"]) == (150 * 2**20, 37.5, None)
+    assert (told["busy"]["python"], told["busy"]["dramatiq"]) == ("3.11.2", "2.2.1")
 
 
 async def test_a_worker_that_is_gone_has_its_past(program: httpx.AsyncClient, client: Client) -> None:

@@ -97,6 +97,69 @@ async def test_a_mistake_is_named_at_its_field(
         assert [one.name for one in await schedules.listed(session, kind="table")] == ["Taken"]
 
 
+RUNS = """
+insert into scheduled_job_executions (id, schedule_id, schedule, planned_at, status, triggered_by, started_at, ended_at)
+select gen_random_uuid(), $1, 'x', t, case when n = 2 then 'failed' else 'succeeded' end,
+       case when n = 4 then 'bob' else 'schedule' end, t + interval '3 s', t + make_interval(secs => 3 + $3::float8)
+from (select n, now() - make_interval(secs => n * $2::float8) as t from generate_series(1, 10) n) x
+"""
+
+
+async def test_how_long_its_runs_take_and_how_far_apart_they_are(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a schedule whose runs take longer than they are apart, and one whose do not, then the list and the first
+    one's page say so; its page has both charts, with their numbers as tables; one that never ran has neither."""
+    slow, quick, never = [await made(client, name) for name in ("Slow", "Quick", "Never")]
+    async with client.database.connection() as connection:
+        await connection.execute(RUNS, slow, 60.0, 90.0)
+        await connection.execute(RUNS, quick, 3600.0, 90.0)
+    async with client.session() as session:
+        latest = await lists.latest(session, [slow, quick, never])
+    pace = lists.pace(latest[slow])
+    assert pace.takes == pytest.approx(90)
+    assert pace.apart == pytest.approx(60)
+    assert pace.is_slow
+    assert not lists.pace(latest[quick]).is_slow
+    assert lists.pace(latest.get(never, [])) == lists.Pace(None, None)
+    page = (await person.get("/schedules")).text
+    assert page.count("over 1.0 min") == 1
+    assert page.count("of 1.0 h") == 1
+    page = (await person.get(f"/schedules/{slow}")).text
+    assert "take longer than they are apart" in page
+    assert page.count("Show as table") == 2
+    assert page.count('<td class="number">90.000</td>') == 11  # the one that failed stands in two columns
+    assert "take longer than" not in (await person.get(f"/schedules/{quick}")).text
+    assert "No run has started" in (await person.get(f"/schedules/{never}")).text
+
+
+async def test_what_would_change_is_shown_before_it_is_saved(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a form of an edit, when fields are changed, then its preview lists each with what it was and what it would
+    be; what looks like a secret is masked; nothing is saved by it."""
+    schedule = await made(client)
+    typed = FORM | {"expression": "45 3 * * *", "arg.retention_days": "7", "intent": "preview"}
+    page = (await person.post(f"/schedules/{schedule}/edit", data=typed)).text
+    assert "What would change" in page
+    for old, new in (("30 2 * * *", "45 3 * * *"), ("{}", "retention_days")):
+        _, _, after = page.partition("What would change")[2].partition("</table>")[0].partition(old)
+        assert new in after
+    assert "What would change" not in (await person.post("/schedules/new", data=typed)).text
+    wrong = (await person.post(f"/schedules/{schedule}/edit", data=typed | {"repeat": "many"})).text
+    assert "What would change" not in wrong
+    async with client.session() as session:
+        assert (await schedules.get(session, schedule)).version == 1
+
+
+async def test_the_preview_names_those_whose_next_run_is_then_too(person: httpx.AsyncClient, client: Client) -> None:
+    """Given seven schedules that run at the same time, then the preview of another one then says how many there are,
+    and the form of one of them does not count itself."""
+    ids = [await made(client, f"At night {n}") for n in range(7)]
+    page = (await person.post("/schedules/preview", data=FORM)).text
+    assert "the next run of 7 other schedules: At night 0," in page
+    assert "At night 5" not in page
+    assert "6 other schedules" in (await person.get(f"/schedules/{ids[0]}/edit")).text
+    alone = (await person.post("/schedules/preview", data=FORM | {"expression": "31 2 * * *"})).text
+    assert "other schedule" not in alone
+
+
 async def test_what_was_changed_meanwhile_is_not_overwritten(person: httpx.AsyncClient, client: Client) -> None:
     """Given a form that was opened before somebody else saved, then it is refused and keeps what was typed."""
     schedule = await made(client)

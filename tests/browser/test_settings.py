@@ -8,7 +8,10 @@ from services import audit
 from tests.browser.axe import assert_usable, violations
 from tests.browser.conftest import Visit
 
-PATHS = ("users", "users/admin", "sessions", "keys", "keys/tests", "values", "masking", "audit")
+PATHS = (
+    "users", "users/admin", "sessions", "keys", "keys/tests", "values", "retention", "alerts", "masking", "audit",
+    "about",
+)  # fmt: skip
 
 
 async def test_settings_can_be_used_by_everybody(visit: Visit, client: Client) -> None:

@@ -14,7 +14,7 @@ from services.callers import SCOPES
 from services.masking import MASK
 from tests.web.callers import BEARER, SESSION_TOKEN, caller, user
 
-PAGES = ("users", "users/admin", "sessions", "keys", "keys/tests", "values", "masking", "audit")
+PAGES = ("users", "users/admin", "sessions", "keys", "keys/tests", "values", "retention", "alerts", "masking", "audit")
 DOCUMENT = Path(__file__).parents[3] / "docs" / "accounts.md"
 PHRASE = "correct-horse-battery"
 

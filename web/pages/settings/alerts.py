@@ -29,18 +29,18 @@ class Condition(NamedTuple):
 
 def conditions(settings: Settings) -> list[Condition]:
     """Of health people are told once when it gets worse, and once when it is better."""
-    warning, critical = duration(settings.health_wait_warning), duration(settings.health_wait_critical)
+    warning, critical = _length(settings.health_wait_warning), _length(settings.health_wait_critical)
     return [
         Condition("critical", "No scheduler leads"),
         Condition("critical", "Redis does not answer"),
         Condition("critical", f"A job has been due for {critical}", "HEALTH_WAIT_CRITICAL"),
         Condition("critical", f"A job has been due for {warning} in a queue that no worker takes from",
                   "HEALTH_WAIT_WARNING"),
-        Condition("critical", f"No health check for {duration(settings.health_silence)}", "HEALTH_SILENCE"),
+        Condition("critical", f"No health check for {_length(settings.health_silence)}", "HEALTH_SILENCE"),
         Condition("critical", "A provider refuses our credentials, and mails wait"),
         Condition("warning", f"A job has been due for {warning}", "HEALTH_WAIT_WARNING"),
         Condition("warning", "A worker gives no sign of life", "WORKER_LEASE"),
-        Condition("warning", f"PostgreSQL or Redis takes longer than {duration(settings.health_latency)}",
+        Condition("warning", f"PostgreSQL or Redis takes longer than {_length(settings.health_latency)}",
                   "HEALTH_LATENCY"),
         Condition("warning", "Nine tenths of PostgreSQL's connections, or of Redis's memory, are in use"),
         Condition("warning", "Redis may throw messages away (maxmemory-policy)"),
@@ -54,7 +54,7 @@ async def page(request: Request, session: Transaction) -> Response:
     last: dict[str, Any] = {"row": tests[0], "outcome": await alerts.outcome(session, tests[0])} if tests else {}
     return render(
         request, "settings/alerts.html", channels=alerts.channels(), conditions=conditions(settings),
-        window=settings.alert_window, sent=await alerts.latest(session), test=last,
+        window=_length(settings.alert_window), sent=await alerts.latest(session), test=last,
     )  # fmt: skip
 
 
@@ -68,3 +68,7 @@ async def test(session: Transaction, caller: CurrentCaller) -> Response:
         return flash.redirect(HOME, str(error), bad=True)
     number = len(sent.emails) + len(sent.messages)
     return flash.redirect(HOME, f"A test is on its way to {number}. What becomes of it is shown below.")
+
+
+def _length(seconds: float) -> str:
+    return duration(seconds).replace(".0 ", " ")

@@ -36,7 +36,7 @@ async def test_a_try_goes_elsewhere_once_and_says_nothing_of_the_endpoint(
     said = int(elsewhere.headers["webhook-timestamp"]), elsewhere.body, elsewhere.headers["webhook-signature"]
     assert verify(secret, elsewhere.headers["webhook-id"], *said, time.time())
     assert not verify(own, elsewhere.headers["webhook-id"], *said, time.time())
-    [attempt] = await attempts_of(client, tried)
+    [attempt] = await attempts_of(client, delivery)
     assert attempt.timings is not None
     assert attempt.timings["resolved"] <= attempt.timings["connected"] <= attempt.timings["total"]
     assert (await endpoint_now(client, endpoint)).failing_since is None

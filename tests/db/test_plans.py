@@ -8,6 +8,7 @@ import asyncpg
 import pytest_asyncio
 
 from db import (
+    catalogue,
     checkpoints,
     control,
     flow,
@@ -109,6 +110,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "RESET": (limits.RESET, ["a"]),
     "UNSERVED": (overview.UNSERVED, [200, 15.0, 5]),
     "LIVE_BY_ACTOR": (overview.LIVE_BY_ACTOR, [200]),
+    "LAST_RUNS": (catalogue.LAST_RUNS, [["cleanup_completed_jobs", "tidy_webhooks"]]),
     "OWNERS": (suggestions.OWNERS, ["a", 12]),
     "TAGS": (suggestions.TAGS, ["a", 12]),
     "LIVE_BY_UNIQUE_KEY": (jobs.LIVE_BY_UNIQUE_KEY, ["key-1"]),

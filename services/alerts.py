@@ -172,5 +172,11 @@ def _problem(check: Callable[[str, str], object], value: str, name: str) -> str 
 
 def _hidden(url: str) -> str:
     """Who knows such a URL may often post to it: its path is the secret."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}/{MASK}" if parts.path.strip("/") or parts.query else url
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # it may be anything
+        return MASK
+    if not parts.netloc:
+        return MASK
+    path = f"/{MASK}" if parts.path.strip("/") or parts.query else ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"

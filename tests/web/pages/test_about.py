@@ -78,12 +78,17 @@ async def test_retention_names_its_rules_and_their_cost(person: httpx.AsyncClien
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def anew() -> Iterator[None]:
+    """The settings of this process are read anew, once a test has asked for it, and after it."""
+    yield
+    settings.cache_clear()
+
+
+@pytest.fixture
+def told(anew: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Alerts go to an address, to one that is none, and to a URL whose path is a secret."""
     monkeypatch.setenv("ALERT_RECIPIENTS", "ops@example.com, nonsense")
     monkeypatch.setenv("ALERT_WEBHOOKS", "https://hooks.example.com/T0/secretpath")
-    settings.cache_clear()
-    yield
     settings.cache_clear()
 
 
@@ -113,6 +118,20 @@ async def test_a_test_alert_goes_out_and_its_outcome_is_shown(
     assert f"/deliveries/webhooks/{deliveries[0].id}" in page
     assert "no such user" in page
     assert "secretpath" not in page
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "http://[x", "https://ada:hunter2@example.com", "https://h.example.com/hunter2"]
+)
+async def test_no_address_is_shown_whole_that_may_be_a_secret(
+    anew: None, person: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("ALERT_WEBHOOKS", url)
+    settings.cache_clear()
+    page = await person.get("/settings/alerts")
+    assert page.status_code == 200
+    assert "hunter2" not in page.text
+    assert "********" in page.text or "https://example.com<" in page.text
 
 
 async def test_without_channels_no_test_is_sent(person: httpx.AsyncClient, client: Client) -> None:

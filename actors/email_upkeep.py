@@ -10,6 +10,7 @@ from settings import settings
 
 BATCH = 2_000  # rows a statement
 DAY = 86_400
+ALERTS = 90 * DAY  # seconds for which is known what alerts there were
 LOOK_BACK = 3_600  # seconds; jobs that ended before are found once an hour
 
 
@@ -37,7 +38,7 @@ async def cleanup_emails() -> dict[str, int]:
     }
     async with current_job().database.connection() as connection:
         await connection.execute(suppressions.DELETE_EXPIRED)
-        await connection.execute(alerts.DELETE_OLD, 90 * DAY)
+        await connection.execute(alerts.DELETE_OLD, ALERTS)
     current_job().log.info("cleaned up e-mails", **done)
     return done
 

@@ -8,13 +8,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from cli.output import AsJson, print_json
+from cli.confirm import Yes, confirm
+from cli.output import AsJson, print_json, say
 from cli.session import run
+from cli.times import past
 from cli.values import json_object
 from cli.who import who
 from db.models import Email, EmailEvent
+from errors import BadArguments
 from runtime.client import Client
-from services import email
+from services import email, email_resending
 from services.jobs import Enqueued
 
 app = typer.Typer(help="E-mails: list, show, send again, preview.", no_args_is_help=True)
@@ -83,12 +86,55 @@ def show(email_id: Id, as_json: AsJson = False) -> None:
 
 @app.command()
 def resend(
-    email_id: Id,
+    email_id: Annotated[uuid.UUID | None, typer.Argument(help="One mail; or give a status.")] = None,
+    status: Annotated[str | None, typer.Option(help="All that are so: failed, rejected, unknown …")] = None,
+    since: Annotated[str | None, typer.Option(help="A time, or how long ago: 2026-11-25T09:30, 12h.")] = None,
+    to: Annotated[str | None, typer.Option(help="Only those to this address.")] = None,
+    rate: Annotated[float, typer.Option(min=0.01, max=1000, help="How many a second.")] = 20.0,
     reason: Annotated[str | None, typer.Option(help="Why; it stands in the audit.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count those that match.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send a mail again that did not get to everybody, or of which nobody knows."""
+    """Send again what did not get to everybody, or of which nobody knows: one mail, or by a job all of a status."""
+    if (email_id is None) is (status is None):
+        raise BadArguments("Name a mail, or say which by --status: one of both.", "email_id")
+    if email_id is not None:
+        _resend_one(email_id, reason, as_json)
+        return
+    only = email_resending.Filter(
+        status=status or "", since=None if since is None else past(since, "since"), address=to
+    )
+    _resend_matching(only, rate, reason, dry_run=dry_run, yes=yes, as_json=as_json)
 
+
+def _resend_matching(
+    only: email_resending.Filter, rate: float, reason: str | None, *, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    """Count, ask, start the job that does it."""
+
+    async def matching(client: Client) -> email_resending.Count:
+        async with client.session() as session:
+            return await email_resending.count(session, only)
+
+    async def command(client: Client) -> uuid.UUID:
+        async with client.session() as session:
+            job = await email_resending.start(session, who(), only, rate=rate, reason=reason)
+            await session.commit()
+            return job
+
+    count = run(matching)
+    document: dict[str, Any] = {"emails": count.mails, "is_exact": not count.is_capped}
+    emails = f"{'at least ' if count.is_capped else ''}{count.mails:,} {'e-mail' if count.mails == 1 else 'e-mails'}"
+    if dry_run:
+        say(as_json, document, f"{emails} would be sent again.")
+        return
+    confirm(f"Send again {emails}, {rate:g} a second?", yes)
+    job = run(command)
+    say(as_json, {"job_id": job} | document, f"They are sent again: job_id {job}.")
+
+
+def _resend_one(email_id: uuid.UUID, reason: str | None, as_json: bool) -> None:
     async def command(client: Client) -> Enqueued:
         async with client.session() as session:
             enqueued = await email.resend(session, email_id, who(), reason)

@@ -19,7 +19,7 @@ from cli.who import who
 from db.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from errors import BadArguments
 from runtime.client import Client
-from services import audit, webhook, webhook_views
+from services import audit, webhook, webhook_trials, webhook_views
 from services.masking import masking
 
 app = typer.Typer(help="Webhooks: endpoints, deliveries, replay, recover, send.", no_args_is_help=True)
@@ -303,6 +303,25 @@ def _replay_one(delivery: uuid.UUID, as_json: bool) -> None:
 
     made = run(command)
     say(as_json, {"delivery_id": made}, f"It is sent again: delivery_id {made}.")
+
+
+@app.command("try")
+def send_to(
+    delivery: DeliveryId,
+    url: Annotated[str, typer.Argument(help="Where to.", show_default=False)],
+    secret: Annotated[str | None, typer.Option(help="whsec_…, to sign with.", envvar="WEBHOOK_SECRET")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a delivery to another address, once; its endpoint's headers and secrets stay away."""
+
+    async def command(client: Client) -> uuid.UUID:
+        async with client.session() as session:
+            made = await webhook_trials.send_to(session, who(), delivery, url, secret=secret)
+            await session.commit()
+            return made
+
+    made = run(command)
+    say(as_json, {"delivery_id": made}, f"It is sent there: delivery_id {made}.")
 
 
 def _replay_matching(only: webhook.Filter, rate: float, *, dry_run: bool, yes: bool, as_json: bool) -> None:

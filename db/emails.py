@@ -160,14 +160,43 @@ _KEPT = """array(select a from unnest(e.accepted) as a where not exists (
     select from email_events v where v.email_id = e.id and v.recipient = a and v.type in ('rejected', 'failed')
                                  and v.recorded_at >= e.claimed_at))"""
 
-# One more job for a mail that did not get to everybody: id, the new job. No row: it makes no sense in its status.
+# One more job for mails that did not get to everybody: ids, the new jobs. Those that are not returned make no sense in
+# their status.
 RESEND = """
-update emails e set status = case when status = 'unknown' then 'queued' else status end, accepted = {kept}, job_id = $2,
-       run = null, held_since = null, updated_at = now()
-where id = $1 and content is not null and not {kept} @> addresses
+update emails e set status = case when status = 'unknown' then 'queued' else status end, accepted = {kept},
+       job_id = t.job_id, run = null, held_since = null, updated_at = now()
+from unnest($1::uuid[], $2::uuid[]) as t(id, job_id)
+where e.id = t.id and content is not null and not {kept} @> addresses
   and status in ('failed', 'rejected', 'suppressed', 'cancelled', 'unknown')
-returning id
+returning e.id, e.job_id
 """.replace("{kept}", _KEPT)
+
+# Can it be sent again, has nobody done so, and is it asked for: address or null, tag or null, template or null.
+_FITS = """
+    content is not null and not {kept} @> addresses
+    and not exists (select from jobs j where j.id = e.job_id and j.outcome is null)
+    and ($1::text is null or addresses @> array[$1]) and ($2::text is null or tags @> array[$2])
+    and ($3::text is null or template = $3)
+""".replace("{kept}", _KEPT)
+
+# What to send again, oldest first: those of _FITS, status, after when and id, the job that asks (what was made after it
+# is left alone), most.
+TO_RESEND = """
+select e.id, e.created_at from emails e
+where status = $4 and status not in ('queued', 'sending', 'sent') and (created_at, id) > ($5, $6)
+  and created_at < (select created_at from jobs where id = $7) and {fits}
+order by created_at, id limit $8
+""".replace("{fits}", _FITS)
+
+# How many those are among the newest of that status: those of _FITS, status, since, how many are looked at.
+COUNT_TO_RESEND = """
+select count(*) filter (where fits)::int as mails, count(*) >= $6 as is_capped
+from (
+    select ({fits}) as fits from emails e
+    where status = $4 and status not in ('queued', 'sending', 'sent') and created_at >= $5
+    order by created_at desc limit $6
+) newest
+""".replace("{fits}", _FITS)
 
 # Events, as a JSON array; an event that is here already is left out. Returns those that are new (provider, event_id,
 # recipient), and how many mails they moved. A mail is found by our own id, which travels with

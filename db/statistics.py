@@ -7,6 +7,7 @@ the transaction that says how far counting has come, which is fenced by the lead
 LAG = 5.0  # seconds: no end takes as long from the moment it is dated to its commit
 STRETCH = 600.0  # seconds counted in one go, at most
 MINUTE, HOUR, DAY = 60, 3_600, 86_400  # seconds: the spans that are counted; days are UTC's
+KEEP = {MINUTE: 2.0 * DAY, HOUR: 90.0 * DAY, DAY: 730.0 * DAY}  # seconds for which the counts of a span are kept
 
 # The upper ends of the buckets of waits and runs, in seconds: each half as long again as the one before or so.
 BUCKETS = (

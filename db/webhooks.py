@@ -29,7 +29,8 @@ returning id
 # `url` is that of a message for one address.
 MESSAGE_BY_KEY = """
 select m.id, m.event_type, m.body,
-       (select d.url from webhook_deliveries d where d.message_id = m.id and d.url is not null limit 1) as url
+       (select d.url from webhook_deliveries d
+        where d.message_id = m.id and d.url is not null and d.replay_of is null limit 1) as url
 from webhook_messages m where m.idempotency_key = $1
 """
 
@@ -261,9 +262,13 @@ where id = $1 and disabled_at is not null and deleted_at is null
 returning id
 """
 
-# What to send again, oldest first, of each message and endpoint the newest delivery only: after this id, endpoint or
-# null, outcomes, since or null, until or null, event types or null, the job that asks (what was made after it is left
-# alone), most.
+# Somebody sent another delivery to an address of his own, to try it.
+_IS_TRY = """d.url is not null and d.replay_of is not null
+      and (select o.url from webhook_deliveries o where o.id = d.replay_of) is distinct from d.url"""
+
+# What to send again, oldest first, of each message and endpoint the newest delivery only, no tries: after this id,
+# endpoint or null, outcomes, since or null, until or null, event types or null, the job that asks (what was made after
+# it is left alone), most.
 TO_REPLAY = """
 select d.id, d.message_id, d.endpoint_id, d.url, d.sealed,
        coalesce(e.ordered, false) as ordered, coalesce(e.disabled_at is not null, false) as is_disabled
@@ -277,16 +282,17 @@ where d.id > $1 and ($2::uuid is null or d.endpoint_id = $2) and d.outcome = any
   and not exists (select from webhook_deliveries later
                   where later.message_id = d.message_id and later.endpoint_id is not distinct from d.endpoint_id
                     and later.url is not distinct from d.url and later.id > d.id)
+  and not ({is_try})
 order by d.id limit $8
-"""
+""".replace("{is_try}", _IS_TRY)
 
 # One delivery, to be sent again: id.
 ONE_TO_REPLAY = """
-select d.id, d.message_id, d.endpoint_id, d.url, d.sealed, d.outcome,
+select d.id, d.message_id, d.endpoint_id, d.url, d.sealed, d.outcome, ({is_try}) as is_try,
        coalesce(e.ordered, false) as ordered, coalesce(e.disabled_at is not null, false) as is_disabled
 from webhook_deliveries d left join webhook_endpoints e on e.id = d.endpoint_id
 where d.id = $1
-"""
+""".replace("{is_try}", _IS_TRY)
 
 # How many TO_REPLAY would return, counted no further than a limit: endpoint or null, outcomes, since or null, until or
 # null, event types or null, most.
@@ -300,9 +306,10 @@ select count(*) from (
       and not exists (select from webhook_deliveries later
                       where later.message_id = d.message_id and later.endpoint_id is not distinct from d.endpoint_id
                         and later.url is not distinct from d.url and later.id > d.id)
+      and not ({is_try})
     limit $6
 ) found
-"""
+""".replace("{is_try}", _IS_TRY)
 
 # How many deliveries of an endpoint have not ended: endpoint, most.
 COUNT_OPEN = """
@@ -311,14 +318,14 @@ select count(*) from (select from webhook_deliveries where endpoint_id = $1 and 
 
 # What a list of deliveries shows besides: deliveries. `status` and `code` are those of the latest attempt.
 TOLD = """
-select d.id, m.event_type, e.url, a.status, a.code
+select d.id, m.event_type, e.url, a.status, a.code, ({is_try}) as is_try
 from webhook_deliveries d
 join webhook_messages m on m.id = d.message_id
 left join webhook_endpoints e on e.id = d.endpoint_id
 left join lateral (select status, code from webhook_attempts a where a.delivery_id = d.id
                    order by number desc limit 1) a on true
 where d.id = any($1::uuid[])
-"""
+""".replace("{is_try}", _IS_TRY)
 
 # How endpoints have done over the last 24 h, as far as their newest deliveries tell: endpoints, how many deliveries.
 HEALTH = """

@@ -246,6 +246,9 @@ with recursive after as (
 select a.id from after a join workflow_steps s on s.id = a.id where s.undoes is null
 """
 
+# All steps that are no undos: workflow.
+ALL = "select id from workflow_steps where workflow_id = $1 and undoes is null"
+
 # What runs in each of these now: up to three names of steps: ids.
 CURRENT = """
 select workflow_id, (array_agg(name order by number))[1:3] as names

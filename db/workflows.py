@@ -70,10 +70,11 @@ select extract(epoch from least((select min(due_at) from workflow_steps where du
                                    and state in ('running', 'paused'))) - now())::float8
 """
 
-# A workflow: id, name, owner, idempotency key, seconds until its deadline or null. No row if its key is taken.
+# A workflow: id, name, owner, idempotency key, seconds until its deadline or null, the job that starts it or null. No
+# row if its key is taken.
 INSERT = """
-insert into workflows (id, name, owner, idempotency_key, deadline)
-values ($1, $2, $3, $4, now() + make_interval(secs => $5))
+insert into workflows (id, name, owner, idempotency_key, deadline, parent_id)
+values ($1, $2, $3, $4, now() + make_interval(secs => $5), $6)
 on conflict (coalesce(owner, ''), idempotency_key) where idempotency_key is not null do nothing
 returning id
 """
@@ -107,6 +108,14 @@ select workflow_id, count(*) as steps,
        coalesce(sum(total) filter (where kind in ('group', 'map')), 0) as items,
        coalesce(sum(ended) filter (where kind in ('group', 'map')), 0) as items_ended
 from workflow_steps where workflow_id = any($1::uuid[]) and undoes is null group by workflow_id
+"""
+
+# What has started these workflows, and the schedule that it ran for: jobs.
+STARTED_BY = """
+select p.id, j.actor, j.owner, e.schedule_id, e.schedule
+from unnest($1::uuid[]) p(id)
+left join jobs j on j.id = p.id
+left join lateral (select schedule_id, schedule from scheduled_job_executions where job_id = p.id limit 1) e on true
 """
 
 # Ended workflows past their retention: seconds for succeeded, cancelled and failed ones, most. All of theirs goes

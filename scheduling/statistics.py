@@ -4,12 +4,11 @@ import asyncpg
 
 from db import statistics
 from db.database import Database
-from db.statistics import DAY, HOUR, LAG, MINUTE, STRETCH
+from db.statistics import HOUR, KEEP, LAG, STRETCH
 from scheduling.leader import Leader
 
 _PERIOD = 5.0  # seconds between two rounds
 _BEHIND = 0.1  # and when there is more to count
-_KEEP = {MINUTE: 2.0 * DAY, HOUR: 90.0 * DAY, DAY: 730.0 * DAY}  # seconds
 _AT_ONCE = 5_000  # rows a round that are deleted
 _NAME = "ended"
 
@@ -33,10 +32,10 @@ class Statistics:
                     return _PERIOD
                 if since is not None:  # else counting begins with what ends from now on
                     await self._count(connection, since, until)
-            for span, seconds in _KEEP.items():
+            for span, seconds in KEEP.items():
                 await connection.execute(statistics.DELETE_OLD, span, seconds, _AT_ONCE)
-            await connection.execute(statistics.DELETE_OLD_ERRORS, _KEEP[HOUR], _AT_ONCE)
-            await connection.execute(statistics.DELETE_OLD_GROUPS, _KEEP[HOUR], _AT_ONCE)
+            await connection.execute(statistics.DELETE_OLD_ERRORS, KEEP[HOUR], _AT_ONCE)
+            await connection.execute(statistics.DELETE_OLD_GROUPS, KEEP[HOUR], _AT_ONCE)
         return _BEHIND if since is not None and (until - since).total_seconds() >= STRETCH else _PERIOD
 
     async def _count(self, connection: asyncpg.Connection, since: object, until: object) -> None:

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -44,14 +45,21 @@ class Filter:
     action: str | None = None
     target: str | None = None
     job_id: uuid.UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None  # before that
 
 
 async def page(session: AsyncSession, only: Filter, *, limit: int, before: int | None = None) -> list[Audit]:
     """The newest rows, before the one with that id. Each filter has its index."""
     statement = select(Audit).order_by(Audit.id.desc()).limit(limit)
-    for name, value in vars(only).items():
+    for name in ("who", "action", "target", "job_id"):
+        value = getattr(only, name)
         if value is not None:
             statement = statement.where(getattr(Audit, name) == value)
+    if only.since is not None:
+        statement = statement.where(Audit.done_at >= only.since)
+    if only.until is not None:
+        statement = statement.where(Audit.done_at < only.until)
     if before is not None:
         statement = statement.where(Audit.id < before)
     return list(await session.scalars(statement))

@@ -243,7 +243,7 @@ async def resend(session: AsyncSession, email_id: uuid.UUID, who: str, reason: s
     accepted gets no second one. Raises NotFound, and Conflict where it makes no sense."""
     job_id = uuid7()
     connection = await session.connection()
-    written = (await connection.exec_driver_sql(emails.RESEND, (email_id, job_id))).first()
+    written = (await connection.exec_driver_sql(emails.RESEND, ([email_id], [job_id]))).first()
     if written is None:
         email = await get(session, email_id)
         raise Conflict(

@@ -21,6 +21,7 @@ class Told:
     url: str | None
     status: int | None
     code: str | None
+    is_try: bool  # of another delivery, at an address of somebody's own (services/webhook_trials.py)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ async def told(session: AsyncSession, ids: Sequence[uuid.UUID]) -> dict[uuid.UUI
     """By delivery."""
     connection = await session.connection()
     rows = await connection.exec_driver_sql(webhooks.TOLD, (list(ids),))
-    return {row.id: Told(row.event_type, row.url, row.status, row.code) for row in rows}
+    return {row.id: Told(row.event_type, row.url, row.status, row.code, row.is_try) for row in rows}
 
 
 async def health(session: AsyncSession, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Health]:

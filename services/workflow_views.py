@@ -115,6 +115,37 @@ async def current(session: AsyncSession, ids: Sequence[uuid.UUID]) -> dict[uuid.
     return {uuid.UUID(str(row["workflow_id"])): row["names"] for row in rows}
 
 
+@dataclass(frozen=True)
+class Trigger:
+    """What has started a workflow: a schedule, a job, a person or a program."""
+
+    kind: Literal["schedule", "job", "key", "owner", "program"]
+    name: str
+    path: str = ""  # its page
+
+
+async def triggers(session: AsyncSession, found: Sequence[Workflow]) -> dict[uuid.UUID, Trigger]:
+    """Of each of these workflows; a job that was deleted since is known by its id."""
+    connection = await session.connection()
+    parents = [one.parent_id for one in found if one.parent_id is not None]
+    rows = await connection.exec_driver_sql(workflows.STARTED_BY, (parents,))
+    known = {row.id: row for row in rows}
+    return {one.id: _trigger(one, known.get(one.parent_id)) for one in found}
+
+
+def _trigger(workflow: Workflow, parent: Any) -> Trigger:
+    if parent is not None and parent.schedule_id is not None:
+        return Trigger("schedule", parent.schedule, f"/schedules/{parent.schedule_id}")
+    if parent is not None:
+        if parent.actor is None:
+            return Trigger("job", f"…{str(parent.id)[-8:]}, deleted since")
+        by = f" of {parent.owner}" if parent.owner else ""
+        return Trigger("job", parent.actor + by, f"/jobs/{parent.id}")
+    if workflow.owner is None:
+        return Trigger("program", "")
+    return Trigger("key" if workflow.owner.startswith("key:") else "owner", workflow.owner.removeprefix("key:"))
+
+
 async def graph(session: AsyncSession, workflow_id: uuid.UUID) -> list[Place]:
     """Its steps, each with its place in a drawing from left to right, by layer; undos are behind what they undo."""
     columns = (getattr(WorkflowStep, name) for name in Step._fields)

@@ -28,6 +28,7 @@ from runtime.flow import (
     sleep_until,
     wait_for,
 )  # fmt: skip
+from runtime.handle import running
 from runtime.ids import uuid7
 from runtime.options import Options
 from runtime.outbox import Outbox
@@ -64,8 +65,8 @@ async def start(
 ) -> Started:
     """Write a workflow in the session's transaction; it begins when that commits, and never if it does not.
 
-    `name` is its first step's unless given. With an `idempotency_key`, a second start by the same owner finds the first
-    one. Not ended after `time_limit` it fails, and its jobs are cancelled.
+    `name` is its first step's unless given; started by a job, it knows which. With an `idempotency_key`, a second start
+    by the same owner finds the first one. Not ended after `time_limit` it fails, and its jobs are cancelled.
     Raises BadRequest, BadArguments or TooLarge, naming the step, nothing written.
     """
     plan = Plan.of(flow)
@@ -77,7 +78,8 @@ async def start(
     connection = await _bare(session)
     workflow = uuid7()
     seconds = time_limit.total_seconds() if time_limit else None
-    row = workflow, name or plan.steps[0].name, owner, idempotency_key, seconds
+    parent = running()
+    row = workflow, name or plan.steps[0].name, owner, idempotency_key, seconds, parent.job_id if parent else None
     while not await connection.fetch(workflows.INSERT, *row):
         found = await connection.fetchval(workflows.BY_KEY, owner, idempotency_key)
         if found is not None:
@@ -141,14 +143,16 @@ async def retry(session: AsyncSession, workflow: uuid.UUID, *, who: str, reason:
     _note(session, who, "retry", workflow, reason)
 
 
-async def rerun(session: AsyncSession, workflow: uuid.UUID, step: str, *, who: str, reason: str = "") -> None:
-    """Do a step of an ended workflow again, and all that comes after it, with new jobs."""
+async def rerun(session: AsyncSession, workflow: uuid.UUID, step: str | None, *, who: str, reason: str = "") -> None:
+    """Do a step of an ended workflow again, and all that comes after it, with new jobs; without a step all of it."""
     connection = await _bare(session)
     async with _advancing(session, connection, workflow) as advance:
         _require(advance, workflow, "run again", "succeeded", "failed", "cancelled")
-        found = await _step(connection, workflow, step)
-        after = [row["id"] for row in await connection.fetch(workflow_steps.AFTER, found["id"])]
-        await advance.reopen(workflow, after)
+        if step is None:
+            again = await connection.fetch(workflow_steps.ALL, workflow)
+        else:
+            again = await connection.fetch(workflow_steps.AFTER, (await _step(connection, workflow, step))["id"])
+        await advance.reopen(workflow, [row["id"] for row in again])
     _note(session, who, "rerun", workflow, reason, step=step)
 
 

@@ -37,6 +37,7 @@ RULES = (
     Rule("/metrics", "metrics", "metrics", own=True),
     Rule("/health", "metrics", "metrics", own=True),
     Rule("/dramatiq", "operate", "operate"),
+    Rule("/settings/about", "read", "admin"),
     Rule("/settings", "admin", "admin"),
     Rule("/logout", "read", "read"),
     Rule("/jobs/columns", "read", "read"),  # what people choose to see is theirs

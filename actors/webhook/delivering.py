@@ -38,13 +38,14 @@ class _Claimed:
     row: asyncpg.Record
     secrets: list[str]
     headers: dict[str, str]
+    is_once: bool = False  # whatever comes of it
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> "_Claimed":
         """Raises ConfigurationError when its secrets were sealed with another key."""
         if row["endpoint_id"] is None:
             alone = open_json(settings(), row["message_id"], row["sealed"])
-            return cls(row, alone.get("secrets", []), alone.get("headers", {}))
+            return cls(row, alone.get("secrets", []), alone.get("headers", {}), alone.get("once", False))
         endpoint: uuid.UUID = row["endpoint_id"]
         secrets = open_secrets(settings(), endpoint, orjson.loads(row["secrets"]), row["now"])
         return cls(row, secrets, open_json(settings(), endpoint, row["headers"]))
@@ -147,20 +148,22 @@ class _Sent:
     headers: dict[str, str]
     answer: Response | DeliveryError
     progress: Progress
+    is_once: bool = False
 
 
 async def _send(job: Job, row: asyncpg.Record) -> _Sent:
     """Whatever goes wrong here is an answer too: it counts and is on record, or it would be tried for ever."""
     shown: dict[str, str] = {}
-    progress = Progress()
+    progress, is_once = Progress(), False
     try:
         claimed = _Claimed.of(row)
+        is_once = claimed.is_once
         headers = claimed.request_headers()
         shown = claimed.shown_headers(headers)
-        return _Sent(shown, await _request(row, headers, progress), progress)
+        return _Sent(shown, await _request(row, headers, progress), progress, is_once)
     except Exception as error:
         job.log.warning("a webhook could not be sent", exc_info=True)
-        return _Sent(shown, DeliveryError(f"{type(error).__name__}: {error}", code=INTERNAL), progress)
+        return _Sent(shown, DeliveryError(f"{type(error).__name__}: {error}", code=INTERNAL), progress, is_once)
 
 
 async def _request(row: asyncpg.Record, headers: dict[str, str], progress: Progress) -> Response | DeliveryError:
@@ -176,10 +179,10 @@ async def _request(row: asyncpg.Record, headers: dict[str, str], progress: Progr
 
 async def _conclude(job: Job, row: asyncpg.Record, sent: _Sent, verdict: Verdict) -> dict[str, Any]:
     """Write the attempt down, and end the run as it deserves."""
-    is_test = row["event_type"] == TEST
-    counts = not is_test and (verdict.counts or row["number"] - row["failures"] > MOST_FREE)
+    is_once = sent.is_once or row["event_type"] == TEST
+    counts = not is_once and (verdict.counts or row["number"] - row["failures"] > MOST_FREE)
     failures = row["failures"] + (1 if counts and verdict.ending is None else 0)
-    delay = None if verdict.ending or is_test else next_delay(row["schedule"] or _schedule(), failures, verdict.hint)
+    delay = None if verdict.ending or is_once else next_delay(row["schedule"] or _schedule(), failures, verdict.hint)
     outcome = verdict.ending or ("exhausted" if delay is None else None)
     attempt = _attempt(job, row, sent, verdict, outcome, failures - row["failures"], delay)
     ends_more = outcome and (row["ordered"] or verdict.disable or _fails_too_long(row, attempt))

@@ -18,6 +18,7 @@ class Workflow(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
     owner: Mapped[str | None]
+    parent_id: Mapped[uuid.UUID | None]  # the job that started it, which may have been deleted since
     idempotency_key: Mapped[str | None]  # of its owner: a second start with it finds the first
     state: Mapped[str] = mapped_column(server_default=text("'running'"))
     compensates: Mapped[bool] = mapped_column(server_default=false())  # once it has stopped, what was done is undone

@@ -62,7 +62,9 @@ class DirectDialer(Dialer):
         self._destinations, self._resolver, self._tls = destinations, resolver, tls
 
     async def connect(self, origin: Origin, progress: Progress) -> Wire:
-        wire = await self._connect_to_one(await self._addresses(origin.host), origin.port, progress)
+        addresses = await self._addresses(origin.host)
+        progress.timings.resolved = progress.elapsed()
+        wire = await self._connect_to_one(addresses, origin.port, progress)
         progress.timings.connected = progress.elapsed()
         return await _secured(wire, self._tls, origin, progress) if origin.scheme == "https" else wire
 

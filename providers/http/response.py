@@ -8,7 +8,8 @@ class Timings:
     """Seconds from the start of the request until each phase was over; None if it was not reached or not needed (a
     connection that was used again)."""
 
-    connected: float | None = None  # the name's look-up included
+    resolved: float | None = None  # the name was looked up; not by us where a proxy does it
+    connected: float | None = None
     secured: float | None = None
     sent: float | None = None
     first_byte: float | None = None

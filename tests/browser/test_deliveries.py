@@ -16,7 +16,8 @@ async def test_deliveries_can_be_used_by_everybody(visit: Visit, client: Client)
     endpoint = f"/deliveries/endpoints/{made.endpoint}"
     paths = (
         "/deliveries", email, f"{email}/resend", "/deliveries/suppressions", "/deliveries/templates",
-        "/deliveries/webhooks", delivery, f"{delivery}/replay", "/deliveries/webhooks/replay",
+        "/deliveries/webhooks", delivery, f"{delivery}/replay", "/deliveries/webhooks/replay", f"{delivery}/try",
+        f"{delivery}/verify", "/deliveries/emails?status=unknown", "/deliveries/emails/resend?status=unknown",
         "/deliveries/endpoints", endpoint, f"{endpoint}/edit", f"{endpoint}/rotate", f"{endpoint}/disable",
         f"{endpoint}/delete",
     )  # fmt: skip
@@ -52,3 +53,24 @@ async def test_an_operator_sends_a_webhook_again(visit: Visit, client: Client) -
     await page.goto("/deliveries/webhooks/replay")
     await expect(page.get_by_role("heading", name="Send 0 deliveries again?")).to_be_visible()
     await expect(page.get_by_role("button", name="Send 0 deliveries again")).to_be_disabled()
+
+
+async def test_a_delivery_is_tried_and_verified(visit: Visit, client: Client) -> None:
+    """Given a delivery, when it is tried at a test URL, mistyped first, then it is on its way there; what is no secret
+    is refused, and not shown again."""
+    made = await mail.fill(client)
+    page = await visit(f"/deliveries/webhooks/{made.delivery}")
+    await page.get_by_role("link", name="Send to a test URL…").click()
+    await page.get_by_label("Test URL").fill("ftp://example.com/")
+    await page.get_by_role("button", name="Send it there").click()
+    await expect(page.locator("#url-wrong")).to_contain_text("OUTGOING_SCHEMES")
+    await expect(page.get_by_label("Test URL")).to_have_value("ftp://example.com/")
+    await page.get_by_label("Test URL").fill("https://inspect.example.com/x")
+    await page.get_by_role("button", name="Send it there").click()
+    await expect(page.get_by_role("status").first).to_contain_text("It is on its way, once")
+    await page.get_by_role("link", name=str(made.delivery)).click()
+    await page.get_by_role("link", name="Verify…").click()
+    await page.get_by_label("Secret").fill("nonsense")
+    await page.get_by_role("button", name="Look").click()
+    await expect(page.locator("#secret-wrong, #signature-wrong").first).to_be_visible()
+    await expect(page.get_by_label("Secret")).to_have_value("")

@@ -8,7 +8,10 @@ from services import audit
 from tests.browser.axe import assert_usable, violations
 from tests.browser.conftest import Visit
 
-PATHS = ("users", "users/admin", "sessions", "keys", "keys/tests", "values", "masking", "audit")
+PATHS = (
+    "users", "users/admin", "sessions", "keys", "keys/tests", "values", "retention", "alerts", "masking", "audit",
+    "about",
+)  # fmt: skip
 
 
 async def test_settings_can_be_used_by_everybody(visit: Visit, client: Client) -> None:
@@ -56,3 +59,23 @@ async def test_masking_is_shown_while_it_is_typed(visit: Visit) -> None:
     page = await visit("/settings/masking")
     await page.get_by_label("Value").fill("password=hunter2 and more")
     await expect(page.locator("#masked")).to_have_text("password=******** and more")
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+async def test_the_audit_is_taken_away(visit: Visit, client: Client, script: bool) -> None:
+    """Given deeds, when those of one person are filtered and exported, then the file has them alone."""
+    async with client.session() as session:
+        audit.note(session, "ana", "queue.pause", target="email")
+        audit.note(session, "bob", "queue.pause", target="default")
+        await session.commit()
+    page = await visit("/settings/audit", script=script)
+    await page.get_by_label("Who").fill("ana")
+    await page.get_by_label("From").fill("2020-01-01T00:00")
+    await page.get_by_role("button", name="Filter").click()
+    await expect(page.get_by_role("row", name="queue.pause")).to_have_count(1)
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="Export as CSV").click()
+    made = await (await download.value).path()
+    text = made.read_text()
+    assert "email" in text
+    assert "default" not in text

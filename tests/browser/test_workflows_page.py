@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from runtime.client import Client
 from services.workflows import chain, each, graph, s, sleep, start, wait_for
 from tests.browser.axe import assert_usable
-from tests.browser.conftest import Visit
+from tests.browser.conftest import PHONE, Visit
 from tests.conftest import StartProcess
 from tests.workflows.flow_actors import flow_add, flow_collect, flow_fail_unless, flow_value
 
@@ -116,3 +116,57 @@ async def test_a_step_is_seen_beside_the_graph(visit: Visit, client: Client) -> 
     await expect(panel.locator(".badge").first).to_contain_text("failed")
     await page.reload()
     await expect(panel.get_by_role("heading", name="check")).to_be_visible()
+
+
+async def test_the_arrow_keys_lead_through_the_graph(visit: Visit, client: Client) -> None:
+    """Given a graph, when its first step has the focus, then each arrow key goes to the next step on that side, and
+    stays where there is none; Enter shows the step."""
+    flow = graph({(a := s(flow_value, 1).named("a")): [], s(flow_value, 2).named("b"): [], s(flow_add).named("c"): [a]})
+    page = await visit(f"/workflows/{await started(client, flow, 'nightly')}")
+    steps = {name: page.locator(f"a.node[aria-label^='{name}:']") for name in "abc"}
+    await steps["a"].focus()
+    for key, name in (("Down", "b"), ("Up", "a"), ("Up", "a"), ("Right", "c"), ("Left", "a"), ("Left", "a")):
+        await page.keyboard.press(f"Arrow{key}")
+        await expect(steps[name]).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#panel").get_by_role("heading", name="a", exact=True)).to_be_visible()
+
+
+async def test_what_runs_is_followed(visit: Visit, client: Client) -> None:
+    """Given a graph that is wider than the window, when what runs is followed, then it comes into sight, and so does
+    what runs after it."""
+    flow = chain(s(flow_value, 1).named("step-0"), *(s(flow_add).named(f"step-{n}") for n in range(1, 12)))
+    here = f"/workflows/{await started(client, flow, 'nightly')}"
+
+    async def run(name: str) -> None:
+        async with client.database.connection() as connection:
+            await connection.execute("update workflow_steps set state = 'waiting' where state = 'running'")
+            await connection.execute(
+                "update workflow_steps set state = 'running', started_at = now() where name = $1", name
+            )
+        await client.redis.publish("dramatiq:changed", "jobs")
+
+    await run("step-9")
+    page = await visit(here, viewport=PHONE)
+    node = page.locator("a.node")
+    await expect(node.nth(9)).not_to_be_in_viewport()
+    await page.get_by_role("button", name="Follow what runs").click()
+    await expect(node.nth(9)).to_be_in_viewport()
+    await run("step-3")
+    await expect(node.nth(3)).to_be_in_viewport()
+    await expect(page.get_by_role("button", name="Follow what runs")).to_have_attribute("aria-pressed", "true")
+
+
+async def test_the_whole_is_named_before_it_is_run_again(visit: Visit, client: Client) -> None:
+    """Given a workflow that has failed, when the whole of it is to be run again without a script, then all of its steps
+    are named first."""
+    here = f"/workflows/{await started(client, chain(s(flow_value, 1).named('load'), s(flow_add)), 'nightly')}"
+    async with client.database.connection() as connection:
+        await connection.execute("update workflow_steps set state = 'failed'")
+        await connection.execute("update workflows set state = 'failed', finished_at = now()")
+    page = await visit(here, script=False)
+    await page.get_by_role("link", name="Rerun the whole…").click()
+    await expect(page.get_by_role("heading", name="Run all of nightly again: 2 steps?")).to_be_visible()
+    await expect(page.get_by_role("listitem").filter(has_text="load")).to_be_visible()
+    await page.get_by_role("button", name="Run 2 steps again").click()
+    await expect(page.get_by_role("status")).to_contain_text("These steps are done again")

@@ -5,7 +5,7 @@ import uuid
 from pathlib import Path
 
 from runtime.client import Client
-from services import email
+from services import email, jobs
 from settings import Settings
 from tests.cli.callboard import callboard
 
@@ -31,6 +31,25 @@ async def test_mails_are_listed_shown_and_sent_again(client: Client) -> None:
         await connection.execute("update emails set status = 'failed', run = 1")
     done = await callboard("emails", "resend", str(sent.id), "--reason", "the server is back", "--json")
     assert done.json["job_id"] != str(sent.id)
+
+
+async def test_mails_are_sent_again_by_their_status(client: Client) -> None:
+    """Given a mail that failed, then it is counted, and sent again once somebody has agreed; what is no such status, or
+    says both or nothing, is refused."""
+    async with client.session() as session:
+        sent = await email.send(session, to="ada@example.com", subject="Hello", text="Curtain.")
+        await session.commit()
+    async with client.database.connection() as connection:
+        await connection.execute("update emails set status = 'failed'")
+        await connection.execute("delete from jobs")
+    counted = await callboard("emails", "resend", "--status", "failed", "--since", "1h", "--dry-run", "--json")
+    assert counted.json == {"emails": 1, "is_exact": True}
+    assert "1 e-mail would" in (await callboard("emails", "resend", "--status", "failed", "--dry-run")).out
+    done = await callboard("emails", "resend", "--status", "failed", "--to", "ADA@example.com", "--yes", "--json")
+    async with client.session() as session:
+        assert (await jobs.get(session, uuid.UUID(done.json["job_id"]))).actor == "resend_emails"
+    for arguments in ((), (str(sent.id), "--status", "failed"), ("--status", "delivered")):
+        assert (await callboard("emails", "resend", *arguments)).code == 1
 
 
 async def test_a_template_is_previewed(settings: Settings, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import asyncpg
 import pytest_asyncio
 
 from db import (
+    catalogue,
     checkpoints,
     control,
     flow,
@@ -116,6 +117,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "LIVE": (overview.LIVE, [200]),
     "COUNTS": (listing.COUNTS, [200]),
     "LIVE_BY_ACTOR": (overview.LIVE_BY_ACTOR, [200]),
+    "LAST_RUNS": (catalogue.LAST_RUNS, [["cleanup_completed_jobs", "tidy_webhooks"]]),
     "OWNERS": (suggestions.OWNERS, ["a", 12]),
     "TAGS": (suggestions.TAGS, ["a", 12]),
     "LIVE_BY_UNIQUE_KEY": (jobs.LIVE_BY_UNIQUE_KEY, ["key-1"]),

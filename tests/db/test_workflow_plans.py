@@ -66,6 +66,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "BY_KEY": (workflows.BY_KEY, ["ada", "key"]),
     "AFTER": (workflow_steps.AFTER, [SOME_ID]),
     "PROGRESS": (workflows.PROGRESS, [SOME]),
+    "STARTED_BY": (workflows.STARTED_BY, [SOME]),
     "DELETE_ENDED": (workflows.DELETE_ENDED, [7 * 86_400.0, 7 * 86_400.0, 30 * 86_400.0, 100]),
 }
 

@@ -11,8 +11,12 @@ from db import emails
 from errors import BadArguments, Conflict
 from providers.email.events import Event
 from runtime.client import Client
-from services import email
-from tests.email.test_job import enqueue, look_at_mail
+from services import audit, email, email_resending
+from tests.conftest import StartProcess
+from tests.email.postman import postman
+from tests.email.test_crashes import all_ended
+from tests.email.test_job import ended, enqueue, look_at_mail, start_worker
+from tests.support.waiting import wait_for
 
 ADA = "ada@example.com"
 
@@ -97,3 +101,49 @@ async def test_ses_takes_fifty_recipients(client: Client) -> None:
         assert caught.value.path == "to"
         await email.send(session, to=readers, subject="x", text="y", provider="smtp")
         await email.send(session, to=readers[1:], subject="x", text="y", provider="ses")
+
+
+async def test_many_are_sent_again_by_a_job(client: Client, worker: StartProcess, scheduler: StartProcess) -> None:
+    """Given mails that failed, of which one was made later, one has no words any more and one is being sent again, and
+    one that was delivered, when those that failed are sent again, then the others of them leave, once each, and the
+    question had said how many."""
+    failed = [await enqueue(client, [ADA]) for _ in range(5)]
+    delivered = await enqueue(client, [ADA])
+    for mail in failed:
+        await set_status(client, mail, "failed")
+    await set_status(client, delivered, "delivered")
+    async with client.database.connection() as connection:
+        await connection.execute("delete from jobs")  # those that had failed
+        await connection.execute("update emails set content = null where id = $1", failed[3])
+    await resend(client, failed[4])
+    only = email_resending.Filter(status="failed", address="ADA@example.com")
+    async with client.session() as session:
+        counted = await email_resending.count(session, only)
+        job = await email_resending.start(session, "ada", only, rate=2, reason="the provider was away")
+        await session.commit()
+        [note] = await audit.page(session, audit.Filter(action="email.resend_matching"), limit=5)
+    late = await enqueue(client, [ADA])
+    await set_status(client, late, "failed")
+    async with client.database.connection() as connection:
+        await connection.execute("delete from jobs where id = $1", late)
+    assert (counted.mails, counted.is_capped) == (3, False)
+    assert (note.who, note.job_id, note.reason) == ("ada", job, "the provider was away")
+
+    async with postman() as server:
+        await start_worker(worker, server)
+        await scheduler()
+        await wait_for(lambda: all_ended(client), what="the end of all jobs")
+    assert (await ended(client, job)).result == {"resent": 3}
+    statuses = {mail: (await look_at_mail(client, mail)).status for mail in [*failed, delivered, late]}
+    assert [statuses[mail] for mail in failed] == ["sent", "sent", "sent", "failed", "sent"]
+    assert (statuses[delivered], statuses[late], len(server.received)) == ("delivered", "failed", 4)
+
+
+async def test_what_is_not_sent_again_is_refused(client: Client) -> None:
+    with pytest.raises(BadArguments) as refused:
+        email_resending.Filter(status="delivered")
+    assert refused.value.path == "status"
+    async with client.session() as session:
+        with pytest.raises(BadArguments) as refused:
+            await email_resending.start(session, "ada", email_resending.Filter(status="failed"), rate=0)
+    assert refused.value.path == "rate"

@@ -220,8 +220,8 @@ async def test_without_an_answer_it_is_known_where_a_request_went_and_how_far_it
         await through.request("POST", "http://far.test/", deadline=20, progress=proxied)
         await through.close()
     assert (refused.address, silent.address, proxied.address) == ("127.0.0.1", "127.0.0.1", None)
-    assert list(refused.timings.as_json()) == ["total"]
-    assert list(silent.timings.as_json()) == ["connected", "sent", "total"]
+    assert list(refused.timings.as_json()) == ["resolved", "total"]
+    assert list(silent.timings.as_json()) == ["resolved", "connected", "sent", "total"]
 
 
 async def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -214,6 +214,9 @@ DEEDS = {
     ("POST", "/webhooks/messages"): Deed("webhook.publish", body={"event_type": "webhook.test", "payload": 1}),
     ("POST", "/webhooks/send"): Deed("webhook.send", body=ENDPOINT | {"payload": 1}),
     ("POST", "/webhooks/deliveries/{delivery_id}/replay"): Deed("webhook.delivery.replay", mails),
+    ("POST", "/webhooks/deliveries/{delivery_id}/try"): Deed(
+        "webhook.delivery.try", mails, {"url": "https://inspect.example.com/"}
+    ),
     ("POST", "/webhooks/replay"): Deed("webhook.replay", body={"outcomes": ["exhausted"]}),
     ("POST", "/scheduler/jobs"): Deed("schedule.create", body=SCHEDULE),
     ("PUT", "/scheduler/jobs/{schedule_id}"): Deed("schedule.edit", a_schedule, SCHEDULE | {"name": "Daily"}),
@@ -225,6 +228,7 @@ DEEDS = {
     ("POST", "/scheduler/jobs/{schedule_id}/disable"): Deed("schedule.disable", a_schedule),
     ("POST", "/emails"): Deed("email.send", body=MAIL),
     ("POST", "/emails/{email_id}/resend"): Deed("email.resend", mails, {}),
+    ("POST", "/emails/resend"): Deed("email.resend_matching", body={"status": "unknown"}),
     ("POST", "/suppressions"): Deed("suppression.add", body={"address": "ada@example.com"}),
     ("DELETE", "/suppressions/{address}"): Deed("suppression.remove", mails),
     ("POST", "/users"): Deed("user.create", body={"name": "bea"}),

@@ -121,6 +121,16 @@ async def test_a_mail_is_sent_again_only_where_that_makes_sense(program: httpx.A
     assert_problem(await program.post(f"/api/v1/emails/{mail}/resend", json={}), 409)
 
 
+async def test_mails_are_sent_again_by_a_job(program: httpx.AsyncClient, client: Client) -> None:
+    asked = {"status": "unknown", "address": "ada@example.com", "since": "2026-01-01T00:00:00Z", "rate": 5}
+    response = await program.post("/api/v1/emails/resend", json=asked)
+    assert response.status_code == 202
+    job = (await program.get(f"/api/v1/jobs/{response.json()['job_id']}")).json()
+    assert (job["actor"], job["kwargs"]["status"], job["kwargs"]["rate"]) == ("resend_emails", "unknown", 5)
+    for wrong in ({"status": "sent"}, {}, {"status": "failed", "rate": 0}, {"status": "failed", "more": 1}):
+        assert_problem(await program.post("/api/v1/emails/resend", json=wrong), 422)
+
+
 async def test_addresses_are_suppressed_and_released(program: httpx.AsyncClient) -> None:
     new = {"address": "Ada@Example.com", "note": "asked by telephone"}
     assert (await program.post("/api/v1/suppressions", json=new)).status_code == 204

@@ -140,6 +140,10 @@ async def test_publish_look_and_replay_by_the_api(
 
     replayed = await program.post(f"{API}/deliveries/{delivery['id']}/replay")
     assert replayed.json()["replay_of"] == delivery["id"]
+    tried = await program.post(f"{API}/deliveries/{delivery['id']}/try", json={"url": here.url("/inspect")})
+    assert (tried.status_code, tried.json()["replay_of"], tried.json()["endpoint_id"]) == (201, delivery["id"], None)
+    refused = await program.post(f"{API}/deliveries/{delivery['id']}/try", json={"url": "ftp://example.com/"})
+    assert (refused.status_code, refused.json()["errors"][0]["path"]) == (422, "url")
     tested = await program.post(f"{API}/endpoints/{endpoint['id']}/test")
     assert tested.status_code == 202
     matching = await program.post(f"{API}/replay", json={"outcomes": ["succeeded"], "rate": 100})
@@ -183,6 +187,7 @@ async def test_the_commands(carriers: Carriers, client: Client, here: Receiver) 
     code, message = await refused(*chosen)  # nobody answers
     assert (code, "Send again 1 delivery, 20 a second?" in message) == (1, True)
     assert json.loads(await said(*chosen, "--yes", "--json"))["deliveries"] == 1
+    assert "It is sent there" in await said("try", str(delivery.id), here.url("/inspect"))
     code, message = await refused("endpoints", "remove", added["id"])
     assert (code, "with the record of its deliveries?" in message) == (1, True)
     await said("endpoints", "remove", added["id"], "--yes")

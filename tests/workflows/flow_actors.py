@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 import actors
 from runtime import current_job
+from services import workflows
 
 broker = actors.broker
 
@@ -34,6 +35,15 @@ async def flow_value(value: Any) -> Any:
 @dramatiq.actor(queue_name="flow", max_retries=0)
 async def flow_add(given: Any, more: int = 1) -> Any:
     return given + more
+
+
+@dramatiq.actor(queue_name="flow", max_retries=0)
+async def flow_start_another() -> str:
+    """Returns the id of the workflow that it has started."""
+    async with current_job().database.session() as session:
+        started = await workflows.start(session, workflows.s(flow_value, 1))
+        await session.commit()
+    return str(started.id)
 
 
 @dramatiq.actor(queue_name="flow", max_retries=0)

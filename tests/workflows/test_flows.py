@@ -1,5 +1,6 @@
 """Chains, groups, chords, graphs and maps: what runs when, and what it is given."""
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.workflows.flow_actors import (
     flow_in_transaction,
     flow_large,
     flow_limited,
+    flow_start_another,
     flow_value,
 )  # fmt: skip
 
@@ -163,3 +165,12 @@ async def test_bad_flows_cost_nothing(client: Client, flow: Any, problem: str) -
             await start(session, flow, time_limit=timedelta(hours=1))
         assert problem in str(refused.value)
         assert (await session.execute(text("select count(*) from workflows"))).scalar() == 0
+
+
+async def test_a_workflow_knows_which_job_has_started_it(engine: Engine, client: Client) -> None:
+    """Given a job of a workflow that starts another one, then that one has it as its parent; the first has none."""
+    first = await see.start(client, s(flow_start_another))
+    assert (await see.ended(client, first)).parent_id is None
+    [step] = await see.steps(client, first)
+    started = await see.ended(client, uuid.UUID(step.result))
+    assert started.parent_id == await value(client, "select id from jobs where workflow_id = $1", first)

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Security
 from fastapi.security import HTTPBearer
 
 from web.api import (
+    about,
     actions,
     audit,
     dead_letters,
@@ -55,6 +56,7 @@ PARTS = (
     users,
     keys,
     me,
+    about,
 )
 for part in PARTS:
     router.include_router(part.router)

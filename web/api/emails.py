@@ -5,9 +5,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from services import audit, email, suppressions
+from services import audit, email, email_resending, suppressions
 from services.callers import Caller
 from services.jobs import Options
 from services.masking import of_mail
@@ -158,6 +158,20 @@ class Resend(BaseModel):
     reason: Text | None = None
 
 
+class ResendMatching(BaseModel):
+    """Which mails are sent again, and how fast: all that is given must hold."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    status: Literal["failed", "rejected", "suppressed", "cancelled", "unknown"]
+    since: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    address: Text | None = None
+    tag: Text | None = None
+    template: Text | None = None
+    rate: float = Field(20, ge=0.01, le=1000, description="A second.")
+    reason: Text | None = None
+
+
 class Resent(BaseModel):
     job_id: UUID
 
@@ -246,6 +260,14 @@ async def one(email_id: UUID, session: Transaction, caller: CurrentCaller) -> Em
         policy=mail.policy,
         events=[EmailEventDocument.of(event, caller) for event in told],
     )
+
+
+@router.post("/emails/resend", status_code=202, responses=described(415))
+async def resend_matching(body: ResendMatching, session: Transaction, caller: CurrentCaller) -> Resent:
+    """Send again, by a job, all that match and did not get to everybody; who has one gets no second one."""
+    only = email_resending.Filter(**body.model_dump(exclude={"rate", "reason"}))
+    job = await email_resending.start(session, caller.name, only, rate=body.rate, reason=body.reason)
+    return Resent(job_id=job)
 
 
 @router.post("/emails/{email_id}/resend", status_code=202, responses=described(404, 409, 415))

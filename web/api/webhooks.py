@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from db.models import WebhookDelivery, WebhookEndpoint, WebhookMessage
-from services import audit, webhook
+from services import audit, webhook, webhook_trials
 from services.callers import Caller
 from services.masking import masking
 from web.api.documents import Masked, Text
@@ -233,6 +233,13 @@ class AttemptDocument(_Shown):
     next_attempt_at: datetime | None
 
 
+class Try(_Given):
+    """Where a delivery is to be tried."""
+
+    url: Text = Field(examples=["https://example.com/inspect"])
+    secret: Text | None = Field(None, description="To sign with: one made for it; null: it is not signed.")
+
+
 class DeliveryDetail(DeliveryDocument):
     """A delivery with its attempts."""
 
@@ -446,6 +453,14 @@ async def one_delivery(delivery_id: UUID, session: Transaction) -> DeliveryDetai
 async def replay(delivery_id: UUID, session: Transaction, caller: CurrentCaller) -> DeliveryDocument:
     """Send a delivery again, as a new one."""
     new = await webhook.replay(session, caller.name, delivery_id)
+    return DeliveryDocument.model_validate(await webhook.delivery(session, new))
+
+
+@router.post("/deliveries/{delivery_id}/try", status_code=201, responses=described(404, 415))
+async def send_to(delivery_id: UUID, body: Try, session: Transaction, caller: CurrentCaller) -> DeliveryDocument:
+    """Send a delivery to another address, once, without the headers and secrets of its endpoint, of whose health the
+    answer says nothing."""
+    new = await webhook_trials.send_to(session, caller.name, delivery_id, body.url, secret=body.secret)
     return DeliveryDocument.model_validate(await webhook.delivery(session, new))
 
 

@@ -57,6 +57,7 @@ class WorkflowDocument(BaseModel):
     id: UUID
     name: str
     owner: str | None
+    parent_id: UUID | None = Field(description="The job that started it.")
     state: State
     created_at: datetime
     finished_at: datetime | None
@@ -266,7 +267,7 @@ _AS_THEY_ARE = (
 
 
 def _document(workflow: Workflow, progress: views.Progress) -> WorkflowDocument:
-    names = ("id", "name", "owner", "state", "created_at", "finished_at", "deadline", "error")
+    names = ("id", "name", "owner", "parent_id", "state", "created_at", "finished_at", "deadline", "error")
     return WorkflowDocument(
         **{name: getattr(workflow, name) for name in names}, progress=ProgressDocument.model_validate(progress)
     )

@@ -7,6 +7,7 @@ from web.pages import (
     assets,
     backfill,
     between,
+    email_resending,
     emails,
     endpoints,
     errors,
@@ -27,6 +28,7 @@ from web.pages import (
     settings,
     suggestions,
     views,
+    webhook_trials,
     webhooks,
     workers,
     workflows,
@@ -36,7 +38,7 @@ router = APIRouter(include_in_schema=False)
 # Those with fixed words before those with an id in the same place.
 for page in (
     assets, live, login, oidc, overview, jobs, many, export, views, suggestions, between, job, job_log, errors,
-    schedule_form, backfill, schedules, workflows, queues, purge, workers, emails, webhooks, endpoints, actors, limits,
-    settings,
+    schedule_form, backfill, schedules, workflows, queues, purge, workers, email_resending, emails, webhooks,
+    webhook_trials, endpoints, actors, limits, settings,
 ):  # fmt: skip
     router.include_router(page.router)

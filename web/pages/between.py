@@ -44,10 +44,11 @@ def of(query: Search) -> Range:
     usual = "finished" if query.filter.state in ENDED else "created"
     name, value = next(((term.name, term.value) for term in query.terms if term.name in TIMES), (usual, ""))
     start, end = (getattr(query.filter, f"{name}_{side}") for side in ("after", "before"))
-    return Range(name, value, _field(start), _field(end))
+    return Range(name, value, field(start), field(end))
 
 
-def _field(at: datetime | None) -> str:
+def field(at: datetime | None) -> str:
+    """As a field for a date and a time has it, in UTC."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M}" if at else ""
 
 

@@ -12,7 +12,7 @@ from db.models import Email
 from db.models.emails import STATUSES
 from errors import BadArguments, BadRequest, ConfigurationError, Conflict
 from providers.email.message import Message
-from services import email, suppressions
+from services import email, email_resending, suppressions
 from services.callers import Caller
 from services.masking import of_mail
 from web.api import cursor
@@ -24,7 +24,7 @@ from web.transaction import Transaction
 
 router = APIRouter(route_class=TimedRoute)
 
-HOURS = {"24h": 24, "7d": 168, "30d": 720}
+HOURS = {"1h": 1, "24h": 24, "7d": 168, "30d": 720}
 MOST_SHOWN = 200
 PAGE = 50
 
@@ -36,7 +36,7 @@ FRAMED = {
     "X-Frame-Options": "SAMEORIGIN",
 }
 
-Period = Literal["", "24h", "7d", "30d"]
+Period = Literal["", "1h", "24h", "7d", "30d"]
 Wanted = Annotated[str, Query(max_length=320)]
 
 
@@ -61,7 +61,7 @@ async def page(
     more = cursor.encode(found[-1].created_at, found[-1].id) if len(found) == PAGE else None
     return render(
         request, "emails.html", emails=found, chosen=chosen, statuses=STATUSES, periods=list(HOURS), before=before,
-        next=more, most=email.MOST_SEARCHED,
+        next=more, most=email.MOST_SEARCHED, can_resend=status in email_resending.STATUSES,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""/jobs/export.csv: the jobs of a search as a file."""
+"""Files to take away: /jobs/export.csv, the jobs of a search, and what others make with `as_file`."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -19,14 +19,18 @@ router = APIRouter(route_class=TimedRoute)
 async def jobs(
     session: Transaction, caller: CurrentCaller, q: Annotated[str, Query(max_length=1_000)] = ""
 ) -> Response:
-    """The newest that fit; the file's name says how many, and whether there are more."""
+    """The newest that fit."""
     query = parse(q.strip())
     if query.problems or query.job_id is not None:
         raise BadRequest(" ".join([*query.problems, "Search for jobs first, then export what is found."]))
     search.require(query.filter, caller)
-    made = await export.jobs(session, query.filter)
+    return as_file(await export.jobs(session, query.filter), "jobs")
+
+
+def as_file(made: export.Export, name: str) -> Response:
+    """Its name says how many rows, and whether there is more."""
     more = "" if made.is_whole else "-and-more"
-    name = f"jobs-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{made.rows}{more}.csv"
+    name = f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{made.rows}{more}.csv"
     return Response(
         made.text.encode(errors="backslashreplace"),
         media_type="text/csv; charset=utf-8",

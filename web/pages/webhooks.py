@@ -2,6 +2,7 @@
 
 import shlex
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Form, Request, Response
 
 from db.models import WebhookAttempt
-from errors import BadRequest, Conflict
+from errors import BadArguments, BadRequest, Conflict
 from services import webhook, webhook_views
 from services.masking import masking
 from web.caller import CurrentCaller
@@ -24,6 +25,11 @@ router = APIRouter(route_class=TimedRoute)
 HOME = "/deliveries/webhooks"
 MOST_ENDPOINTS = 200  # to choose from
 RATE = 20.0
+_PHASES = {
+    "resolved": "DNS", "connected": "connecting", "secured": "TLS", "sent": "sending", "first_byte": "waiting",
+    "total": "reading",
+}  # fmt: skip
+ANSWERS = ("2xx", "3xx", "4xx", "5xx", "none", "dns", "connect", "tls", "timeout_total", "reset", "lost")  # suggested
 
 
 @router.get(HOME)
@@ -34,15 +40,22 @@ async def page(
     outcome: Wanted = "",
     event_type: Wanted = "",
     period: Period = "",
+    answer: Wanted = "",
     before: uuid.UUID | None = None,
 ) -> Response:
     only = _filter(endpoint, outcome, event_type, period)
-    found = await webhook.deliveries(session, only, pending=outcome == "pending", limit=PAGE, before=before)
+    try:
+        answered, wrong = webhook.Answer.read(answer.strip().lower()) if answer.strip() else None, ""
+    except BadArguments as error:
+        answered, wrong = None, str(error)
+    found = [] if wrong else await webhook.deliveries(
+        session, only, pending=outcome == "pending", answer=answered, limit=PAGE, before=before
+    )  # fmt: skip
     return render(
-        request, "webhooks.html", deliveries=found,
+        request, "webhooks.html", status=422 if wrong else 200, deliveries=found, wrong=wrong, answers=ANSWERS,
         told=await webhook_views.told(session, [one.id for one in found]),
         endpoints=await webhook.endpoints(session, limit=MOST_ENDPOINTS),
-        chosen={"endpoint": endpoint, "outcome": outcome, "event_type": event_type, "period": period},
+        chosen={"endpoint": endpoint, "outcome": outcome, "event_type": event_type, "period": period, "answer": answer},
         outcomes=("pending", *webhook.OUTCOMES), types=webhook.event_types(), periods=list(HOURS), before=before,
         next=found[-1].id if len(found) == PAGE else None, most=webhook.MOST_SEARCHED,
     )  # fmt: skip
@@ -101,6 +114,7 @@ async def one(request: Request, session: Transaction, delivery_id: uuid.UUID) ->
         request, "webhooks/delivery.html", delivery=delivery, message=message, body=body, told=told,
         name=webhook.message_name(message.id), attempts=attempts[::-1],
         curl={attempt.number: _curl(attempt, text) for attempt in attempts},
+        phases={attempt.number: _phases(attempt.timings or {}) for attempt in attempts},
     )  # fmt: skip
 
 
@@ -137,6 +151,17 @@ def _filter(endpoint: str, outcome: str, event_type: str, period: Period, since:
         since=moment,
         event_types=[event_type.strip()] if event_type.strip() else None,
     )
+
+
+def _phases(timings: Mapping[str, float]) -> list[tuple[str, float]]:
+    """What took how many seconds; `timings` are milliseconds from the start until each phase was over."""
+    names = _PHASES if "resolved" in timings else _PHASES | {"connected": "DNS and connecting"}
+    found, before = [], 0.0
+    for phase, name in names.items():
+        if phase in timings:
+            found.append((name, max(0.0, timings[phase] - before) / 1000))
+            before = timings[phase]
+    return found
 
 
 def _curl(attempt: WebhookAttempt, body: str) -> str:

@@ -35,7 +35,7 @@ _JOBS = 100
 _BESIDE = 10  # jobs of a step, beside the graph
 Tab = Literal["graph", "timeline", "steps"]
 Verb = Literal["retry", "pause", "resume", "cancel", "rerun", "skip", "event"]
-_OF_STEP = ("rerun", "skip", "event")
+_OF_STEP = ("skip", "event")  # and a rerun, unless it is of the whole
 # The states in which a workflow can be told to.
 ALLOWED: dict[str, tuple[str, ...]] = {
     "retry": ("failed", "cancelled"), "pause": ("running",), "resume": ("paused",), "cancel": ("running", "paused"),
@@ -77,7 +77,8 @@ async def page(
     older = asked | {"before": cursor.encode(shown[-1].created_at, shown[-1].id)} if len(found) > SIZE else None
     return render(
         request, "workflows.html", workflows=shown, progress=await views.progress(session, ids),
-        current=await views.current(session, ids), state=state, states=STATES, name=name, is_first=before is None,
+        current=await views.current(session, ids), triggers=await views.triggers(session, shown),
+        state=state, states=STATES, name=name, is_first=before is None,
         address=f"/workflows?{urlencode(asked | ({'before': before} if before else {}))}",
         next=f"/workflows?{urlencode(older)}" if older else None, now=datetime.now(UTC),
     )  # fmt: skip
@@ -110,7 +111,7 @@ async def one(
         request, "workflows/workflow.html", workflow=workflow, tab=tab, allowed=_allowed(workflow),
         progress=(await views.progress(session, [workflow_id]))[workflow_id], now=now, critical=critical,
         drawing=draw(places, critical) if tab == "graph" and len(places) <= MOST_DRAWN else None, box=(WIDTH, HEIGHT),
-        beside=beside,
+        beside=beside, trigger=(await views.triggers(session, [workflow]))[workflow_id],
         rows=rows, first=some.start + 1, last=some.start + len(rows), number=len(in_order), page=page,
         jobs=await views.job_ids(session, workflow_id) if tab == "steps" else {},
     )  # fmt: skip
@@ -196,7 +197,7 @@ async def _act(
     if verb == "cancel":
         await workflows.cancel(session, workflow_id, who=who, reason=reason, compensate=compensate)
     elif verb == "rerun":
-        await workflows.rerun(session, workflow_id, step, who=who, reason=reason)
+        await workflows.rerun(session, workflow_id, step or None, who=who, reason=reason)
     elif verb == "skip":
         await workflows.skip(session, workflow_id, step, who=who, reason=reason, result=_json(value))
     elif verb == "event":
@@ -214,10 +215,13 @@ async def _question(
     if workflow.state not in ALLOWED[verb]:
         return flash.redirect(f"/workflows/{workflow_id}", f"It is {workflow.state}: that cannot be done.", bad=True)
     places = await views.graph(session, workflow_id)
-    place = _named(places, step) if verb in _OF_STEP else None
+    if verb in _OF_STEP or (verb == "rerun" and step):
+        _named(places, step)
+    steps = undone(places) if verb == "retry" and workflow.compensates else affected(places, verb, step)
     return render(
         request, "workflows/ask.html", status=422 if typed.get("wrong") else 200, workflow=workflow, verb=verb,
-        step=step, place=place, steps=affected(places, verb, step), typed=typed,
+        step=step, steps=steps, then=following(places, verb, step, has_ended=workflow.finished_at is not None),
+        typed=typed,
         can_compensate=any(one.step.undoes for one in places),
     )  # fmt: skip
 
@@ -231,12 +235,38 @@ def affected(places: Sequence[Place], verb: str, step: str = "") -> list[Place]:
     if verb == "retry":
         return again
     if verb == "rerun":
-        names = {step}
-        for place in forward:  # what comes after something stands behind it
-            if names.intersection(place.after):
-                names.add(place.step.name)
-        return [place for place in forward if place.step.name in names or place in again]
+        names = _from(forward, step)
+        return [place for place in forward if not step or place.step.name in names or place in again]
     return [place for place in forward if place.step.state in ("waiting", "running")]
+
+
+def undone(places: Sequence[Place]) -> list[Place]:
+    """Where an undo has failed: that one, and those that are still to come."""
+    return [place for place in places if place.step.undoes is not None and place.step.state in ("failed", "held")]
+
+
+def following(places: Sequence[Place], verb: str, step: str, *, has_ended: bool) -> list[Place]:
+    """The steps that go on once one was skipped, or told of its event: what waits behind it, and all that had failed,
+    where the workflow had ended with that."""
+    if verb not in _OF_STEP:
+        return []
+    forward = [place for place in places if place.step.undoes is None]
+    states = ("failed", "cancelled") if has_ended else ()
+    behind = _from(forward, step)
+    return [
+        place for place in forward
+        if place.step.name != step
+        and (place.step.state in states or (place.step.state == "waiting" and place.step.name in behind))
+    ]  # fmt: skip
+
+
+def _from(places: Sequence[Place], step: str) -> set[str]:
+    """The names of a step and of all that comes after it."""
+    names = {step}
+    for place in places:  # what comes after something stands behind it
+        if names.intersection(place.after):
+            names.add(place.step.name)
+    return names
 
 
 def _named(places: Sequence[Place], name: str) -> Place:

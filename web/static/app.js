@@ -182,7 +182,9 @@ function zoom(plot, href) {
   location.href = href.replace("{from}", iso(from)).replace("{to}", iso(to));
 }
 
-// ---- pan and zoom of a drawing ----
+// ---- pan and zoom of a drawing, and the way through it ----
+
+let following = false;  // what runs
 
 function panZoom(svg) {
   const box = svg.viewBox.baseVal, fit = () => { const [x, y, width, height] = svg.dataset.pan.split(" ").map(Number); return { x, y, width, height }; };
@@ -203,6 +205,18 @@ function panZoom(svg) {
     view.x -= event.movementX * ratio; view.y -= event.movementY * ratio;
     show();
   });
+  // The first step that runs comes into the middle; where none does, all stays.
+  svg.follow = () => {
+    const node = $(".node.running", svg), frame = svg.parentElement;
+    if (!node) return;
+    if (moved) {
+      const { x, y, width, height } = $("rect", node).getBBox();
+      view.x = x + (width - view.width) / 2; view.y = y + (height - view.height) / 2;
+      show();
+    }
+    const seen = node.getBoundingClientRect();
+    frame.scrollBy(seen.left + seen.width / 2 - frame.getBoundingClientRect().left - frame.clientWidth / 2, 0);
+  };
   svg.zoom = (how) => {
     if (how === "fit") { Object.assign(view, fit()); show(); moved = false; } else scale(how === "in" ? 0.8 : 1.25);
   };
@@ -211,6 +225,26 @@ function panZoom(svg) {
 // A refresh puts the drawing's own frame back: whoever has moved it finds it as it was.
 function panAll() {
   for (const svg of $$("svg[data-pan]")) if (svg.restore) svg.restore(); else panZoom(svg);
+  for (const button of $$("[data-follow]")) {
+    button.setAttribute("aria-pressed", following);
+    if (following) $(`#${button.dataset.follow}`)?.follow?.();
+  }
+}
+
+// An arrow key goes to the nearest step on that side, one of the same row before one that is nearer but aside.
+const SIDES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+function step(node, [right, down]) {
+  const at = (one) => { const { x, y, width, height } = $("rect", one).getBBox(); return [x + width / 2, y + height / 2]; };
+  const [x, y] = at(node);
+  let nearest, least = Infinity;
+  for (const other of $$("a.node", node.ownerSVGElement)) {
+    const [dx, dy] = at(other).map((place, axis) => place - [x, y][axis]);
+    const ahead = dx * right + dy * down, aside = Math.abs(dx * down) + Math.abs(dy * right);
+    if (ahead > 1 && ahead + 2 * aside < least) { least = ahead + 2 * aside; nearest = other; }
+  }
+  nearest?.focus();
+  nearest?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 // ---- the search box: what the word before the caret may become, as a combobox of the ARIA practices ----
@@ -308,7 +342,8 @@ function press(event) {
     return;
   }
   if ($("dialog[open]")) return;
-  const key = event.key;
+  const key = event.key, node = SIDES[key] && event.target.closest("a.node");
+  if (node) { event.preventDefault(); step(node, SIDES[key]); return; }
   if (prefix) {
     prefix = false;
     if (GO[key]) { event.preventDefault(); location.href = GO[key]; }
@@ -337,6 +372,7 @@ document.addEventListener("click", async (event) => {
   if (opens) { event.preventDefault(); openDialog($(`#${opens.dataset.dialog}`)); return; }
   const mine = event.target.closest("[data-my-zone]");
   if (mine) { takeZone($(`#${mine.dataset.myZone}`)); return; }
+  if (event.target.closest("[data-follow]")) { following = !following; panAll(); return; }
   const zooms = event.target.closest("[data-zoom]");
   if (zooms) { $(`#${zooms.dataset.zoom}`)?.zoom?.(zooms.value); return; }
   const closes = event.target.closest("[data-close]");

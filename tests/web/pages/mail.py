@@ -18,7 +18,7 @@ insert into webhook_attempts (delivery_id, number, started_at, url, request_head
 values ($1, $2, now() - interval '1 s', 'https://example.com/hooks',
         '{"content-type": "application/json", "webhook-signature": "v1,c2lnbmF0dXJl"}', 500,
         '[["content-type", "text/html"], ["set-cookie", "session=abc"]]', '<b>it broke</b>', true, '93.184.215.14',
-        '{"connect": 12.5, "response": 80}')
+        '{"resolved": 3.1, "connected": 12.5, "secured": 41, "sent": 41.2, "first_byte": 121, "total": 122}')
 """
 
 

@@ -1,9 +1,11 @@
 """Tests of the pages of e-mails and webhooks, without a browser."""
 
 import httpx
+import orjson
 import pytest
 from fastapi import FastAPI
 
+from providers.webhooks.signing import new_secret, sign
 from runtime.client import Client
 from services import email, webhook
 from tests.web.callers import caller, user
@@ -113,7 +115,8 @@ async def test_an_attempt_is_shown_as_it_was(program: httpx.AsyncClient, client:
     """Given a delivery that failed twice, then its page has both, the signature, and the answer as inert text."""
     made = await mail.fill(client)
     page = (await program.get(f"/deliveries/webhooks/{made.delivery}")).text
-    for text in ("Attempt 1", "Attempt 2", "v1,c2lnbmF0dXJl", "&lt;b&gt;it broke&lt;/b&gt;", "--data-binary", "16 KiB"):
+    for text in ("Attempt 1", "Attempt 2", "v1,c2lnbmF0dXJl", "&lt;b&gt;it broke&lt;/b&gt;", "--data-binary", "16 KiB",
+                 "DNS 3 ms · connecting 9 ms · TLS 28 ms · sending 0 ms · waiting 80 ms"):  # fmt: skip
         assert text in page, text
     assert "session=abc" not in page
     listed = (await program.get("/deliveries/webhooks?outcome=exhausted&event_type=webhook.test&period=24h")).text
@@ -217,3 +220,102 @@ async def test_a_viewer_looks_and_does_nothing(app: FastAPI, client: Client, ver
         assert f"{paths[verb]}/{verb}" not in page.text
         assert (await viewer.get(f"{paths[verb]}/{verb}")).status_code == 403
         assert (await viewer.post(f"{paths[verb]}/{verb}")).status_code == 403
+
+
+async def test_deliveries_are_found_by_what_was_answered(person: httpx.AsyncClient, client: Client) -> None:
+    """Given one that was answered 500 last and one without a connection, then each is found by that: a status,
+    a hundred of them or a word; what is none of these is said at the field, and nothing else is offered to be sent."""
+    made = await mail.fill(client)
+    async with client.session() as session:
+        endpoint = await webhook.endpoint(session, made.endpoint)
+        await webhook.send_test(session, endpoint.id)
+        [newest, _] = await webhook.deliveries(session)
+        await session.commit()
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "insert into webhook_attempts (delivery_id, number, started_at, url, code, error)"
+            " values ($1, 1, now(), 'https://example.com/hooks', 'connect', 'refused')",
+            newest.id,
+        )
+    failed, silent = f'id="d{made.delivery}"', f'id="d{newest.id}"'
+    for answered, found, other in (
+        ("500", failed, silent), ("5xx", failed, silent), ("connect", silent, failed), ("none", silent, failed),
+    ):  # fmt: skip
+        page = (await person.get(f"/deliveries/webhooks?answer={answered}")).text
+        assert (found in page, other in page) == (True, False), answered
+        assert "Send again what failed" not in page
+    assert failed not in (await person.get("/deliveries/webhooks?answer=200")).text
+    wrong = await person.get("/deliveries/webhooks?answer=6xx")
+    assert (wrong.status_code, 'aria-invalid="true"' in wrong.text) == (422, True)
+
+
+async def test_mails_are_sent_again_by_a_filter(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a mail of which nobody knows, when that status is filtered, then all of them can be sent again, once it was
+    said how many and that somebody may get two; a status that has come to rest offers nothing."""
+    await mail.fill(client)
+    async with client.database.connection() as connection:
+        await connection.execute("delete from jobs where actor = 'deliver_email'")
+    assert "Send these again" not in (await person.get("/deliveries/emails?status=queued")).text
+    assert "/deliveries/emails/resend?status=unknown" in (await person.get("/deliveries/emails?status=unknown")).text
+    question = (await person.get("/deliveries/emails/resend?status=unknown&period=24h")).text
+    assert "Send 1 e-mail again?" in question
+    assert "may get it twice" in question
+    refused = await person.post("/deliveries/emails/resend", data={"status": "unknown", "rate": "0", "reason": "typed"})
+    assert (refused.status_code, 'id="rate-wrong"' in refused.text, 'value="typed"' in refused.text) == (
+        422,
+        True,
+        True,
+    )
+    done = await person.post("/deliveries/emails/resend", data={"status": "unknown", "rate": "5"})
+    assert done.headers["location"].startswith("/jobs/")
+    assert (await person.get("/deliveries/emails/resend?status=delivered", headers=ACCEPT)).status_code == 422
+    assert (await person.get("/deliveries/emails/resend")).status_code == 422
+
+
+async def test_a_delivery_is_tried_elsewhere(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a delivery, when it is tried at an address that is not allowed, then that is said at its field; at another
+    one, then it is on its way as a delivery of its own, which can be tried again and not be sent again."""
+    made = await mail.fill(client)
+    here = f"/deliveries/webhooks/{made.delivery}"
+    assert f'href="{here}/try"' in (await person.get(here)).text
+    assert "example.com/hooks" in (await person.get(f"{here}/try")).text
+    refused = await person.post(f"{here}/try", data={"url": "ftp://127.0.0.1/x", "secret": "whsec_typed"})
+    assert (refused.status_code, 'id="url-wrong"' in refused.text) == (422, True)
+    assert "whsec_typed" not in refused.text
+    done = await person.post(f"{here}/try", data={"url": "https://inspect.example.com/x"})
+    assert done.status_code == 303
+    page = (await person.get(done.headers["location"])).text
+    assert "A try of" in page
+    assert f'href="{here}/try">Try again' in page
+    assert "a try</span>" in (await person.get("/deliveries/webhooks")).text
+
+
+async def test_a_secret_is_held_against_a_signature(person: httpx.AsyncClient, client: Client, app: FastAPI) -> None:
+    """Given an attempt, when a secret is pasted, then it is said whether it fits; the secret is in no answer, and a
+    viewer may not ask."""
+    made = await mail.fill(client)
+    here = f"/deliveries/webhooks/{made.delivery}/verify"
+    secret = new_secret()
+    async with client.session() as session:
+        found = await webhook.message(session, (await webhook.delivery(session, made.delivery)).message_id)
+    signature = sign([secret], webhook.message_name(found.id), 1_700_000_000, found.body)
+    async with client.database.connection() as connection:
+        headers = orjson.dumps({"webhook-timestamp": "1700000000", "webhook-signature": signature}).decode()
+        await connection.execute("update webhook_attempts set request_headers = $1 where number = 2", headers)
+    for pasted, said in ((secret, "It fits."), (new_secret(), "It does not fit.")):
+        page = await person.post(here, data={"secret": pasted, "attempt": "2"})
+        assert page.status_code == 200
+        assert said in page.text
+        assert pasted not in page.text
+    seen = await person.post(here, data={"secret": secret, "attempt": "2", "signature": "v1,AAAA"})
+    assert "It does not fit." in seen.text
+    for data, field in (
+        ({"secret": "", "attempt": "2"}, "secret"), ({"secret": "nonsense!", "attempt": "2"}, "secret"),
+        ({"secret": secret, "attempt": "9"}, "attempt"), ({"secret": secret, "attempt": "1"}, "signature"),
+    ):  # fmt: skip
+        wrong = await person.post(here, data=data)
+        assert (wrong.status_code, f'id="{field}-wrong"' in wrong.text) == (422, True), field
+    async with caller(app, httpx.Headers(ACCEPT), await user("vera", "the-session-of-vera", "viewer")) as viewer:
+        assert (await viewer.get(here)).status_code == 403
+        assert (await viewer.post(here, data={"secret": secret})).status_code == 403
+        assert "/verify" not in (await viewer.get(f"/deliveries/webhooks/{made.delivery}")).text

@@ -1,6 +1,8 @@
 """Tests of the pages of settings, without a browser."""
 
+import csv
 import html
+import io
 import re
 from pathlib import Path
 
@@ -9,12 +11,12 @@ import pytest
 from fastapi import FastAPI
 
 from runtime.client import Client
-from services import audit, keys, sessions, users
+from services import audit, export, keys, sessions, users
 from services.callers import SCOPES
 from services.masking import MASK
 from tests.web.callers import BEARER, SESSION_TOKEN, caller, user
 
-PAGES = ("users", "users/admin", "sessions", "keys", "keys/tests", "values", "masking", "audit")
+PAGES = ("users", "users/admin", "sessions", "keys", "keys/tests", "values", "retention", "alerts", "masking", "audit")
 DOCUMENT = Path(__file__).parents[3] / "docs" / "accounts.md"
 PHRASE = "correct-horse-battery"
 
@@ -214,6 +216,49 @@ async def test_the_audit_is_filtered_and_paged(person: httpx.AsyncClient, client
     wrong = await person.get("/settings/audit?job=none")
     assert wrong.status_code == 422
     assert "not the id of a job" in wrong.text
+
+
+async def test_the_audit_is_filtered_by_time_and_taken_away(person: httpx.AsyncClient, client: Client) -> None:
+    """Given deeds of two days, when one of them is asked for, on the reader's clock, then page and file have
+    that one alone; the file has no secret, and nothing that a spreadsheet would take for a formula."""
+    async with client.session() as session:
+        audit.note(session, "ana", "queue.pause", target="q1", reason="=1+1", details={"password": "hunter2"})
+        audit.note(session, "bob", "queue.pause", target="q2")
+        await session.commit()
+    async with client.database.connection() as connection:
+        await connection.execute("update audit set done_at = '2026-03-01 22:30:00+00' where who = 'bob'")
+        await connection.execute("update audit set done_at = '2026-03-02 00:10:00+00' where who = 'ana'")
+    asked = "from=2026-03-02T01:00&to=2026-03-02T02:00&zone=Europe/Berlin"
+    page = (await person.get(f"/settings/audit?{asked}")).text
+    assert "q1</a>" in page
+    assert "q2</a>" not in page
+    assert 'value="2026-03-02T00:00"' in page  # in UTC: the script shows it on the reader's clock
+    link = re.search(r'href="(/settings/audit\.csv[^"]+)"', page)
+    assert link
+    made = await person.get(html.unescape(link[1]))
+    assert made.headers["content-type"] == "text/csv; charset=utf-8"
+    assert re.search(r'filename="audit-\d{8}T\d{6}Z-1\.csv"', made.headers["content-disposition"])
+    [head, row] = list(csv.reader(io.StringIO(made.text)))
+    assert head == list(export.AUDIT_COLUMNS)
+    assert dict(zip(head, row, strict=True))["reason"] == "'=1+1"
+    assert "hunter2" not in made.text
+    assert len((await person.get("/settings/audit.csv?who=bob")).text.splitlines()) == 2
+    wrong = await person.get("/settings/audit?from=yesterday")
+    assert (wrong.status_code, 'id="from-wrong"' in wrong.text) == (422, True)
+    assert (await person.get("/settings/audit.csv?from=yesterday")).status_code == 422
+
+
+async def test_an_export_of_the_audit_ends_somewhere(client: Client) -> None:
+    """Given more deeds than may be taken, then the newest are, and it says that there are more."""
+    async with client.session() as session:
+        for number in range(7):
+            audit.note(session, "ana", "queue.pause", target=f"q{number}")
+        await session.commit()
+        some = await export.deeds(session, audit.Filter(who="ana"), most=5)
+        whole = await export.deeds(session, audit.Filter(who="ana"), most=7)
+    assert (some.rows, some.is_whole, whole.rows, whole.is_whole) == (5, False, 7, True)
+    assert "q6" in some.text
+    assert "q1" not in some.text
 
 
 async def test_a_key_may_manage_too(app: FastAPI) -> None:

@@ -13,7 +13,7 @@ from services.workflows import chain, each, graph, s, start, wait_for
 from tests.web.callers import caller, user
 from tests.workflows.flow_actors import flow_add, flow_collect, flow_value
 from web.pages.workflow_drawing import critical_path, draw
-from web.pages.workflows import affected
+from web.pages.workflows import affected, following
 
 HTML = {"Accept": "text/html"}
 
@@ -60,6 +60,65 @@ async def test_what_an_action_is_about(client: Client) -> None:
     assert sorted(named["rerun"]) == ["b", "c", "join", "map"]
     assert named["skip"] == ["b"]
     assert sorted(named["cancel"]) == ["a", "b", "c", "join"]
+    assert sorted(place.step.name for place in affected(places, "rerun")) == ["a", "b", "c", "join", "map"]
+    then = {ended: following(places, "skip", "b", has_ended=ended) for ended in (False, True)}
+    assert sorted(place.step.name for place in then[False]) == ["c", "join"]
+    assert sorted(place.step.name for place in then[True]) == ["c", "join", "map"]
+    assert following(places, "retry", "b", has_ended=True) == []
+
+
+async def test_the_list_says_what_has_started_each(person: httpx.AsyncClient, client: Client) -> None:
+    """Given workflows that a schedule, a job, a job that was deleted since, a key, a person and a program have
+    started, then each says so, and leads there."""
+    names = ("scheduled", "by a job", "by a lost job", "by a key", "by ana", "by nobody")
+    made = {name: await started(client, s(flow_value, 1), name) for name in names}
+    schedule, run, other, lost = (uuid.uuid4() for _ in range(4))
+    async with client.database.connection() as connection:
+        await connection.executemany(
+            "insert into jobs (id, actor, queue, args, kwargs, owner)"
+            " values ($1, 'nightly_import', 'q', '[]', '{}', $2)",
+            [(run, None), (other, "bob")],
+        )
+        await connection.execute(
+            "insert into scheduled_job_executions (id, schedule_id, schedule, planned_at, status, job_id, triggered_by)"
+            " values (gen_random_uuid(), $1, 'Every night', now(), 'fired', $2, 'schedule')",
+            schedule, run,
+        )  # fmt: skip
+        parents = {"scheduled": run, "by a job": other, "by a lost job": lost}
+        await connection.executemany(
+            "update workflows set parent_id = $2 where id = $1", [(made[name], job) for name, job in parents.items()]
+        )
+        await connection.execute("update workflows set owner = 'key:ci' where id = $1", made["by a key"])
+        await connection.execute("update workflows set owner = 'ana' where id = $1", made["by ana"])
+    page = (await person.get("/workflows")).text
+    for said in (
+        f'schedule <a href="/schedules/{schedule}">Every night</a>',
+        f'job <a href="/jobs/{other}">nightly_import of bob</a>',
+        f"job …{str(lost)[-8:]}, deleted since",
+        "key ci", ">ana", "a program",
+    ):  # fmt: skip
+        assert said in page, said
+    assert "by schedule" in (await person.get(f"/workflows/{made['scheduled']}")).text
+    document = (await person.get(f"/api/v1/workflows/{made['by a job']}")).json()
+    assert document["parent_id"] == str(other)
+
+
+async def test_the_whole_is_run_again(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a workflow that has ended, when the whole of it is run again, then the question has named all steps, and
+    each of them waits or runs."""
+    workflow = await started(client, branches())
+    async with client.database.connection() as connection:
+        await connection.execute("update workflow_steps set state = 'succeeded' where workflow_id = $1", workflow)
+        await connection.execute(
+            "update workflows set state = 'succeeded', finished_at = now() where id = $1", workflow
+        )
+    assert f'href="/workflows/{workflow}/rerun"' in (await person.get(f"/workflows/{workflow}")).text
+    question = (await person.get(f"/workflows/{workflow}/rerun")).text
+    assert "Run all of nightly again: 5 steps?" in question
+    assert (await person.post(f"/workflows/{workflow}/rerun")).status_code == 303
+    async with client.session() as session:
+        states = {place.step.name: place.step.state for place in await views.graph(session, workflow)}
+    assert states == {"a": "running", "map": "running", "b": "waiting", "c": "waiting", "join": "waiting"}
 
 
 async def test_a_drawing_goes_from_left_to_right(client: Client) -> None:

@@ -76,6 +76,11 @@ async def listed(session: AsyncSession) -> list[Queue]:
     return [Queue(**row, is_paused=row["paused_at"] is not None) for row in rows]
 
 
+def declared() -> list[str]:
+    """Those that an actor is declared for, on which workers listen; by name."""
+    return sorted(broker.queues)
+
+
 async def get(session: AsyncSession, name: str) -> Queue:
     """One queue. Raises NotFound."""
     queues = {queue.name: queue for queue in await listed(session)}

@@ -95,6 +95,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "PAUSE": (control.PAUSE, [[SOME_ID] * 50, "why"]),
     "RESUME": (control.RESUME, [[SOME_ID] * 50]),
     "RUN_NOW": (control.RUN_NOW, [[SOME_ID] * 50]),
+    "MOVE": (control.MOVE, [[SOME_ID] * 50, "q2", 1]),
     "RETRY": (control.RETRY, [[SOME_ID] * 50, True]),
     "DELETE": (control.DELETE, [[SOME_ID] * 50]),
     "STATES": (control.STATES, [[SOME_ID] * 50]),

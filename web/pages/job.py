@@ -28,7 +28,8 @@ _LINES = 200
 _RELATED = 20
 _DONE = {
     "pause": "It is paused, or will be at its next checkpoint.", "resume": "It goes on.",
-    "cancel": "It is cancelled, or will be in a moment.", "run_now": "It is due now.", "delete": "The job was deleted.",
+    "cancel": "It is cancelled, or will be in a moment.", "run_now": "It is due now.", "move": "It is moved.",
+    "delete": "The job was deleted.",
 }  # fmt: skip
 
 
@@ -137,7 +138,7 @@ async def act(
     verb: control.Verb,
     reason: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
-    """Pause, resume, cancel, run now, delete, or retry with the same arguments."""
+    """Pause, resume, cancel, run now, delete, or retry with the same arguments. Where to move it is asked for first."""
     caller.require("operate")
     here = f"/jobs/{job_id}"
     try:
@@ -146,7 +147,7 @@ async def act(
                 again = await control.retry(session, job_id, who=caller.name, reason=reason or None)
                 return flash.redirect(f"/jobs/{again.id}", "It is queued again.")
             await control.act(session, verb, job_id, who=caller.name, reason=reason or None)
-    except Conflict as error:
+    except (Conflict, BadArguments) as error:
         return flash.redirect(here, str(error), bad=True)
     return flash.redirect("/jobs" if verb is control.Verb.DELETE else here, _DONE[verb])
 

@@ -25,3 +25,11 @@ select least($1, count(*) filter (where state = 'queued' and attempt <= releases
        (select count(*) from (select from jobs where outcome = 3 limit $1) j)::int as cancelled
 from live
 """
+
+# The last line that each of these jobs has logged: ids.
+LAST_LINES = """
+select l.* from unnest($1::uuid[]) as j(id) cross join lateral (
+    select job_id, attempt, line, level, logged_at, message, fields from job_logs where job_id = j.id
+    order by attempt desc, line desc limit 1
+) l
+"""

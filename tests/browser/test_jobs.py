@@ -80,7 +80,7 @@ async def test_the_lines_around_a_failure_are_read_under_its_frame(visit: Visit,
     await expect(mark).to_be_visible()
 
 
-@pytest.mark.parametrize("verb", ["Retry", "Delete"])
+@pytest.mark.parametrize("verb", ["Retry", "Move…", "Delete"])
 async def test_the_question_about_selected_jobs_can_be_used_by_everybody(
     visit: Visit, client: Client, verb: str
 ) -> None:
@@ -236,16 +236,31 @@ async def test_what_is_selected_can_be_copied_or_become_all_that_fits(visit: Vis
     await expect(page.get_by_role("button", name="Retry 60 jobs")).to_be_visible()
 
 
-async def test_a_selection_survives_live_updates(visit: Visit, client: Client) -> None:
-    """Given a selected row, when a job comes in above it, then the row is still selected."""
-    await failed(client, 2)
+async def test_selected_jobs_are_moved_to_another_queue(visit: Visit, client: Client) -> None:
+    """Given two jobs for later, when they are selected to be moved, then it is asked where to, what is wrong is said at
+    its field and what was typed is kept; then both are there."""
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "insert into jobs (id, actor, queue, args, kwargs, run_at)"
+            " select gen_random_uuid(), 'send_email', 'email', '[]', '{}', now() + interval '1 day'"
+            " from generate_series(1, 2)"
+        )
     page = await visit("/jobs")
-    first = page.locator("tbody tr").first
-    name = await first.get_attribute("id")
-    await first.locator("input[type=checkbox]").check()
-    async with client.session() as session:
-        await jobs.enqueue_by_name(session, "send_email", [], {"subject": "Hello", "text": "Hello."})
-        await session.commit()
-    await client.redis.publish("dramatiq:changed", "jobs")
-    await expect(page.locator("tbody tr")).to_have_count(3)
-    await expect(page.locator(f"#{name} input[type=checkbox]")).to_be_checked()
+    await page.get_by_role("checkbox", name="Select all on this page").check()
+    await page.get_by_role("button", name="Move…").click()
+    await page.get_by_label("Reason").fill("it is slow")
+    await page.get_by_role("button", name="Move 2 jobs").click()
+    await expect(page.get_by_text("Say where to")).to_be_visible()
+    await page.get_by_label("Queue").select_option("maintenance")
+    await page.get_by_label("Priority").fill("soon")
+    await page.get_by_role("button", name="Move 2 jobs").click()
+    await expect(page.get_by_text("'soon' is not a whole number.")).to_be_visible()
+    await expect(page.get_by_label("Queue")).to_have_value("maintenance")
+    await expect(page.get_by_label("Reason")).to_have_value("it is slow")
+    await assert_shown_usable(page)
+    await page.get_by_label("Priority").fill("7")
+    await page.get_by_role("button", name="Move 2 jobs").click()
+    await expect(page.get_by_role("status")).to_have_text("2 of 2 jobs were moved.")
+    async with client.database.connection() as connection:
+        found = await connection.fetch("select distinct queue, priority from jobs")
+    assert [tuple(row) for row in found] == [("maintenance", 7)]

@@ -8,6 +8,7 @@ import pytest
 
 from db.search import Filter
 from errors import BadArguments
+from runtime import verbs
 from runtime.client import Client
 from services import bulk, control, jobs
 from services.control import Place, Verb
@@ -63,7 +64,7 @@ async def test_jobs_that_are_moved_while_they_are_started_run_once(client: Clien
             for job_id in chance.sample(ids, 10):
                 async with client.session() as session:
                     to = Place(chance.choice(["stage-async", "stage-sync"]))
-                    await control.verbs.do(session, Verb.MOVE, [job_id], who="ada", to=to)
+                    await verbs.do(session, Verb.MOVE, [job_id], who="ada", to=to)
                     await session.commit()
 
     await asyncio.gather(shuffle(), shuffle())

@@ -11,6 +11,7 @@ from web.pages import (
     endpoints,
     errors,
     export,
+    glance,
     job,
     job_log,
     jobs,
@@ -35,7 +36,7 @@ from web.pages import (
 router = APIRouter(include_in_schema=False)
 # Those with fixed words before those with an id in the same place.
 for page in (
-    assets, live, login, oidc, overview, jobs, many, export, views, suggestions, between, job, job_log, errors,
+    assets, live, login, oidc, overview, jobs, many, export, views, suggestions, between, job, job_log, glance, errors,
     schedule_form, backfill, schedules, workflows, queues, purge, workers, emails, webhooks, endpoints, actors, limits,
     settings,
 ):  # fmt: skip

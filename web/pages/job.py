@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 
 from db.models import Job
 from errors import BadArguments, BadRequest, Conflict
-from services import audit, control, explanation, jobs, kept, listing, logs, progress, search, submissions
+from services import audit, control, explanation, jobs, kept, listing, logs, progress, related, search, submissions
 from services.masking import MASK, masking
 from services.schedules import lists
 from web import edits
@@ -83,6 +83,9 @@ async def page(
             "children": await listing.children(session, job_id, _RELATED),
             "audit": await audit.of_job(session, job_id),
             "schedule": await lists.of_job(session, job_id),
+            "related": await related.of(session, job),
+            "host": await related.host_of(session, job.worker) if job.worker else None,
+            "message": _message(job, args, kwargs),
             "copies": _copies(job, args, kwargs, str(request.base_url)),
         }
     return render(request, "job.html", **values)
@@ -189,6 +192,11 @@ def _difference(job: Job, args: str, kwargs: str) -> list[str]:
 
 def _pretty(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
+def _message(job: Job, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    found = jobs.message(job)
+    return found | {"args": args, "kwargs": kwargs, "options": masking().value(found["options"])}
 
 
 def _copies(job: Job, args: list[Any], kwargs: dict[str, Any], base: str) -> dict[str, str]:

@@ -83,7 +83,7 @@ function openDialog(dialog) {
 
 // ---- lists: rows under the keys, and a selection ----
 
-const rows = () => $$("[data-rows] > tr[id]");
+const rows = () => $$("[data-rows] > tr[id]:not(.glance)");
 
 function move(step) {
   const all = rows(), at = all.findIndex((row) => row.hasAttribute("aria-current"));
@@ -110,6 +110,27 @@ function countSelected() {
     all.checked = chosen > 0 && chosen === boxes.length;
     all.indeterminate = chosen > 0 && chosen < boxes.length;
   }
+}
+
+// New rows do not push a list while somebody reads it: it is asked for from the top that is known, and says how many
+// there are above.
+const isRead = (list) => $("[data-older]", list) || list.getBoundingClientRect().top < 0 || chosenRows().length || $(".glance", list);
+
+function holdRows({ target, detail }) {
+  const known = target.id === "rows" && $("#newer", target);
+  if (!known || !isRead(target)) return;
+  const { body } = detail.ctx.request, unfolded = $$(".glance", target).map((row) => row.id.slice(1).replaceAll("-", ""));
+  body.set("top", known.dataset.top);
+  if (unfolded.length) body.set("unfolded", unfolded.join("."));
+}
+
+// A row's own place for more; the rest of the list stays as it is.
+function unfoldRow(row, open) {
+  const link = row && $(".unfold", row), below = row?.nextElementSibling;
+  const isOpen = Boolean(below?.matches(".glance"));
+  if (!link || open === isOpen || (!isOpen && $$(".glance").length >= 20)) return;
+  link.setAttribute("aria-expanded", !isOpen);
+  if (isOpen) below.remove(); else link.dispatchEvent(new CustomEvent("unfold"));
 }
 
 // ---- the reader's own time zone, where one is asked for ----
@@ -289,6 +310,19 @@ if (box) {
   list.addEventListener("click", (event) => { const option = event.target.closest("[role=option]"); if (option) take(option); });
 }
 
+// ---- a log that grows: its end is in view, until its reader looks further up ----
+
+function followLog() {
+  const box = $("[data-follow]"), log = $("#logs .log");
+  if (box) box.closest("label").hidden = false;
+  if (box?.checked && log) log.scrollTop = log.scrollHeight;
+}
+
+document.addEventListener("scroll", ({ target }) => {
+  const box = $("[data-follow]");
+  if (box && target.matches?.("#logs .log")) box.checked = target.scrollHeight - target.scrollTop - target.clientHeight < 8;
+}, true);
+
 // ---- keys ----
 
 const GO = { o: "/", j: "/jobs", e: "/errors", s: "/schedules", w: "/workflows", q: "/queues", d: "/deliveries", a: "/actors", t: "/settings" };
@@ -310,6 +344,7 @@ function press(event) {
     if (GO[key]) { event.preventDefault(); location.href = GO[key]; }
     return;
   }
+  const current = $("[data-rows] > tr[aria-current]");
   const actions = {
     g: () => { prefix = true; setTimeout(() => { prefix = false; }, 1500); },
     "/": () => $("#search")?.focus(),
@@ -317,6 +352,10 @@ function press(event) {
     j: () => move(1),
     k: () => move(-1),
     x: () => $("[data-rows] > tr[aria-current] input[type=checkbox]")?.click(),
+    ArrowRight: current && (() => unfoldRow(current, true)),
+    l: () => unfoldRow(current, true),
+    ArrowLeft: current && (() => unfoldRow(current, false)),
+    h: () => unfoldRow(current, false),
     "[": () => $("a[rel=prev]")?.click(),
     "]": () => $("a[rel=next]")?.click(),
     ".": () => ($("[data-selection]:not([hidden]) button") || $(".head .actions :is(a, button, summary)"))?.focus(),
@@ -331,6 +370,8 @@ function press(event) {
 document.addEventListener("click", async (event) => {
   const opens = event.target.closest("[data-dialog]");
   if (opens) { event.preventDefault(); openDialog($(`#${opens.dataset.dialog}`)); return; }
+  const unfolds = event.target.closest(".unfold");
+  if (unfolds) { event.preventDefault(); unfoldRow(unfolds.closest("tr")); return; }
   const zone = event.target.closest("[data-my-zone]");
   if (zone) { takeZone($(`#${zone.dataset.myZone}`)); return; }
   const zooms = event.target.closest("[data-zoom]");
@@ -365,17 +406,20 @@ document.addEventListener("change", (event) => {
     showTimes();
     follow();
   }
+  if (target.matches("[data-follow]")) followLog();
   if (target.matches("[data-submit]")) target.form.requestSubmit();
   countSelected();
 });
 
 document.addEventListener("keydown", press);
 document.addEventListener("visibilitychange", follow);
+document.addEventListener("htmx:config:request", holdRows);
 document.addEventListener("htmx:after:swap", (event) => {
   showTimes();
   countSelected();
   draw(false);  // what has changed: over the others somebody may hold the pointer
   panAll();
+  followLog();
 });
 setInterval(showTimes, 10_000);
 addEventListener("resize", () => draw());
@@ -388,4 +432,5 @@ readOwnClock();
 countSelected();
 draw();
 panAll();
+followLog();
 follow();

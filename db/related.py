@@ -6,7 +6,7 @@ SIBLINGS = "select id, actor, state, created_at as at from jobs where parent_id 
 # Those beside it in its step of a workflow: workflow, run of the step, its place there, how far away at most.
 OF_STEP = """
 select id, actor, state, created_at as at from jobs
-where workflow_id = $1 and step_run = $2 and item between $3 - $4 and $3 + $4 and item <> $3
+where workflow_id = $1 and step_run = $2 and item between $3::int - $4::int and $3::int + $4::int and item <> $3::int
 order by item
 """
 

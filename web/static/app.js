@@ -184,6 +184,7 @@ function draw(all = true) {
     place.plot = new window.uPlot({
       width: place.clientWidth, height: 208, padding: [8, 8, 0, 0],
       legend: { live: false },
+      tzDate: (at) => (recall("clock") === "utc" ? window.uPlot.tzDate(new Date(at * 1000), "UTC") : new Date(at * 1000)),
       cursor: { drag: { x: true, y: false } },
       axes: [{ stroke, grid, ticks: grid }, { stroke, grid, ticks: grid, size: 56 }],
       series: [{}, ...data.series.map((s) => ({ label: s.label, stroke: resolve(s.color), fill: s.fill ? resolve(s.fill) : undefined, width: 1.5, points: { show: false } }))],
@@ -401,8 +402,8 @@ document.addEventListener("change", (event) => {
     remember(target.dataset.preference, target.value);
     if (["theme", "density"].includes(target.dataset.preference)) {
       document.documentElement.dataset[target.dataset.preference] = target.value;
-      draw();
     }
+    draw();
     showTimes();
     follow();
   }

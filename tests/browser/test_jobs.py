@@ -110,7 +110,7 @@ async def test_an_operator_finds_a_failure_mends_its_arguments_and_sees_it_succe
     page = await visit("/jobs")
     await page.get_by_role("combobox", name="Search jobs").fill("state:failed type:BadArguments")
     await page.keyboard.press("Enter")
-    await page.get_by_role("table").get_by_role("link", name="send_email").click()
+    await page.get_by_role("table").get_by_role("link", name="send_email", exact=True).click()
     await expect(page.get_by_role("region", name="Traceback of attempt 1")).to_contain_text("BadArguments")
     await page.get_by_role("link", name="Edit and run…").click()
     await page.get_by_label("Keyword arguments").fill(json.dumps({**wrong, "to": "ada@example.com"}))

@@ -114,13 +114,13 @@ async def test_a_theme_is_kept(visit: Visit) -> None:
     page = await visit("/")
     await page.locator("summary", has_text="View").click()
     await page.get_by_label("Theme").select_option("dark")
-    dark = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    dark = await page.evaluate("getComputedStyle(document.body).color")
     await page.goto("/errors")
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
-    assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == dark
+    assert await page.evaluate("getComputedStyle(document.body).color") == dark
     await page.locator("summary", has_text="View").click()
     await page.get_by_label("Theme").select_option("light")
-    assert await page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+    assert await page.evaluate("getComputedStyle(document.body).color") != dark
 
 
 async def test_a_stretch_of_a_chart_leads_to_its_jobs(visit: Visit, client: Client) -> None:

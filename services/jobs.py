@@ -128,8 +128,8 @@ def _result(job: Job) -> Any:
 
 
 def message(job: Job) -> dict[str, Any]:
-    """Its Dramatiq message as it lies in Redis, or would: of one that runs or has ended the last that was sent."""
-    sent = job.attempt if job.state in ("waiting", "queued", "paused") else max(0, job.attempt - 1)
+    """Its Dramatiq message as it lies in Redis, or would; of one that a worker has taken the one it was taken by."""
+    sent = job.attempt if job.worker is None else job.attempt - 1
     envelope = seal(
         job_id=job.id, actor=job.actor, queue=job.queue, args=payload.encode(job.args),
         kwargs=payload.encode(job.kwargs), options=payload.encode(job.options) if job.options else None,

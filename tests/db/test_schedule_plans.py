@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest_asyncio
 
-from db import schedules
+from db import related, schedules
 from runtime.client import Client
 from tests.db.test_plans import whole_tables
 
@@ -37,6 +37,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
         schedules.RECORD_PERIODIC,
         [SOME, SOME, ["s"] * 20, [0.0] * 20, ["fired"] * 20, [None] * 20, SOME],
     ),
+    "RUNS": (related.RUNS, [SOME_ID, 3]),
     "LATENESS": (schedules.LATENESS, [SOME, [0.0] * 20]),
 }
 

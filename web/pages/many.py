@@ -57,6 +57,18 @@ ToWhere = Annotated[Where, Depends()]
 NOWHERE = Where()
 
 
+@dataclass(frozen=True)
+class Typed:
+    """What the form had, and why that could not be done."""
+
+    where: Where = NOWHERE
+    reason: str = ""
+    wrong: BadArguments | None = None
+
+
+NOTHING = Typed()
+
+
 @router.post("/jobs/columns")
 async def columns(to: Annotated[str, Form()], column: Annotated[list[str] | None, Form()] = None) -> Response:
     """Which columns this browser wants to see."""
@@ -98,7 +110,7 @@ async def act_on_selected(
     try:
         place = where.place(verb)
     except BadArguments as error:
-        return await _about_selected(request, session, verb, job, inside(to), where, reason, error)
+        return await _about_selected(request, session, verb, job, inside(to), Typed(where, reason, error))
     done = 0
     refusals: list[str] = []
     for job_id in job:
@@ -143,7 +155,7 @@ async def act_on_all(
     try:
         place = where.place(verb)
     except BadArguments as error:
-        return await _about_all(request, session, verb, wanted, GLANCE, where, reason, error)
+        return await _about_all(request, session, verb, wanted, GLANCE, Typed(where, reason, error))
     enqueued = await bulk.start(
         session, verb, wanted.filter, who=caller.name, reason=reason or None, from_start=from_start, to=place
     )
@@ -151,35 +163,28 @@ async def act_on_all(
 
 
 async def _about_selected(
-    request: Request, session: Transaction, verb: Verb, ids: list[uuid.UUID], to: str, *typed: Any
+    request: Request, session: Transaction, verb: Verb, ids: list[uuid.UUID], to: str, typed: Typed = NOTHING
 ) -> Response:
     sample = await listing.rows(session, ids[:_SAMPLE])
-    return _question(request, verb, *typed, ids=ids, sample=sample, to=to, count=len(ids), query=None)
+    return _question(request, verb, typed, ids=ids, sample=sample, to=to, count=len(ids), query=None)
 
 
 async def _about_all(
-    request: Request, session: Transaction, verb: Verb, wanted: Search, seconds: float, *typed: Any
+    request: Request, session: Transaction, verb: Verb, wanted: Search, seconds: float, typed: Typed = NOTHING
 ) -> Response:
     count = await bulk.preview(session, wanted.filter, seconds)
     some = await search.page(session, wanted.filter, limit=_SAMPLE, seconds=GLANCE)
     return _question(
-        request, verb, *typed, verbs=list(Verb), ids=[], sample=some.jobs, to="/jobs", count=count.jobs,
+        request, verb, typed, verbs=list(Verb), ids=[], sample=some.jobs, to="/jobs", count=count.jobs,
         is_exact=count.is_exact, query=wanted,
     )  # fmt: skip
 
 
-def _question(
-    request: Request,
-    verb: Verb,
-    where: Where = NOWHERE,
-    reason: str = "",
-    wrong: BadArguments | None = None,
-    **values: Any,
-) -> Response:
-    """`wrong` is why what was typed could not be done."""
+def _question(request: Request, verb: Verb, typed: Typed, **values: Any) -> Response:
+    wrong = {typed.wrong.path: str(typed.wrong)} if typed.wrong else {}
     return render(
-        request, "jobs/many.html", status=422 if wrong else 200, verb=verb, queues=queues.declared(), where=where,
-        reason=reason, wrong={wrong.path: str(wrong)} if wrong else {}, **values,
+        request, "jobs/many.html", status=422 if wrong else 200, verb=verb, queues=queues.declared(),
+        where=typed.where, reason=typed.reason, wrong=wrong, **values,
     )  # fmt: skip
 
 

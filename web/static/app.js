@@ -116,9 +116,20 @@ function countSelected() {
 // there are above.
 const isRead = (list) => $("[data-older]", list) || list.getBoundingClientRect().top < 0 || chosenRows().length || $(".glance", list);
 
-function holdRows({ target, detail }) {
-  const known = target.id === "rows" && $("#newer", target);
+let held = 0, again;
+
+// Each reader's own question, which no other page shares: asked every three seconds at most.
+function holdRows(event) {
+  const { target, detail } = event, known = target.id === "rows" && $("#newer", target);
   if (!known || !isRead(target)) return;
+  const early = held + 3000 - Date.now();
+  if (early > 0) {
+    event.preventDefault();
+    clearTimeout(again);
+    again = setTimeout(refresh, early);
+    return;
+  }
+  held = Date.now();
   const { body } = detail.ctx.request, unfolded = $$(".glance", target).map((row) => row.id.slice(1).replaceAll("-", ""));
   body.set("top", known.dataset.top);
   if (unfolded.length) body.set("unfolded", unfolded.join("."));

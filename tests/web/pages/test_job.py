@@ -68,6 +68,8 @@ async def test_its_message_is_shown_without_secrets(program: httpx.AsyncClient) 
     assert (message["actor_name"], message["message_id"], message["args"]) == ("welcome", job, ["Ada"])
     assert message["options"] == {"time_limit": 5_000, "redis_message_id": f"-2:0:{job}", "attempt": 0}
     assert "As it will be sent to Redis" in page
+    await program.delete(f"/api/v1/jobs/{job}")
+    assert f"-2:0:{job}" in (await program.get(f"/jobs/{job}")).text
 
 
 async def test_a_message_that_was_sent_hides_its_secrets(program: httpx.AsyncClient, client: Client) -> None:

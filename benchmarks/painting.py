@@ -1,5 +1,6 @@
 """How soon a browser shows a page: its first contentful paint (W3C, Paint Timing), in Debian's Chromium."""
 
+import asyncio
 import os
 import shutil
 
@@ -27,6 +28,7 @@ async def first_paints(url: str, cookies: dict[str, str], times: int) -> list[fl
             context = await browser.new_context()
             await context.add_cookies([{"name": name, "value": value, "url": url} for name, value in cookies.items()])
             page = await context.new_page()
+            await asyncio.sleep(0.5)  # the browser gets the tab ready, which is no page's doing
             await page.goto(url)
             taken.append(float(await page.evaluate(_PAINTED)))
             await context.close()

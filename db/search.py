@@ -55,7 +55,7 @@ State = Literal[
 OUTCOMES = {outcome.name.lower(): outcome for outcome in Outcome}
 
 _STALLED_AFTER = timedelta(seconds=10)  # without a heartbeat of its worker; a little later it is rescued
-SECONDS = 0.1  # that an answer may take where nobody says otherwise: a person waits for it
+SECONDS = 0.075  # that an answer may take where nobody says otherwise: a person waits for it
 _PATIENCE = 2.0  # seconds for a window at least: a server that comes back to its senses gets it done
 _FIRST_WINDOW, _LARGEST_WINDOW = 2_000, 50_000
 _LAST_ID = uuid.UUID(int=2**128 - 1)

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from heapq import nlargest
+from heapq import heappush, heappushpop
+from threading import Lock
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -77,7 +78,7 @@ class _Runs:
     is_capped: bool = False
 
 
-_weeks: dict[tuple[Any, ...], Week] = {}  # the latest one, by what it was counted of
+_counts: dict[tuple[Any, ...], "_Count"] = {}  # the latest one, by what it is counted of
 
 
 async def week(session: AsyncSession, now: datetime) -> Week:
@@ -85,36 +86,45 @@ async def week(session: AsyncSession, now: datetime) -> Week:
     start = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     connection = await session.connection()
     key = (start, *(await connection.exec_driver_sql(schedule_views.PLANNED_KEY)).one())
-    if key not in _weeks:
+    if key not in _counts:
         planned = (await connection.exec_driver_sql(schedule_views.PLANNED)).all()
-        found = await asyncio.to_thread(_week, planned, start)
-        if found.counted < found.schedules:
-            return found
-        _weeks.clear()
-        _weeks[key] = found
-    return _weeks[key]
+        _counts.clear()
+        _counts[key] = _Count(planned, start)
+    return await asyncio.to_thread(_counts[key].go_on)
 
 
-def _week(schedules: Sequence[Row[Any]], start: datetime) -> Week:
-    end = time.monotonic() + _PATIENCE
-    totals = [0] * HOURS
-    most: list[list[tuple[int, str]]] = [[] for _ in range(HOURS)]
-    counted, capped = 0, []
-    for one in schedules:
-        if time.monotonic() > end:
-            break
-        runs = _runs(one.job_type, one.schedule_config, one.time_zone, one.anchor_at, one.end_at, start)
+class _Count:
+    """Of a week, schedule after schedule. Each request takes it a while further."""
+
+    def __init__(self, schedules: Sequence[Row[Any]], start: datetime) -> None:
+        self._schedules, self._start = schedules, start
+        self._counted = 0
+        self._totals = [0] * HOURS
+        self._most: list[list[tuple[int, str]]] = [[] for _ in range(HOURS)]  # heaps of at most _NAMED
+        self._capped: list[str] = []
+        self._is_counting = Lock()  # requests are answered by threads
+
+    def go_on(self) -> Week:
+        """As far as it has come after a while."""
+        with self._is_counting:
+            end = time.monotonic() + _PATIENCE
+            while self._counted < len(self._schedules) and time.monotonic() < end:
+                self._add(self._schedules[self._counted])
+                self._counted += 1
+            hours = tuple(
+                Hour(self._start + index * _HOUR, runs, tuple(name for _, name in sorted(most, reverse=True)))
+                for index, (runs, most) in enumerate(zip(self._totals, self._most, strict=True))
+            )
+            return Week(hours, self._counted, len(self._schedules), tuple(self._capped))
+
+    def _add(self, one: Row[Any]) -> None:
+        runs = _runs(one.job_type, one.schedule_config, one.time_zone, one.anchor_at, one.end_at, self._start)
         for index, number in runs.by_hour:
-            totals[index] += number
-            most[index].append((number, one.name))
+            self._totals[index] += number
+            put = heappush if len(self._most[index]) < _NAMED else heappushpop
+            put(self._most[index], (number, one.name))
         if runs.is_capped:
-            capped.append(one.name)
-        counted += 1
-    hours = tuple(
-        Hour(start + index * _HOUR, runs, tuple(name for _, name in nlargest(_NAMED, most[index])))
-        for index, runs in enumerate(totals)
-    )
-    return Week(hours, counted, len(schedules), tuple(capped))
+            self._capped.append(one.name)
 
 
 @lru_cache(maxsize=50_000)

@@ -1,12 +1,12 @@
 """Style sheets, scripts and pictures: each under a name that changes with its content, so it may be kept for ever."""
 
+import gzip
 import hashlib
 from functools import cache
 from pathlib import Path
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse
 
 from web.route import TimedRoute
 
@@ -33,12 +33,24 @@ def asset(name: str) -> str:
     return f"{PREFIX}/{files()[name]}/{name}"
 
 
+@cache
+def content(name: str, is_packed: bool) -> bytes:
+    """A file of `static/`, as it is or in gzip (RFC 1952). There are few, and small: they stay in memory."""
+    plain = (FOLDER / name).read_bytes()
+    return gzip.compress(plain, mtime=0) if is_packed else plain
+
+
 @router.get(PREFIX + "/{digest}/{name:path}")
-async def one(digest: str, name: str) -> Response:
+async def one(request: Request, digest: str, name: str) -> Response:
     if files().get(name) != digest:  # an old page's: it asks again when it is loaded anew
         raise HTTPException(404)
-    return FileResponse(
-        FOLDER / name,
+    is_packed = "gzip" in request.headers.get("accept-encoding", "")
+    return Response(
+        content(name, is_packed),
         media_type=TYPES[Path(name).suffix],
-        headers={"Cache-Control": "public, max-age=31536000, immutable"},
+        headers={
+            "Cache-Control": "public, max-age=31536000, immutable",
+            "Vary": "Accept-Encoding",
+            **({"Content-Encoding": "gzip"} if is_packed else {}),
+        },
     )

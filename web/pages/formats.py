@@ -24,9 +24,9 @@ def when(moment: datetime | None, show: str = "relative") -> Markup:
         return Markup('<span class="muted">—</span>')
     utc = moment.astimezone(UTC)
     text = since((datetime.now(UTC) - utc).total_seconds()) if show == "relative" else f"{utc:%Y-%m-%d %H:%M:%S} UTC"
-    return Markup('<time datetime="{}" data-show="{}" title="{}">{}</time>').format(
-        utc.isoformat(timespec="milliseconds").replace("+00:00", "Z"), show, f"{utc:%Y-%m-%d %H:%M:%S} UTC", text
-    )
+    exact = utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    parts = exact, show, f"{utc:%Y-%m-%d %H:%M:%S} UTC", text
+    return Markup('<time datetime="%s" data-show="%s" title="%s">%s</time>') % parts
 
 
 def instant(seconds: float) -> datetime:
@@ -80,9 +80,8 @@ def clip(value: Any, most: int = 80) -> str:
 
 def badge(state: str, text: str | None = None) -> Markup:
     """A state as a word with its colour and its sign, so that the colour alone says nothing."""
-    return Markup('<span class="badge {}"><span aria-hidden="true">{}</span>{}</span>').format(
-        state, _SIGNS.get(state, "•"), text or state
-    )
+    parts = state, _SIGNS.get(state, "•"), text or state
+    return Markup('<span class="badge %s"><span aria-hidden="true">%s</span>%s</span>') % parts
 
 
 _SIGNS = {

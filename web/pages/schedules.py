@@ -1,6 +1,7 @@
 """/schedules: what runs when, and whether it did; /schedules/ID: one of them."""
 
 import uuid
+from collections import Counter
 from datetime import datetime
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -67,9 +68,13 @@ async def week(request: Request, session: Transaction, zone: Annotated[str, Quer
     busiest = sorted((hour for hour in found.hours if hour.runs), key=lambda hour: -hour.runs)[:5]
     local = [(hour.starts_at.astimezone(clock), hour) for hour in found.hours]
     days = sorted({at.date() for at, _ in local})
+    cells = [(days.index(at.date()), at.hour, hour) for at, hour in local]
+    quarters: Counter[tuple[int, int]] = Counter()  # runs in six hours of a day
+    for day, of_day, hour in cells:
+        quarters[day, of_day // 6] += hour.runs
     return render(
         request, "schedules/calendar.html", status=422 if wrong else 200, week=found, busiest=busiest, zone=zone,
-        clock=clock, wrong=wrong, days=days, cells=[(days.index(at.date()), at.hour, hour) for at, hour in local],
+        clock=clock, wrong=wrong, days=days, cells=cells, quarters=quarters,
         most=max((hour.runs for hour in found.hours), default=0),
     )  # fmt: skip
 

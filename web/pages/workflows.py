@@ -101,14 +101,17 @@ async def one(
     now = datetime.now(UTC)
     critical = critical_path(places, workflow.finished_at or now)
     beside = await _panel(session, workflow, places, step) if step and wanted(request) is None else {}
-    rows: Sequence[Any] = _bars(workflow, places) if tab == "timeline" else places
+    in_order = _begun(places) if tab == "timeline" else places
     some = slice((page - 1) * MANY, page * MANY)
+    rows: Sequence[Any] = in_order[some]
+    if tab == "timeline":
+        rows = _bars(workflow, places, rows)
     return render(
         request, "workflows/workflow.html", workflow=workflow, tab=tab, allowed=_allowed(workflow),
         progress=(await views.progress(session, [workflow_id]))[workflow_id], now=now, critical=critical,
         drawing=draw(places, critical) if tab == "graph" and len(places) <= MOST_DRAWN else None, box=(WIDTH, HEIGHT),
         beside=beside,
-        rows=rows[some], first=some.start + 1, last=min(some.stop, len(rows)), number=len(rows), page=page,
+        rows=rows, first=some.start + 1, last=some.start + len(rows), number=len(in_order), page=page,
         jobs=await views.job_ids(session, workflow_id) if tab == "steps" else {},
     )  # fmt: skip
 
@@ -247,8 +250,14 @@ def _allowed(workflow: Workflow) -> set[str]:
     return {verb for verb, states in ALLOWED.items() if workflow.state in states}
 
 
-def _bars(workflow: Workflow, places: Sequence[Place]) -> list[Bar]:
-    """In the order in which they began; each waited from when the last step before it had ended."""
+def _begun(places: Sequence[Place]) -> list[Place]:
+    """Those that have, in the order in which they did."""
+    begun = ((place.step.started_at, place.step.number, place) for place in places if place.step.started_at is not None)
+    return [place for _, _, place in sorted(begun)]
+
+
+def _bars(workflow: Workflow, places: Sequence[Place], begun: Sequence[Place]) -> list[Bar]:
+    """Of those that have begun; each waited from when the last step before it had ended."""
     end = workflow.finished_at or datetime.now(UTC)
     length = max((end - workflow.created_at).total_seconds(), 0.001)
     ends = {place.step.name: place.step.finished_at for place in places}
@@ -257,10 +266,8 @@ def _bars(workflow: Workflow, places: Sequence[Place]) -> list[Bar]:
         return min(1000.0, max(0.0, (moment - workflow.created_at).total_seconds() * 1000 / length))
 
     bars = []
-    for place in sorted(places, key=lambda place: (place.step.started_at or end, place.step.number)):
-        began = place.step.started_at
-        if began is None:
-            continue
+    for place in begun:
+        began = place.step.started_at or end
         ready = max((moment for name in place.after if (moment := ends.get(name))), default=workflow.created_at)
         ready, over = min(ready, began), place.step.finished_at or end
         run = at(began), max(3.0, at(over) - at(began))

@@ -7,9 +7,13 @@ const recall = (name) => document.cookie.split("; ").find((c) => c.startsWith(`$
 
 // ---- times: the page carries UTC; people read their own clock ----
 
-const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const FORMS = {
+  full: { dateStyle: "medium", timeStyle: "medium" },
+  clock: { timeStyle: "medium" },
+  day: { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" },
+};
+const made = {};  // when first asked for: reading the rules of a language takes a browser longer than the rest of this file
+const format = (form, at) => (made[form] ??= new Intl.DateTimeFormat(undefined, FORMS[form])).format(at);
 
 export function ago(seconds) {
   const past = seconds >= 0, s = Math.abs(seconds);
@@ -26,8 +30,8 @@ function showTimes(root = document) {
     const inUtc = `${at.toISOString().replace("T", " ").slice(0, 19)} UTC`;
     if (kind === "relative") time.textContent = ago(age);
     else if (utc) time.textContent = inUtc;
-    else time.textContent = kind === "clock" ? CLOCK.format(at) : Math.abs(age) < 8e7 ? DAY.format(at) : FULL.format(at);
-    time.title = `${FULL.format(at)} here, ${inUtc}`;
+    else time.textContent = format(kind === "clock" ? "clock" : Math.abs(age) < 8e7 ? "day" : "full", at);
+    time.title = `${format("full", at)} here, ${inUtc}`;
   }
 }
 
@@ -146,26 +150,26 @@ function unfoldRow(row, open) {
 
 // ---- the reader's own time zone, where one is asked for ----
 
-const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 function offerZone() {
   for (const button of $$("[data-my-zone]")) {
-    button.hidden = !ZONE;
-    button.textContent = `Mine: ${ZONE}`;
+    button.hidden = !zone();
+    button.textContent = `Mine: ${zone()}`;
   }
 }
 
 function takeZone(field) {
-  field.value = ZONE;
+  field.value = zone();
   field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 // A form's times are the reader's, unless UTC is asked for; the page brings them in UTC.
 function readOwnClock() {
-  if (!ZONE || recall("clock") === "utc") return;
-  for (const place of $$("[data-zone]")) place[place.matches("input") ? "value" : "textContent"] = ZONE;
+  if (recall("clock") === "utc" || !zone()) return;
+  for (const place of $$("[data-zone]")) place[place.matches("input") ? "value" : "textContent"] = zone();
   for (const field of $$("input[data-utc]")) {
-    if (!field.value) continue;
+    if (!field.value || field.value !== field.defaultValue) continue;  // empty, or typed by now
     const at = new Date(`${field.value}Z`);
     field.value = new Date(at - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
   }
@@ -384,8 +388,8 @@ document.addEventListener("click", async (event) => {
   if (opens) { event.preventDefault(); openDialog($(`#${opens.dataset.dialog}`)); return; }
   const unfolds = event.target.closest(".unfold");
   if (unfolds) { event.preventDefault(); unfoldRow(unfolds.closest("tr")); return; }
-  const zone = event.target.closest("[data-my-zone]");
-  if (zone) { takeZone($(`#${zone.dataset.myZone}`)); return; }
+  const mine = event.target.closest("[data-my-zone]");
+  if (mine) { takeZone($(`#${mine.dataset.myZone}`)); return; }
   const zooms = event.target.closest("[data-zoom]");
   if (zooms) { $(`#${zooms.dataset.zoom}`)?.zoom?.(zooms.value); return; }
   const closes = event.target.closest("[data-close]");
@@ -438,11 +442,10 @@ addEventListener("resize", () => draw());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
 
 for (const control of $$("[data-preference]")) control.value = recall(control.dataset.preference) || control.value;
-showTimes();
-offerZone();
-readOwnClock();
 countSelected();
 draw();
 panAll();
 followLog();
 follow();
+// The page tells its times by itself, in words and in UTC: it is painted before they are put on the reader's clock.
+requestIdleCallback(() => { showTimes(); offerZone(); readOwnClock(); }, { timeout: 1000 });

@@ -42,3 +42,15 @@ async def test_files_may_be_kept_for_ever(program: httpx.AsyncClient) -> None:
     changed = re.sub("/static/.{16}/", "/static/0123456789abcdef/", address)
     assert (await program.get(changed)).status_code == 404
     assert (await program.get("/static/0123456789abcdef/../../settings.py")).status_code == 404
+
+
+async def test_files_are_packed_for_who_can_unpack_them(program: httpx.AsyncClient) -> None:
+    """Given a browser that takes gzip, and a program that does not, then both get the same file."""
+    packed = await program.get(asset("app.js"), headers={"Accept-Encoding": "gzip, br"})
+    plain = await program.get(asset("app.js"), headers={"Accept-Encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 2
+    assert packed.content == plain.content == (FOLDER / "app.js").read_bytes()
+    assert "Accept-Encoding" in packed.headers["vary"]
+    assert "Accept-Encoding" in plain.headers["vary"]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from runtime.client import Client
 from services import schedules
@@ -17,6 +18,14 @@ FORM = {
     "name": "Nightly", "task_function": "cleanup_completed_jobs", "job_type": "cron", "expression": "30 2 * * *",
     "time_zone": "Europe/Berlin", "overlap": "skip", "misfire": "run_once", "enabled": "true",
 }  # fmt: skip
+# Each of them runs once an hour.
+MANY = """
+insert into scheduled_jobs (id, name, task_function, job_type, schedule_config, task_args, time_zone, managed_by,
+                            created_by, updated_by, anchor_at, next_run_at)
+select gen_random_uuid(), 'Hourly ' || n, 'cleanup_completed_jobs', 'cron',
+       json_build_object('expression', n % 60 || ' * * * *'), '{}', 'UTC', 'person', 'ada', 'ada', now(), now()
+from generate_series(1, 3000) n
+"""
 
 
 async def made(client: Client, name: str = "Nightly", **more: object) -> uuid.UUID:
@@ -191,6 +200,25 @@ async def test_the_week_ahead_is_counted(client: Client) -> None:
         await schedules.set_enabled(session, hourly.id, False, who="ada")
         assert sum(hour.runs for hour in (await calendar.week(session, start)).hours) == 7
     assert await calendar.a_day("interval", {"seconds": 1}, "UTC", start) == pytest.approx(86_400)
+
+
+async def test_a_week_that_takes_long_is_counted_to_its_end(client: Client) -> None:
+    """Given more schedules than a request has time to count, when it is asked for again, then it goes on from where it
+    was, and in the end all are counted, each once."""
+    async with client.session() as session:
+        await session.execute(text(MANY))
+        await session.commit()
+    start, counted = datetime(2026, 11, 25, 12, 30, tzinfo=UTC), [0]
+    while counted[-1] < 3_000:
+        async with client.session() as session:
+            found = await calendar.week(session, start)
+        assert found.counted > counted[-1]
+        counted.append(found.counted)
+    assert len(counted) > 2
+    assert [hour.runs for hour in found.hours] == [3_000] * calendar.HOURS
+    assert all(len(hour.names) == 5 for hour in found.hours)
+    async with client.session() as session:
+        assert await calendar.week(session, start) == found
 
 
 async def test_a_backfill_is_counted_and_then_made(person: httpx.AsyncClient, client: Client) -> None:

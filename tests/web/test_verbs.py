@@ -125,7 +125,9 @@ async def test_a_job_is_moved_to_where_workers_listen(app: FastAPI, program: htt
         refused = assert_problem(await program.post(f"{job}/move", json=wrong), 422)
         assert says in refused.detail
         action = {"action": "move", "filter": {"actor": "welcome"}}
-        assert says in assert_problem(await program.post("/api/v1/jobs/actions", json=action | wrong), 422).detail
+        for how in ({}, {"dry_run": True}):
+            many = await program.post("/api/v1/jobs/actions", json=action | wrong | how)
+            assert says in assert_problem(many, 422).detail
     assert_problem(await program.post(f"{job}/move", json={"to_priority": 2**15}), 422)
 
     # And a key for some queues puts nothing into another

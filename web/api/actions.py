@@ -8,7 +8,7 @@ from pydantic import Field
 from db.search import Filter
 from errors import BadRequest
 from runtime.verbs import Verb
-from services import bulk, jobs
+from services import bulk, control, jobs
 from web.api.documents import Given, JobCount, JobDocument, Move
 from web.api.mine import narrowed
 from web.api.route import StrictRoute
@@ -42,6 +42,8 @@ async def act(action: Action, session: Transaction, caller: CurrentCaller, respo
     if only is None:
         raise BadRequest(f"{caller.name} sees its own jobs only. Leave `owner` out.")
     to = action.place(caller)
+    if action.action == "move":
+        control.check_place(to)
     if action.dry_run:
         response.status_code = 200
         found = await bulk.preview(session, only)

@@ -53,6 +53,19 @@ async def test_lists_and_details_can_be_used_by_everybody(visit: Visit, client: 
     await assert_usable(page, "/jobs", f"/jobs/{job}", f"/jobs/{job}/edit", "/jobs/bulk?q=state:failed")
 
 
+async def test_what_has_to_do_with_a_job_can_be_used_by_everybody(visit: Visit, client: Client) -> None:
+    """Given a job among others of its parent, with a message to be looked at, then axe finds no violation."""
+    (job, *_) = await failed(client, 9)
+    async with client.database.connection() as connection:
+        await connection.execute("update jobs set parent_id = gen_random_uuid(), unique_key = 'k' where id = $1", job)
+        await connection.execute("update jobs set parent_id = (select parent_id from jobs where id = $1)", job)
+    page = await visit(f"/jobs/{job}")
+    await expect(page.get_by_role("heading", name="Related")).to_be_visible()
+    await page.locator("#message > summary").click()
+    await expect(page.get_by_text("redis_message_id", exact=True)).to_be_visible()
+    await assert_shown_usable(page)
+
+
 async def test_the_lines_around_a_failure_are_read_under_its_frame(visit: Visit, client: Client) -> None:
     """Given a job that failed in a file of the project, then the lines around the failing one are there when they are
     asked for, that one is marked, they stay open while the page is refreshed, and everybody can use them."""

@@ -36,7 +36,7 @@ ACTORS = """array['send_email', 'deliver_webhook', 'resize_image', 'charge_card'
     'merge_accounts', 'rotate_logs', 'check_links', 'warm_search']"""
 QUEUES = "array['email', 'webhooks', 'default', 'default', 'imports', 'default', 'reports', 'default']"
 
-# Jobs that have ended, or not: of a million, 20,000. $1 jobs, $2 live ones.
+# Jobs that have ended, or not. $1 jobs, $2 live ones.
 JOBS = f"""
 insert into jobs (id, actor, queue, args, kwargs, priority, state, attempt, max_attempts, run_at, dispatched_at, worker,
                   created_at, started_at, finished_at, outcome, unique_key, owner, tags, result, error, parent_id,
@@ -325,22 +325,23 @@ select id, '{"ticket": "T-1"}' from (select id from jobs order by created_at des
 """
 
 
-async def fill(place: Place, jobs: int, say: Callable[[str], None]) -> None:
-    """So many jobs, 5,000 schedules, 200,000 log lines, and mails, webhooks, workflows to go with them."""
+async def fill(place: Place, jobs: int, live: int, say: Callable[[str], None]) -> None:
+    """So many jobs, so many of which have not ended; 5,000 schedules, 200,000 log lines, and mails, webhooks, workflows
+    to go with them."""
     async with place.database() as connection:
         async with connection.transaction():  # all of it or nothing
-            await _insert(connection, jobs, say)
+            await _insert(connection, jobs, live, say)
             await _count(connection)
         await connection.execute("vacuum analyze", timeout=3_600)
         await connection.execute("checkpoint", timeout=3_600)
 
 
-async def _insert(connection: asyncpg.Connection, jobs: int, say: Callable[[str], None]) -> None:
+async def _insert(connection: asyncpg.Connection, jobs: int, live: int, say: Callable[[str], None]) -> None:
     parts = jobs // 10
     await connection.execute("select setseed(0.5)")  # the same each time
     await connection.execute(FUNCTIONS)
     for what, statement, *values in (
-        ("jobs", JOBS, jobs, jobs // 50),
+        ("jobs", JOBS, jobs, live),
         ("attempts", ATTEMPTS),
         ("log lines", LOGS, 200_000),
         ("workers", WORKERS),

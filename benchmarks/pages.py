@@ -291,14 +291,14 @@ async def web(place: Place) -> AsyncIterator[tuple[httpx.AsyncClient, int]]:
 
 
 async def run(
-    place: Place, jobs: int, only: str | None, times: int, console: Console
+    place: Place, jobs: int, live: int, only: str | None, times: int, console: Console
 ) -> tuple[list[Asked], list[float]]:
     """The answers, the slowest first, and how soon Chromium has painted the list of jobs."""
     await upgrade(place.settings())
     async with place.database() as connection:
         is_filled = await connection.fetchval("select exists (select from jobs)")
     if not is_filled:
-        await fill(place, jobs, lambda said: console.print(said, highlight=False))
+        await fill(place, jobs, live, lambda said: console.print(said, highlight=False))
     async with place.database() as connection:
         await connection.execute(ACCOUNT, uuid.uuid4())
         await connection.execute(SIGNED_IN, digest(SESSION))
@@ -346,6 +346,7 @@ def main(
     only: Annotated[str | None, typer.Argument(help="Only the questions with this text in them.")] = None,
     times: Annotated[int, typer.Option(min=1, help="How often each is asked.")] = 20,
     jobs: Annotated[int, typer.Option(min=10_000, help="Jobs in the database.")] = 1_000_000,
+    live: Annotated[int, typer.Option(min=1_000, help="Of these, jobs that have not ended.")] = 20_000,
     json: Annotated[Path | None, typer.Option(help="A file for everything that was measured.")] = None,
     keep: Annotated[Path | None, typer.Option(help="A folder in which the database stays.")] = None,
 ) -> None:
@@ -353,7 +354,7 @@ def main(
     console = Console(width=200)
     with kept(keep) if keep else Place.made(OPTIONS) as place:
         about = asyncio.run(describe(place))
-        answers, paints = asyncio.run(run(place, jobs, only, times, console))
+        answers, paints = asyncio.run(run(place, jobs, live, only, times, console))
     show(answers, paints, console)
     wrong = [answer for answer in answers if not answer.is_expected]
     if json:

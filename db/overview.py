@@ -2,23 +2,30 @@
 
 from db.jobs import LIVE_QUEUES
 
-# Live jobs by what they do, counted no further than to a cap, and the workers: cap.
+# Live jobs by what they do, the first so many of each queue, and the workers: how many.
 LIVE = """
-with live as materialized (
-    select state, run_at, queue from jobs where outcome is null limit $1
-)
-select count(*) filter (where state = 'running')::int as running,
-       count(*) filter (where state = 'queued' and run_at <= now())::int as waiting,
-       count(*) filter (where state = 'queued' and run_at > now())::int as scheduled,
-       count(*) filter (where state in ('paused', 'waiting'))::int as held,
-       min(run_at) filter (where state = 'queued' and run_at <= now()) as oldest,
-       (select queue from live where state = 'queued' and run_at <= now() order by run_at limit 1) as oldest_queue,
-       min(run_at) filter (where state = 'queued' and run_at > now()) as next_run_at,
+with {live_queues}
+select coalesce(sum(c.running), 0)::int as running, coalesce(sum(c.waiting), 0)::int as waiting,
+       coalesce(sum(c.scheduled), 0)::int as scheduled, coalesce(sum(c.held), 0)::int as held,
+       min(c.oldest) as oldest,
+       (array_agg(l.queue order by c.oldest) filter (where c.oldest is not null))[1] as oldest_queue,
+       min(c.next_run_at) as next_run_at,
        (select count(*)::int from workers) as workers,
        (select coalesce(sum(async_slots + threads), 0)::int from workers) as slots,
-       count(*) >= $1 as is_capped
-from live
-"""
+       coalesce(bool_or(c.looked_at >= $1), false) as is_capped
+from live l cross join lateral (
+    select count(*) filter (where state = 'running') as running,
+           count(*) filter (where state = 'queued' and run_at <= now()) as waiting,
+           count(*) filter (where state = 'queued' and run_at > now()) as scheduled,
+           count(*) filter (where state in ('paused', 'waiting')) as held,
+           min(run_at) filter (where state = 'queued' and run_at <= now()) as oldest,
+           min(run_at) filter (where state = 'queued' and run_at > now()) as next_run_at,
+           count(*) as looked_at
+    from (
+        select state, run_at from jobs where outcome is null and queue = l.queue order by priority, run_at limit $1
+    ) j
+) c
+""".replace("{live_queues}", LIVE_QUEUES)
 
 # Queues whose jobs have been due for a while and that no worker takes from: how many live jobs of each are looked at,
 # seconds, most.

@@ -59,8 +59,8 @@ update jobs set state = 'queued', blocked_by = null, run_at = now() where id = a
 returning id
 """
 
-# What is known of the queues that have live jobs, and of these others: names, how many jobs of each to look at most.
-# The jobs that run, and those due longest, are the first that are looked at.
+# What is known of the queues that have live jobs, and of these others: names, how many jobs of each to look at most,
+# the one that is asked for (null: all). The jobs that run, and those due longest, are the first that are looked at.
 QUEUES = """
 with {live_queues}, names as (
     select queue as name from live union select unnest($1::text[]) union select name from pauses where kind = 'queue'
@@ -80,6 +80,7 @@ cross join lateral (
         select state, run_at from jobs where outcome is null and queue = n.name order by priority, run_at limit $2
     ) j
 ) c
+where n.name = $3::text or $3::text is null
 order by n.name
 """.replace("{live_queues}", LIVE_QUEUES)
 

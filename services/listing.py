@@ -13,7 +13,8 @@ from db import listing
 from db.models import Job
 from services.masking import masking
 
-CAP = 10_000  # jobs of a state that are counted at most
+CAP = 10_000  # jobs of a queue, or of a state in which they end, that are counted at most
+ENDED = ("succeeded", "failed", "cancelled")
 
 
 async def summaries(session: AsyncSession, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
@@ -39,7 +40,8 @@ def _short(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Counts:
-    """Each at most CAP."""
+    """Jobs by state. Of those that have not ended the first CAP of each queue are counted; if there are more in one
+    (`is_capped`), there are at least so many. Of others CAP of each state."""
 
     queued: int
     scheduled: int
@@ -47,6 +49,7 @@ class Counts:
     running: int
     waiting: int
     paused: int
+    is_capped: bool
     succeeded: int
     failed: int
     cancelled: int

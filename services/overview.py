@@ -10,8 +10,8 @@ from services import queues, statistics
 from services.schedules.lists import LATE
 from services.statistics import By, Totals
 
-CAP = 20_000  # jobs that are counted at most
-GROUPED = 20_000  # jobs that are counted at most by actor; as many of each queue
+COUNTED = 10_000  # jobs of a queue that are counted at most
+GROUPED = 10_000  # jobs that are counted at most by actor; as many of each queue
 UNSERVED = 2_000  # jobs of each queue without a worker that are looked at
 _PATIENCE = 15.0  # seconds for which jobs may be due in a queue without a worker: one may be about to start
 
@@ -31,9 +31,9 @@ class Live:
 
 
 async def live(session: AsyncSession) -> Live:
-    """Jobs that have not ended (at most CAP of them are counted), and who is there to run them."""
+    """Jobs that have not ended (of each queue the first COUNTED), and who is there to run them."""
     connection = await session.connection()
-    row = (await connection.exec_driver_sql(overview.LIVE, (CAP,))).one()
+    row = (await connection.exec_driver_sql(overview.LIVE, (COUNTED,))).one()
     return Live(**row._asdict())
 
 

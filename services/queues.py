@@ -11,14 +11,14 @@ from db import flow, pauses
 from errors import NotFound
 from services import pauses as pausing
 
-_LOOKED_AT = 20_000  # jobs of a queue
+_LOOKED_AT = 10_000  # jobs of a queue
 _ARRIVALS, _NEWEST = 300.0, 10_000  # seconds, and jobs, that tell how many come in
 _DEPARTURES = 300.0  # seconds that tell how many end
 
 
 @dataclass(frozen=True)
 class Queue:
-    """A queue now. Counts are exact up to 20,000 live jobs; beyond that (`is_capped`) there are at least so many."""
+    """A queue now. Counts are exact up to 10,000 live jobs; beyond that (`is_capped`) there are at least so many."""
 
     name: str
     due: int  # to be run as soon as a worker has room
@@ -69,10 +69,10 @@ class DueJob:
     run_at: datetime
 
 
-async def listed(session: AsyncSession) -> list[Queue]:
+async def listed(session: AsyncSession, only: str | None = None) -> list[Queue]:
     """All queues that an actor is declared for, that have live jobs, or that are paused; by name."""
     connection = await session.connection()
-    rows = (await connection.exec_driver_sql(pauses.QUEUES, (sorted(broker.queues), _LOOKED_AT))).mappings()
+    rows = (await connection.exec_driver_sql(pauses.QUEUES, (sorted(broker.queues), _LOOKED_AT, only))).mappings()
     return [Queue(**row, is_paused=row["paused_at"] is not None) for row in rows]
 
 
@@ -83,10 +83,11 @@ def declared() -> list[str]:
 
 async def get(session: AsyncSession, name: str) -> Queue:
     """One queue. Raises NotFound."""
-    queues = {queue.name: queue for queue in await listed(session)}
-    if name not in queues:
-        raise NotFound(f"There is no queue {name!r}. There are: {', '.join(queues)}.")
-    return queues[name]
+    found = await listed(session, only=name)
+    if not found:
+        names = ", ".join(queue.name for queue in await listed(session))
+        raise NotFound(f"There is no queue {name!r}. There are: {names}.")
+    return found[0]
 
 
 async def flows(session: AsyncSession) -> dict[str, Flow]:
@@ -105,13 +106,13 @@ async def flows(session: AsyncSession) -> dict[str, Flow]:
 
 
 async def by_actor(session: AsyncSession, name: str) -> list[Share]:
-    """The first 20,000 of its live jobs."""
+    """The first 10,000 of its live jobs."""
     connection = await session.connection()
     return [Share(**row._asdict()) for row in await connection.exec_driver_sql(flow.BY_ACTOR, (name, _LOOKED_AT))]
 
 
 async def oldest(session: AsyncSession, name: str, most: int) -> list[DueJob]:
-    """Those of the first 20,000 that have been due longest."""
+    """Those of the first 10,000 that have been due longest."""
     connection = await session.connection()
     rows = await connection.exec_driver_sql(flow.OLDEST, (name, _LOOKED_AT, most))
     return [DueJob(**row._asdict()) for row in rows]

@@ -11,7 +11,7 @@ from db.models import Audit
 from errors import NotFound
 from services import audit, pauses
 
-_LOOKED_AT = 20_000  # live jobs of a queue: those that run are among the first
+_LOOKED_AT = 5_000  # live jobs of a queue: those that run are among the first
 _LOST = 20  # workers that are shown
 _LOOKED_BACK = 2_000  # ended jobs of each outcome
 

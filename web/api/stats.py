@@ -71,7 +71,7 @@ async def stats(
     session: Transaction,
     hours: Annotated[float, Query(gt=0, le=744, description="How far to look back.")] = 1,
 ) -> Stats:
-    """At most 20,000 jobs that have not ended are counted. The newest minute is not complete."""
+    """Of each queue the first 10,000 jobs that have not ended are counted. The newest minute is not complete."""
     period = timedelta(hours=hours)
     return Stats(
         now=Now.model_validate(await overview.live(session)),

@@ -83,6 +83,7 @@ async def page(
         "before": before,
         "cap": listing.CAP,
         "states": STATES,
+        "ended": listing.ENDED,
     }
     if wanted(request) in (None, "states"):
         client: Client = request.app.state.client

@@ -79,7 +79,6 @@ async def page(
         "is_first": before is None,
         "top": top or cursor.encode(*await search.first_of(session, query.filter, [] if before else jobs)),
         "newer": await search.newer(session, query.filter, known) if known else None,
-        "most_new": search.NEW,
         "before": before,
         "cap": listing.CAP,
         "states": STATES,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db import control, search
 from db.search import Filter, Position
 from runtime import current_job, payload, verbs
-from runtime.verbs import Verb
+from runtime.verbs import Place, Verb
 
 WINDOW = 500  # jobs that are looked at, and perhaps changed, in one transaction: their workers wait for it
 
@@ -26,9 +27,11 @@ async def change_jobs(
     reason: str | None = None,
     from_start: bool = False,
     total: int | None = None,
+    to_queue: str | None = None,
+    to_priority: int | None = None,
 ) -> dict[str, Any]:
-    """Pause, resume, cancel, retry, make due or delete all jobs that fit, newest first; `only` is a db.search.Filter,
-    `total` how many that were when they were counted.
+    """Pause, resume, cancel, retry, make due, move or delete all jobs that fit, newest first; `only` is a
+    db.search.Filter, `total` how many that were when they were counted.
 
     Each window's changes, their rows in the audit and how far it has come are committed together: a crash, a pause or a
     deploy neither repeats nor leaves out anything. Jobs made after its start are left alone, and itself. Returns how
@@ -36,6 +39,7 @@ async def change_jobs(
     """
     job = current_job()
     wanted, only_these = Verb(verb), Filter.model_validate(only)
+    do = partial(verbs.do, verb=wanted, who=who, reason=reason, from_start=from_start, to=Place(to_queue, to_priority))
     if job.resumed_from is None:
         async with job.database.session() as session:
             await job.checkpoint({"position": _written(await search.now(session)), "changed": 0, "left": {}})
@@ -44,7 +48,8 @@ async def change_jobs(
         async with job.transaction(checkpoint=state) as session:
             ids, end = await search.ids(session, only_these, _read(state["position"]), WINDOW)
             ids = [found for found in ids if found != job.id]
-            changed = await _change(session, wanted, ids, who, reason, from_start)
+            changed = await do(session, ids=ids)
+            await _note(session, f"job.{wanted}", list(changed), who, reason)
             state["position"] = None if end is None else _written(end)
             state["changed"] += len(changed)
             state["left"] = dict(Counter(state["left"]) + await _left(session, set(ids) - changed.keys()))
@@ -53,14 +58,10 @@ async def change_jobs(
     return {"changed": state["changed"], "left": state["left"]}
 
 
-async def _change(
-    session: AsyncSession, verb: Verb, ids: list[UUID], who: str, reason: str | None, from_start: bool
-) -> verbs.Done:
-    done = await verbs.do(session, verb, ids, who=who, reason=reason, from_start=from_start)
+async def _note(session: AsyncSession, action: str, ids: list[UUID], who: str, reason: str | None) -> None:
     details = payload.encode({"by": str(current_job().id)})
     connection = await session.connection()
-    await connection.exec_driver_sql(control.NOTE, (who, f"job.{verb}", list(done), reason, details))
-    return done
+    await connection.exec_driver_sql(control.NOTE, (who, action, ids, reason, details))
 
 
 async def _left(session: AsyncSession, ids: set[UUID]) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""`callboard jobs pause|resume|cancel|retry|run-now|delete|copy`: to jobs by id, or to all that fit a filter."""
+"""`callboard jobs pause|resume|cancel|retry|run-now|move|delete|copy`: to jobs by id, or to all that fit a filter."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -18,7 +18,7 @@ from errors import BadArguments, BadRequest, CallboardError
 from runtime.client import Client
 from runtime.enqueue import Enqueued
 from services import bulk, control, jobs
-from services.control import Arguments, Verb
+from services.control import AS_IT_IS, Arguments, Place, Verb
 from services.search import Count, Filter
 
 JobIds = Annotated[
@@ -39,7 +39,7 @@ _HELP = {
 }
 _DONE = {
     Verb.PAUSE: "is paused", Verb.RESUME: "is queued again", Verb.CANCEL: "is cancelled",
-    Verb.RETRY: "is queued again", Verb.RUN_NOW: "is due", Verb.DELETE: "is deleted",
+    Verb.RETRY: "is queued again", Verb.RUN_NOW: "is due", Verb.MOVE: "is moved", Verb.DELETE: "is deleted",
 }  # fmt: skip
 _UNDER_WAY = {
     Verb.PAUSE: "runs, and pauses at its next checkpoint or pause point", Verb.CANCEL: "runs, and is interrupted now",
@@ -51,6 +51,7 @@ def add_to(app: typer.Typer) -> None:
     for verb in _HELP:
         app.command(verb.replace("_", "-"), help=_HELP[verb])(_command(verb))
     app.command("retry")(retry)
+    app.command("move")(move)
     app.command("copy")(copy)
 
 
@@ -123,6 +124,30 @@ def retry_these(
     _each(Verb.RETRY, job_ids or [], act, as_json)
 
 
+@filtered
+def move(
+    only: Filter,
+    job_ids: JobIds = None,
+    to_queue: Annotated[str | None, typer.Option(help="The queue that they are to be in.", show_default=False)] = None,
+    to_priority: Annotated[
+        int | None,
+        typer.Option(min=-32768, max=32767, help="The priority; lower runs first.", show_default=False),
+    ] = None,
+    reason: Reason = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put jobs that have not been started into another queue, or give them another priority."""
+    to = Place(to_queue, to_priority)
+    control.check_place(to)
+    if _is_bulk(job_ids, only, dry_run, wait):
+        act_on_all(Verb.MOVE, only, reason, to=to, dry_run=dry_run, yes=yes, wait=wait, as_json=as_json)
+    else:
+        _act_on_each(Verb.MOVE, job_ids or [], reason, as_json, to)
+
+
 def copy(
     job_id: Annotated[UUID, typer.Argument(show_default=False, metavar="JOB")],
     kwargs: Annotated[
@@ -156,10 +181,10 @@ def _is_bulk(job_ids: list[UUID] | None, only: Filter, dry_run: bool, wait: bool
     return not job_ids
 
 
-def _act_on_each(verb: Verb, job_ids: list[UUID], reason: str | None, as_json: bool) -> None:
+def _act_on_each(verb: Verb, job_ids: list[UUID], reason: str | None, as_json: bool, to: Place = AS_IT_IS) -> None:
     async def act(client: Client, job_id: UUID) -> str | None:
         async with client.session() as session:
-            job = await control.act(session, verb, job_id, who=who(), reason=reason)
+            job = await control.act(session, verb, job_id, who=who(), reason=reason, to=to)
             await session.commit()
             return job.state if job is not None else None
 
@@ -205,6 +230,7 @@ def act_on_all(
     reason: str | None,
     *,
     from_start: bool = False,
+    to: Place = AS_IT_IS,
     dry_run: bool,
     yes: bool,
     wait: bool,
@@ -220,7 +246,7 @@ def act_on_all(
     async def command(client: Client) -> tuple[UUID, object]:
         async with client.session() as session:
             made = await bulk.start(
-                session, verb, only, who=who(), reason=reason, from_start=from_start, total=count.jobs
+                session, verb, only, who=who(), reason=reason, from_start=from_start, to=to, total=count.jobs
             )
             await session.commit()
         return made.id, (await jobs.wait(client, made.id) if wait else None)

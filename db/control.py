@@ -63,6 +63,17 @@ where {in_order} and state = 'queued' and run_at > now()
 returning id, state
 """.replace("{in_order}", IN_ORDER)
 
+# Those that no worker has are in another queue now, or have another priority, or both: ids, queue or null, priority or
+# null. A message of theirs may lie in Redis, or be on its way there, under the queue and the priority that they had: it
+# becomes an old one, and the relay sends what is queued to its new place.
+MOVE = """
+update jobs set
+    queue = coalesce($2::text, queue), priority = coalesce($3::smallint, priority), dispatched_at = null, {outdate}
+where {in_order} and state in ('waiting', 'queued', 'paused')
+  and (queue, priority) is distinct from (coalesce($2::text, queue), coalesce($3::smallint, priority))
+returning id, state
+""".replace("{in_order}", IN_ORDER).replace("{outdate}", _OUTDATE.replace("{n}", "1"))
+
 # failed, cancelled -> queued; `from_start` forgets what earlier attempts have kept: ids, from_start.
 RETRY = """
 with again as ({again}),

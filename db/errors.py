@@ -36,6 +36,15 @@ where fingerprint = $1 and starts_at > now() - make_interval(secs => $2 * 3600 +
 group by actor order by 2 desc limit 20
 """
 
+# By worker, of the latest attempts that failed so: fingerprint, how many of those, how many workers. Of a worker that
+# has gone only the id is known.
+WORKERS = """
+select a.worker as id, w.host, w.pid, w.version, count(*) as occurrences
+from (select worker from job_attempts where fingerprint = $1 order by ended_at desc limit $2) a
+left join workers w on w.id = a.worker
+group by a.worker, w.host, w.pid, w.version order by occurrences desc, a.worker limit $3
+"""
+
 # The latest attempts that failed so: fingerprint, most.
 LATEST = """
 select a.job_id, a.attempt, a.ended_at, a.error_message, j.actor, j.queue, j.state

@@ -37,3 +37,11 @@ select coalesce(sum(queued), 0)::int as queued, coalesce(sum(scheduled), 0)::int
        (select count(*) from (select from jobs where outcome = 3 order by finished_at limit $1) j)::int as cancelled
 from counted
 """.replace("{live_queues}", LIVE_QUEUES)
+
+# The last line that each of these jobs has logged: ids.
+LAST_LINES = """
+select l.* from unnest($1::uuid[]) as j(id) cross join lateral (
+    select job_id, attempt, line, level, logged_at, message, fields from job_logs where job_id = j.id
+    order by attempt desc, line desc limit 1
+) l
+"""

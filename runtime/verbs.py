@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,12 +17,23 @@ if TYPE_CHECKING:
 Done = dict[uuid.UUID, str]  # the jobs to which something was done, and their states now
 
 
+class Place(NamedTuple):
+    """Where a job is to stand; None: as it does."""
+
+    queue: str | None = None
+    priority: int | None = None  # lower runs first; -32768 to 32767
+
+
+AS_IT_IS = Place()
+
+
 class Verb(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
     RETRY = "retry"
     RUN_NOW = "run_now"
+    MOVE = "move"
     DELETE = "delete"
 
 
@@ -38,14 +49,17 @@ async def do(
     who: str,
     reason: str | None = None,
     from_start: bool = False,
+    to: Place = AS_IT_IS,
 ) -> Done:
     """Do it in the session's transaction to all of these jobs in whose state it makes sense. Jobs that are cancelled
-    say by whom and why."""
+    say by whom and why; `from_start` is for a retry, `to` for a move."""
     if verb in _WITH_REASON:
         why = f"by {who}" if reason is None else f"{reason} (by {who})"
         done = await _execute(session, _WITH_REASON[verb], (list(ids), why))
     elif verb is Verb.RETRY:
         done = await _retry(session, ids, from_start)
+    elif verb is Verb.MOVE:
+        done = await _execute(session, control.MOVE, (list(ids), *to))
     else:
         done = await _execute(session, _PLAIN[verb], (list(ids),))
     outbox: Outbox | None = session.info.get("outbox")

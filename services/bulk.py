@@ -14,11 +14,11 @@ from errors import BadRequest
 from runtime import payload
 from runtime.enqueue import Enqueued
 from runtime.options import Options
-from runtime.verbs import Verb
+from runtime.verbs import AS_IT_IS, Place, Verb
 from services import audit, control
 from services.jobs import enqueue_with
 
-__all__ = ["Verb", "is_by", "preview", "start"]
+__all__ = ["AS_IT_IS", "Place", "Verb", "is_by", "preview", "start"]
 
 _MOST = 1_000_000  # that are counted
 
@@ -38,16 +38,22 @@ async def start(
     who: str,
     reason: str | None = None,
     from_start: bool = False,
+    to: Place = AS_IT_IS,
     total: int | None = None,
 ) -> Enqueued:
-    """Enqueue the job that does it. `from_start` is for retries; `total` is what `preview` has counted, for the job's
-    progress. Raises BadRequest if the filter says nothing."""
+    """Enqueue the job that does it. `from_start` is for retries, `to` for moves; `total` is what `preview` has counted,
+    for the job's progress. Raises BadRequest if the filter says nothing, BadArguments if there is no such place."""
     _require(only)
     control.check_reason(reason)
+    if verb is Verb.MOVE:
+        control.check_place(to)
     filtered: dict[str, Any] = only.model_dump(mode="json", exclude_defaults=True)
     options = Options(owner=who, tags=["bulk", verb.value])
-    enqueued = await enqueue_with(session, options, change_jobs, verb.value, filtered, who, reason, from_start, total)
-    details = {"from_start": from_start, "total": total}
+    moved = {"to_queue": to.queue, "to_priority": to.priority} if verb is Verb.MOVE else {}
+    enqueued = await enqueue_with(
+        session, options, change_jobs, verb.value, filtered, who, reason, from_start, total, **moved
+    )
+    details = {"from_start": from_start, "total": total, **moved}
     audit.note(
         session, who, f"jobs.{verb}", job_id=enqueued.id, target=payload.encode(filtered), reason=reason,
         details=details,

@@ -92,6 +92,11 @@ class Caller:
             queues = f"the queues {', '.join(sorted(self.queues))}" if self.queues is not None else ""
             raise Forbidden(f"{self.name} is for {' and '.join(filter(None, (actors, queues)))} only.")
 
+    def require_queue(self, queue: str) -> None:
+        """Raises Forbidden unless its key is for this queue."""
+        if self.queues is not None and queue not in self.queues:
+            raise Forbidden(f"{self.name} is for the queues {', '.join(sorted(self.queues))} only.")
+
     def sees(self, *, owner: str | None, actor: str, queue: str) -> bool:
         """Whether such a job is there for it at all."""
         return (self.sees_all or owner == self.name) and self.reaches(actor=actor, queue=queue)

@@ -5,6 +5,7 @@
     cancel    waiting, queued, paused: at once and for good; running: interrupted, its `finally` runs
     retry     failed, cancelled: queued again, under the same id
     run_now   queued for later: due now
+    move      waiting, queued, paused: in another queue, or with another priority, at once
     delete    ended, and its workflow too: gone, with its attempts, logs and checkpoints
     copy      any: a new job with the same arguments, or others
 
@@ -29,17 +30,20 @@ from runtime import payload, verbs
 from runtime.access import enqueued_by, require_written_by_people
 from runtime.enqueue import Enqueued
 from runtime.options import Options
-from runtime.verbs import Verb
+from runtime.verbs import AS_IT_IS, Place, Verb
 from services import audit
 from services.masking import masking
 
-__all__ = ["Arguments", "Verb", "act", "cancel", "copy", "delete", "pause", "resume", "retry", "run_now"]
+__all__ = [
+    "AS_IT_IS", "Arguments", "Place", "Verb", "act", "cancel", "check_place", "copy", "delete", "move", "pause",
+    "resume", "retry", "run_now",
+]  # fmt: skip
 
 _ADVICE = {
-    "waiting": "It waits for something else: it can be paused or cancelled.",
-    "queued": "It can be paused or cancelled, or run now if it is queued for later.",
+    "waiting": "It waits for something else: it can be paused, moved or cancelled.",
+    "queued": "It can be paused, moved or cancelled, or run now if it is queued for later.",
     "running": "It can be paused or cancelled.",
-    "paused": "It can be resumed or cancelled.",
+    "paused": "It can be resumed, moved or cancelled.",
     "succeeded": "It is over: `copy` makes a new job of it, `delete` removes it.",
     "failed": "It is over: `retry` runs it again, `copy` makes a new job of it, `delete` removes it.",
     "cancelled": "It is over: `retry` runs it again, `copy` makes a new job of it, `delete` removes it.",
@@ -47,7 +51,7 @@ _ADVICE = {
 _LONGEST_REASON = 1_000
 _OPTIONS = {"max_retries", "min_backoff", "max_backoff", "time_limit", "soft_time_limit"}  # that travel with a copy
 _TO_BE = {Verb.PAUSE: "paused", Verb.RESUME: "resumed", Verb.CANCEL: "cancelled", Verb.RETRY: "run again",
-          Verb.RUN_NOW: "made due now", Verb.DELETE: "deleted"}  # fmt: skip
+          Verb.RUN_NOW: "made due now", Verb.MOVE: "moved", Verb.DELETE: "deleted"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,17 @@ async def cancel(session: AsyncSession, job_id: uuid.UUID, *, who: str, reason: 
 async def run_now(session: AsyncSession, job_id: uuid.UUID, *, who: str, reason: str | None = None) -> Job:
     """Returns the job, due. Raises NotFound or Conflict."""
     return await _act(session, Verb.RUN_NOW, job_id, who, reason)
+
+
+async def move(session: AsyncSession, job_id: uuid.UUID, to: Place, *, who: str, reason: str | None = None) -> Job:
+    """Returns the job, in another queue or with another priority: no worker of the old queue starts it any more.
+
+    Raises NotFound, Conflict, or BadArguments if there is no such place.
+    """
+    check_place(to)
+    before = await _get(session, job_id)
+    details = {"before": {"queue": before.queue, "priority": before.priority}}
+    return await _act(session, Verb.MOVE, job_id, who, reason, to=to, details=details)
 
 
 async def retry(
@@ -141,12 +156,20 @@ async def copy(
 
 
 async def act(
-    session: AsyncSession, verb: Verb, job_id: uuid.UUID, *, who: str, reason: str | None = None
+    session: AsyncSession,
+    verb: Verb,
+    job_id: uuid.UUID,
+    *,
+    who: str,
+    reason: str | None = None,
+    to: Place = AS_IT_IS,
 ) -> Job | None:
-    """The verb of that name, for callers that get it as a word. None after a deletion."""
+    """The verb of that name, for callers that get it as a word; `to` is for a move. None after a deletion."""
     if verb is Verb.DELETE:
         await delete(session, job_id, who=who, reason=reason)
         return None
+    if verb is Verb.MOVE:
+        return await move(session, job_id, to, who=who, reason=reason)
     return await _act(session, verb, job_id, who, reason)
 
 
@@ -158,6 +181,20 @@ def check_reason(reason: str | None) -> None:
             raise BadArguments(f"reason has over {_LONGEST_REASON} characters. Say it shorter.", "reason")
 
 
+def check_place(to: Place) -> None:
+    """Raises BadArguments if no job can be moved there: the queue must be one that workers listen on."""
+    if to == AS_IT_IS:
+        raise BadArguments("Say where to: another queue, another priority, or both.", "to_queue")
+    if to.queue is not None and to.queue not in broker.queues:
+        known = ", ".join(sorted(broker.queues))
+        raise BadArguments(
+            f"No worker listens on the queue {to.queue!r}: the jobs would stay there for ever. Queues: {known}.",
+            "to_queue",
+        )
+    if to.priority is not None and not -32768 <= to.priority <= 32767:
+        raise BadArguments(f"priority {to.priority} is not within -32768 and 32767.", "to_priority")
+
+
 async def _act(
     session: AsyncSession,
     verb: Verb,
@@ -166,10 +203,11 @@ async def _act(
     reason: str | None,
     *,
     from_start: bool = False,
+    to: Place = AS_IT_IS,
     details: dict[str, Any] | None = None,
 ) -> Job:
     check_reason(reason)
-    if not await verbs.do(session, verb, [job_id], who=who, reason=reason, from_start=from_start):
+    if not await verbs.do(session, verb, [job_id], who=who, reason=reason, from_start=from_start, to=to):
         raise Conflict(await _refusal(session, verb, job_id))
     job = await _get(session, job_id)
     _note(session, verb, job, who, reason, details)
@@ -197,6 +235,8 @@ async def _refusal(session: AsyncSession, verb: Verb, job_id: uuid.UUID) -> str:
         return f"Job {job_id} is being paused already: it is at its next checkpoint or pause point."
     if verb is Verb.RUN_NOW and job.state == "queued":
         return f"Job {job_id} is due already: it starts when a worker of the queue {job.queue!r} has room."
+    if verb is Verb.MOVE and job.state in ("waiting", "queued", "paused"):
+        return f"Job {job_id} is there already: in the queue {job.queue!r}, with the priority {job.priority}."
     if verb is Verb.RETRY and job.state in ("failed", "cancelled") and job.workflow_id is not None:
         return (
             f"Job {job_id} cannot be run again yet: its step has counted it as {job.state} and goes on with other "

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,6 +31,20 @@ class Group:
     trend: list[float]  # occurrences by hour
 
 
+LOOKED_AT = 500  # attempts whose workers are counted
+
+
+@dataclass(frozen=True)
+class OnWorker:
+    """How often a worker has seen it, of the latest times; of one that has gone only the id is known."""
+
+    id: UUID
+    host: str | None
+    pid: int | None
+    version: str | None
+    occurrences: int
+
+
 @dataclass(frozen=True)
 class Sample:
     """A group and where it was seen last."""
@@ -38,6 +53,7 @@ class Sample:
     attempt: JobAttempt | None  # None where that job has been deleted
     trend: list[float]
     actors: list[tuple[str, int]]
+    workers: list[OnWorker]
     latest: list[Any]
 
 
@@ -65,9 +81,11 @@ async def sample(session: AsyncSession, fingerprint: str, hours: int) -> Sample:
     connection = await session.connection()
     trend = (await _trends(session, [fingerprint], hours))[fingerprint]
     actors = [tuple(row) for row in await connection.exec_driver_sql(errors.ACTORS, (fingerprint, float(hours)))]
+    workers = await connection.exec_driver_sql(errors.WORKERS, (fingerprint, LOOKED_AT, 10))
+    on_workers = [OnWorker(**row._asdict()) for row in workers]
     latest = list(await connection.exec_driver_sql(errors.LATEST, (fingerprint, 20)))
     attempt = await session.get(JobAttempt, (group.sample_job, group.sample_attempt))
-    return Sample(group, attempt, trend, actors, latest)
+    return Sample(group, attempt, trend, actors, on_workers, latest)
 
 
 async def mute(session: AsyncSession, fingerprint: str, *, who: str, on: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
+import orjson
 from dramatiq import Actor
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,13 +15,15 @@ from actors import broker
 from db.models import Job, JobAttempt
 from errors import JobCancelled, JobFailed, NotEnded, NotFound, UnknownActor
 from runtime import enqueue as intake
+from runtime import payload
 from runtime.client import Client
 from runtime.enqueue import Call, Enqueued
 from runtime.options import Options
+from runtime.transport import seal
 
 __all__ = [
     "ATTEMPTS", "Call", "Enqueued", "Options", "attempts", "call", "enqueue", "enqueue_alone", "enqueue_at",
-    "enqueue_by_name", "enqueue_in", "enqueue_many", "enqueue_with", "get", "result", "wait",
+    "enqueue_by_name", "enqueue_in", "enqueue_many", "enqueue_with", "get", "message", "result", "wait",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -122,6 +125,18 @@ def _result(job: Job) -> Any:
     if job.state != "succeeded":
         raise NotEnded(f"Job {job.id} is {job.state}: it has no result yet. Wait for it.", job.id)
     return job.result
+
+
+def message(job: Job) -> dict[str, Any]:
+    """Its Dramatiq message as it lies in Redis, or would; of one that a worker has taken the one it was taken by."""
+    sent = job.attempt if job.worker is None else job.attempt - 1
+    envelope = seal(
+        job_id=job.id, actor=job.actor, queue=job.queue, args=payload.encode(job.args),
+        kwargs=payload.encode(job.kwargs), options=payload.encode(job.options) if job.options else None,
+        priority=job.priority, attempt=sent, created_ms=int(job.created_at.timestamp() * 1000),
+    )  # fmt: skip
+    found: dict[str, Any] = orjson.loads(envelope.data)
+    return found
 
 
 async def attempts(

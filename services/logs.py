@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Select, Text, cast, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db import listing
 from db.models import Job, JobLog
 from errors import NotFound
 from runtime.client import Client
@@ -66,6 +67,13 @@ async def since(
     return [_line(row) for row in await session.scalars(statement)]
 
 
+async def last(session: AsyncSession, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Line]:
+    """The last line of each of these jobs that has logged any."""
+    connection = await session.connection()
+    rows = await connection.exec_driver_sql(listing.LAST_LINES, (list(ids),))
+    return {uuid.UUID(str(row.job_id)): _line(row) for row in rows}
+
+
 async def follow(
     client: Client, job_id: uuid.UUID, position: Position | None = None, only: Filter = ALL
 ) -> AsyncIterator[Line]:
@@ -107,7 +115,7 @@ def _lines(job_id: uuid.UUID, only: Filter) -> Select[JobLog]:
     return statement
 
 
-def _line(row: JobLog) -> Line:
+def _line(row: JobLog | Any) -> Line:
     return Line(row.attempt, row.line, _name(row.level), row.logged_at, row.message, row.fields or {})
 
 

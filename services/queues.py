@@ -78,6 +78,11 @@ async def listed(session: AsyncSession, only: str | None = None) -> list[Queue]:
     return [Queue(**row, is_paused=row["paused_at"] is not None) for row in rows]
 
 
+def declared() -> list[str]:
+    """Those that an actor is declared for, on which workers listen; by name."""
+    return sorted(broker.queues)
+
+
 async def get(session: AsyncSession, name: str) -> Queue:
     """One queue. Raises NotFound."""
     found = await listed(session, only=name)

@@ -53,6 +53,19 @@ async def test_lists_and_details_can_be_used_by_everybody(visit: Visit, client: 
     await assert_usable(page, "/jobs", f"/jobs/{job}", f"/jobs/{job}/edit", "/jobs/bulk?q=state:failed")
 
 
+async def test_what_has_to_do_with_a_job_can_be_used_by_everybody(visit: Visit, client: Client) -> None:
+    """Given a job among others of its parent, with a message to be looked at, then axe finds no violation."""
+    (job, *_) = await failed(client, 9)
+    async with client.database.connection() as connection:
+        await connection.execute("update jobs set parent_id = gen_random_uuid(), unique_key = 'k' where id = $1", job)
+        await connection.execute("update jobs set parent_id = (select parent_id from jobs where id = $1)", job)
+    page = await visit(f"/jobs/{job}")
+    await expect(page.get_by_role("heading", name="Related")).to_be_visible()
+    await page.locator("#message > summary").click()
+    await expect(page.get_by_text("redis_message_id", exact=True)).to_be_visible()
+    await assert_shown_usable(page)
+
+
 async def test_the_lines_around_a_failure_are_read_under_its_frame(visit: Visit, client: Client) -> None:
     """Given a job that failed in a file of the project, then the lines around the failing one are there when they are
     asked for, that one is marked, they stay open while the page is refreshed, and everybody can use them."""
@@ -80,7 +93,7 @@ async def test_the_lines_around_a_failure_are_read_under_its_frame(visit: Visit,
     await expect(mark).to_be_visible()
 
 
-@pytest.mark.parametrize("verb", ["Retry", "Delete"])
+@pytest.mark.parametrize("verb", ["Retry", "Move…", "Delete"])
 async def test_the_question_about_selected_jobs_can_be_used_by_everybody(
     visit: Visit, client: Client, verb: str
 ) -> None:
@@ -110,7 +123,7 @@ async def test_an_operator_finds_a_failure_mends_its_arguments_and_sees_it_succe
     page = await visit("/jobs")
     await page.get_by_role("combobox", name="Search jobs").fill("state:failed type:BadArguments")
     await page.keyboard.press("Enter")
-    await page.get_by_role("table").get_by_role("link", name="send_email").click()
+    await page.get_by_role("table").get_by_role("link", name="send_email", exact=True).click()
     await expect(page.get_by_role("region", name="Traceback of attempt 1")).to_contain_text("BadArguments")
     await page.get_by_role("link", name="Edit and run…").click()
     await page.get_by_label("Keyword arguments").fill(json.dumps({**wrong, "to": "ada@example.com"}))
@@ -236,16 +249,31 @@ async def test_what_is_selected_can_be_copied_or_become_all_that_fits(visit: Vis
     await expect(page.get_by_role("button", name="Retry 60 jobs")).to_be_visible()
 
 
-async def test_a_selection_survives_live_updates(visit: Visit, client: Client) -> None:
-    """Given a selected row, when a job comes in above it, then the row is still selected."""
-    await failed(client, 2)
+async def test_selected_jobs_are_moved_to_another_queue(visit: Visit, client: Client) -> None:
+    """Given two jobs for later, when they are selected to be moved, then it is asked where to, what is wrong is said at
+    its field and what was typed is kept; then both are there."""
+    async with client.database.connection() as connection:
+        await connection.execute(
+            "insert into jobs (id, actor, queue, args, kwargs, run_at)"
+            " select gen_random_uuid(), 'send_email', 'email', '[]', '{}', now() + interval '1 day'"
+            " from generate_series(1, 2)"
+        )
     page = await visit("/jobs")
-    first = page.locator("tbody tr").first
-    name = await first.get_attribute("id")
-    await first.locator("input[type=checkbox]").check()
-    async with client.session() as session:
-        await jobs.enqueue_by_name(session, "send_email", [], {"subject": "Hello", "text": "Hello."})
-        await session.commit()
-    await client.redis.publish("dramatiq:changed", "jobs")
-    await expect(page.locator("tbody tr")).to_have_count(3)
-    await expect(page.locator(f"#{name} input[type=checkbox]")).to_be_checked()
+    await page.get_by_role("checkbox", name="Select all on this page").check()
+    await page.get_by_role("button", name="Move…").click()
+    await page.get_by_label("Reason").fill("it is slow")
+    await page.get_by_role("button", name="Move 2 jobs").click()
+    await expect(page.get_by_text("Say where to")).to_be_visible()
+    await page.get_by_label("Queue").select_option("maintenance")
+    await page.get_by_label("Priority").fill("soon")
+    await page.get_by_role("button", name="Move 2 jobs").click()
+    await expect(page.get_by_text("'soon' is not a whole number.")).to_be_visible()
+    await expect(page.get_by_label("Queue")).to_have_value("maintenance")
+    await expect(page.get_by_label("Reason")).to_have_value("it is slow")
+    await assert_shown_usable(page)
+    await page.get_by_label("Priority").fill("7")
+    await page.get_by_role("button", name="Move 2 jobs").click()
+    await expect(page.get_by_role("status")).to_have_text("2 of 2 jobs were moved.")
+    async with client.database.connection() as connection:
+        found = await connection.fetch("select distinct queue, priority from jobs")
+    assert [tuple(row) for row in found] == [("maintenance", 7)]

@@ -7,6 +7,7 @@ from playwright.async_api import expect
 from runtime.client import Client
 from runtime.transport import CHANGED
 from tests.browser.conftest import Visit
+from tests.support.waiting import wait_for
 from tests.web.pages import rows
 
 TRACEBACK = (
@@ -110,3 +111,41 @@ async def test_a_row_stays_under_the_keys(visit: Visit, client: Client) -> None:
     await expect(page.locator(f"#{names[1]} input")).to_be_checked()
     await page.keyboard.press("j")
     await expect(page.locator("tr[aria-current]")).to_have_attribute("id", str(names[2]))
+
+
+LINES = """
+insert into job_logs (job_id, attempt, line, level, logged_at, message)
+select $1, 1, n, 20, now(), 'fetched page ' || n from generate_series($2::int, $3::int) n
+"""
+
+
+async def test_a_log_is_followed_until_its_reader_looks_further_up(visit: Visit, client: Client) -> None:
+    """Given a running job with a long log, then its end is in view and stays so as lines come; once the reader scrolls
+    up it stays where they are, until they want to follow it again."""
+    await rows.live(client, 1, "running")
+    async with client.database.connection() as connection:
+        job = await connection.fetchval("select id from jobs")
+        await connection.execute(LINES, job, 1, 100)
+    page = await visit(f"/jobs/{job}")
+
+    async def come(first: int, last: int) -> None:
+        async with client.database.connection() as connection:
+            await connection.execute(LINES, job, first, last)
+        await client.redis.publish(CHANGED, f"job:{job}")
+        await expect(page.get_by_text(f"fetched page {last}", exact=True)).to_be_attached()
+
+    async def is_at_end() -> bool:
+        end = "log => log.scrollHeight - log.scrollTop - log.clientHeight < 8"
+        return bool(await page.locator(".log").evaluate(end))
+
+    follow = page.get_by_role("checkbox", name="Follow")
+    await expect(follow).to_be_checked()
+    assert await is_at_end()
+    await come(101, 120)
+    await wait_for(is_at_end, what="the log to be followed")
+    await page.locator(".log").evaluate("log => { log.scrollTop = 100; }")
+    await expect(follow).not_to_be_checked()
+    await come(121, 140)
+    assert await page.locator(".log").evaluate("log => log.scrollTop") == 100
+    await follow.check()
+    assert await is_at_end()

@@ -1,5 +1,7 @@
 """Tests of what all pages have: that everybody can use them, their keys, and that they are alive."""
 
+import re
+
 from playwright.async_api import Route, expect
 
 from runtime.client import Client
@@ -83,6 +85,57 @@ async def test_a_page_follows_again_after_its_stream_was_refused(visit: Visit, c
         )
     await client.redis.publish(CHANGED, "jobs")
     await expect(page.get_by_role("link", name="Waiting now")).to_contain_text("now1")
+
+
+async def test_a_page_is_refreshed_as_often_as_its_reader_wants(visit: Visit, client: Client) -> None:
+    """Given a live page, then it rests while its tab is hidden; every five seconds, if that is wanted, it looks by
+    itself, with nobody telling it; and not at all if that is wanted. The choice holds for the next page too."""
+    page = await visit("/")
+    state = page.locator("#live-state")
+    await expect(state).to_have_text("live")
+    for hidden, says in (("true", "paused: this tab is hidden"), ("false", "live")):
+        await page.evaluate(
+            f"Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
+        await expect(state).to_have_text(says)
+    await page.locator("summary", has_text="View").click()
+    await page.get_by_label("Updates").select_option("5")
+    await expect(state).to_have_text("every 5 s")
+    await rows.live(client, 1)
+    await expect(page.get_by_role("link", name="Waiting now")).to_contain_text("now1")
+    await page.get_by_label("Updates").select_option("off")
+    await expect(state).to_have_text("off")
+    await page.goto("/jobs")
+    await expect(page.locator("#live-state")).to_have_text("off")
+
+
+async def test_a_theme_is_kept(visit: Visit) -> None:
+    page = await visit("/")
+    await page.locator("summary", has_text="View").click()
+    await page.get_by_label("Theme").select_option("dark")
+    dark = await page.evaluate("getComputedStyle(document.body).color")
+    await page.goto("/errors")
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert await page.evaluate("getComputedStyle(document.body).color") == dark
+    await page.locator("summary", has_text="View").click()
+    await page.get_by_label("Theme").select_option("light")
+    assert await page.evaluate("getComputedStyle(document.body).color") != dark
+
+
+async def test_a_stretch_of_a_chart_leads_to_its_jobs(visit: Visit, client: Client) -> None:
+    """Given a chart, when a stretch of it is marked with the pointer, then the jobs that ended within it are shown."""
+    await rows.counted(client, "send_email", "email", 1, 30)
+    page = await visit("/")
+    box = await page.locator("#charts .u-over").first.bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    await page.mouse.move(box["x"] + box["width"] * 0.25, middle)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + box["width"] * 0.75, middle, steps=5)
+    await page.mouse.up()
+    await expect(page).to_have_url(re.compile(r"/jobs\?q=finished%3A\d{4}-\d\d-\d\dT.*\.\.\d{4}-"))
+    await expect(page.get_by_text("custom")).to_be_visible()
 
 
 async def test_pages_work_without_script(visit: Visit) -> None:

@@ -160,6 +160,23 @@ async def test_a_filter_is_counted_confirmed_and_done(client: Client, engine: En
     assert await value(client, "select count(*) from jobs where state = 'cancelled'") == 0
 
 
+async def test_jobs_are_moved_by_id_and_by_a_filter(client: Client, engine: Engine) -> None:
+    """Given three scheduled jobs, then one is moved by its id, and all by what they share; a queue that no actor is
+    declared for, and none at all, are refused before anything is done."""
+    ids = [await later("--tag", "m") for _ in range(3)]
+    done = await callboard("jobs", "move", ids[0], "--to-queue", "email")
+    assert done.out == f"Job {ids[0]} is moved.\n"
+    all_of_them = ["jobs", "move", "--tag", "m", "--yes", "--wait", "--json"]
+    assert (await callboard(*all_of_them, "--to-queue", "nowhere")).code == 1
+    assert "Say where to" in (await callboard(*all_of_them)).err
+    moved = await callboard(*all_of_them, "--to-queue", "email", "--to-priority", "5")
+    assert moved.json["result"] == {"changed": 3, "left": {}}
+    places = await fetch(client, "select distinct queue, priority from jobs where tags = array['m']")
+    assert [tuple(place) for place in places] == [("email", 5)]
+    done = await callboard("jobs", "move", ids[0], "--to-priority", "5")
+    assert (done.code, "is there already" in done.err) == (4, True)
+
+
 async def test_a_dead_letter_is_run_again(client: Client, engine: Engine) -> None:
     """Given a dead letter, when it is retried by its id, then it runs."""
     job_id = await later()

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from db import control, jobs
+from db import control, jobs, workers
 from runtime.client import Client
 from tests.db.test_statements import ME, OUTCOMES, STATES, job, row
 from tests.runtime.observing import fetch, value
@@ -36,6 +36,7 @@ CASES: dict[str, tuple[str, list[object], dict[str, str]]] = {
     "PAUSE": (control.PAUSE, ["why"], {"waiting": "paused", "queued": "paused", "running": "running"}),
     "RESUME": (control.RESUME, [], {"paused": "queued"}),
     "RUN_NOW": (control.RUN_NOW, [], {"queued": "queued"}),
+    "MOVE": (control.MOVE, ["another", 5], {"waiting": "waiting", "queued": "queued", "paused": "paused"}),
     "RETRY": (control.RETRY, [False], {"failed": "queued", "cancelled": "queued"}),
     "DELETE": (control.DELETE, [], {"succeeded": "deleted", "failed": "deleted", "cancelled": "deleted"}),
 }
@@ -149,6 +150,43 @@ async def test_what_is_due_is_not_made_due_again(client: Client) -> None:
     job_id = await made(client, "queued", "dispatched_at = now()")
     assert await do(client, control.RUN_NOW, job_id) is None
     assert (await row(client, job_id))["dispatched_at"] is not None
+
+
+async def test_a_move_makes_old_what_is_in_redis_and_uses_up_no_attempt(client: Client) -> None:
+    """Given a job whose message is in Redis, when it is moved, then that message claims nothing, the relay has it to
+    send, under its new queue and priority, and it has as many attempts as before."""
+    job_id = await made(client, "queued", "dispatched_at = now(), max_attempts = 3")
+    assert await do(client, control.MOVE, job_id, "another", -5) == "queued"
+    assert await fetch(client, jobs.CLAIM, [job_id], [0], ME) == []
+    after = await row(client, job_id)
+    assert after["max_attempts"] - after["attempt"] == 3
+    assert after["attempt"] == after["releases"]
+    assert [sent["id"] for sent in await fetch(client, jobs.DISPATCH, "another", -5, 10)] == [job_id]
+    await fetch(client, workers.REGISTER, ME, "h", 1, "p", ["another"], 1, 1, "0")
+    assert await fetch(client, jobs.CLAIM, [job_id], [1], ME)
+
+
+async def test_a_move_leaves_what_is_not_said(client: Client) -> None:
+    """Of a queue and a priority the one that is left out stays; where nothing would change nothing is done."""
+    job_id = await made(client, "queued")
+    for to, is_at in ((("another", None), ("another", 0)), ((None, 7), ("another", 7))):
+        assert await do(client, control.MOVE, job_id, *to) == "queued"
+        after = await row(client, job_id)
+        assert (after["queue"], after["priority"]) == is_at
+    assert await do(client, control.MOVE, job_id, "another", 7) is None
+
+
+async def test_what_waits_or_is_paused_is_moved_and_goes_on_waiting(client: Client) -> None:
+    blocked = await made(client, "waiting", "blocked_by = 'limit:x', run_at = 'infinity'")
+    paused = await made(client, "queued", LATER)
+    await do(client, control.PAUSE, paused, "x")
+    for job_id in (blocked, paused):
+        before = await row(client, job_id)
+        await do(client, control.MOVE, job_id, "another", None)
+        after = await row(client, job_id)
+        assert after["queue"] == "another"
+        for name in ("state", "blocked_by", "run_at", "resume_at"):
+            assert after[name] == before[name]
 
 
 async def keep_something(client: Client, job_id: uuid.UUID) -> None:

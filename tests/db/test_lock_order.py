@@ -24,6 +24,7 @@ STATEMENTS: dict[str, tuple[str, str, list[Any]]] = {
     "PAUSE": (control.PAUSE, "running", ["why"]),
     "RESUME": (control.RESUME, "paused", []),
     "RUN_NOW": (control.RUN_NOW, "queued", []),
+    "MOVE": (control.MOVE, "queued", ["another", None]),
     "RETRY": (control.RETRY, "failed", [False]),
     "DELETE": (control.DELETE, "succeeded", []),
 }

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest_asyncio
 
-from db import schedule_views, schedules
+from db import related, schedule_views, schedules
 from runtime.client import Client
 from tests.db.test_plans import whole_tables
 
@@ -39,6 +39,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     ),
     "COLLIDING": (schedule_views.COLLIDING, [MOMENT, SOME_ID, 5]),
     "LATEST": (schedule_views.LATEST, [[SOME_ID], 100]),
+    "RUNS": (related.RUNS, [SOME_ID, 3]),
     "LATENESS": (schedules.LATENESS, [SOME, [0.0] * 20]),
 }
 

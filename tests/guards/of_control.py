@@ -66,6 +66,11 @@ CASES = [
         "state = 'queued'": "update jobs set state = 'waiting', run_at = 'infinity';",
         "run_at > now()": "update jobs set run_at = now();",
     }),
+    Case(control, "MOVE", QUEUED, [[JOB], "another", None], {
+        "state in ('waiting', 'queued', 'paused')": RUNS,
+        "(queue, priority) is distinct from (coalesce($2::text, queue), coalesce($3::smallint, priority))":
+            "update jobs set queue = 'another';",
+    }),
     Case(control, "RETRY", RUNNING + FAILS, [[JOB], True], {"state in ('failed', 'cancelled')": SUCCEEDS}),
     Case(control, "RETRY", RUNNING + FAILS + KEPT, [[JOB], True], {
         "job_id in (select id from again)": SUCCEEDS,

@@ -14,12 +14,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from db import checkpoints, control, jobs, leases, limits, workers
 from runtime.ids import uuid7
-from tests.model.rows import STATE, Message, Row, Run
+from tests.model.rows import OTHER_QUEUE, QUEUE, STATE, Message, Row, Run
 
 T = TypeVar("T")
 HOUR = 3_600.0
 LATER = "select id, run_at, dispatched_at from jobs order by id"
-QUEUE, PRIORITY, LEASE = "model", 0, 60.0
+PRIORITY, LEASE = 0, 60.0
 ACTOR, KEY, OTHER = "actor", "key", "another key"  # KEY lets one run at a time
 
 
@@ -55,7 +55,7 @@ class Ground(RuleBasedStateMachine):
         return {row[0] for row in self.fetch(statement, *values)}
 
     def register(self, worker: uuid.UUID) -> None:
-        self.fetch(workers.REGISTER, worker, "host", 1, "process", [QUEUE], 1, 1, "0", "3", "2")
+        self.fetch(workers.REGISTER, worker, "host", 1, "process", [QUEUE, OTHER_QUEUE], 1, 1, "0", "3", "2")
 
     @initialize()
     def begin(self) -> None:
@@ -108,6 +108,7 @@ class Ground(RuleBasedStateMachine):
             (control.PAUSE, ["because"], "pause"),
             (control.RESUME, [], "resume"),
             (control.RUN_NOW, [], "run now"),
+            (control.MOVE, ["nowhere", 1], "move"),
             (control.RETRY, [True], "retry"),
             (control.DELETE, [], "delete"),
         ]

@@ -12,8 +12,8 @@ from hypothesis.stateful import invariant, precondition, rule
 
 from db import checkpoints, control, jobs, leases, limits, pauses, workers
 from runtime.ids import uuid7
-from tests.model.ground import ACTOR, HOUR, KEY, LEASE, PRIORITY, QUEUE, Ground
-from tests.model.rows import Message, Row, Run
+from tests.model.ground import ACTOR, HOUR, KEY, LEASE, PRIORITY, Ground
+from tests.model.rows import OTHER_QUEUE, QUEUE, Message, Row, Run
 
 number = st.integers(0, 50)  # which of those that there are
 
@@ -37,7 +37,9 @@ class Machine(Ground):
     @rule()
     def relay(self) -> None:
         due = [job for job, row in self.rows.items() if row.state == "queued" and row.is_due and not row.is_dispatched]
-        assert self.ids(jobs.DISPATCH, QUEUE, PRIORITY, 100) == set(due)
+        for queue in (QUEUE, OTHER_QUEUE):
+            there = {job for job in due if self.rows[job].place == queue}
+            assert self.ids(jobs.DISPATCH, queue, PRIORITY, 100) == there
         for job in due:
             self.rows[job].is_dispatched = True
             self.messages.append(Message(job, self.rows[job].attempt))
@@ -387,6 +389,19 @@ class Machine(Ground):
         assert bool(self.ids(control.RUN_NOW, [job])) == makes_sense
         if makes_sense:
             row.is_due, row.is_dispatched = True, False
+
+    @precondition(lambda self: self.rows)
+    @rule(which=number)
+    def move(self, which: int) -> None:
+        """There and back: whatever message of it there is becomes an old one."""
+        job, row = self._any(which)
+        makes_sense = row.allows("move")
+        queue = OTHER_QUEUE if row.place == QUEUE else QUEUE
+        assert bool(self.ids(control.MOVE, [job], queue, None)) == makes_sense
+        assert not self.ids(control.MOVE, [job], queue, None)  # it is there
+        if makes_sense:
+            row.place, row.is_dispatched = queue, False
+            row.attempt, row.releases, row.max_attempts = row.attempt + 1, row.releases + 1, row.max_attempts + 1
 
     def _any(self, which: int) -> tuple[uuid.UUID, Row]:
         job = list(self.rows)[which % len(self.rows)]

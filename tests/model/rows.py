@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 from typing import NamedTuple
 
+QUEUE, OTHER_QUEUE = "model", "another model"
 ENDED = ("succeeded", "failed", "cancelled")
 
 
@@ -39,6 +40,7 @@ class Row:
     blocked_by: str | None = None
     is_late: bool = False  # it was to start by now
     has_started: bool = False
+    place: str = QUEUE
 
     def takes(self, attempt: int) -> bool:
         """Whether a message of that attempt may start it."""
@@ -67,6 +69,7 @@ class Row:
             "cancel": self.state not in ENDED and self.control != "cancel",
             "pause": self.state in ("waiting", "queued", "running") and self.control is None,
             "resume": self.state == "paused" or self.control == "pause",
+            "move": self.state in ("waiting", "queued", "paused"),
             "run now": self.state == "queued" and not self.is_due,
             "retry": self.state in ("failed", "cancelled"),
             "delete": self.state in ENDED,
@@ -93,6 +96,6 @@ select max_attempts, state, attempt, releases, worker, dispatched_at is not null
        coalesce(error->>'type' = 'UnknownActor' and (error->>'since')::timestamptz > coalesce(started_at, '-infinity'),
                 false),
        control, (select attempt from job_checkpoints where job_id = jobs.id),
-       blocked_by, coalesce(expires_at <= now(), false), started_at is not null
+       blocked_by, coalesce(expires_at <= now(), false), started_at is not null, queue
 from jobs where id = $1
 """

@@ -8,7 +8,7 @@ import pytest
 from errors import BadArguments, Conflict, NotFound
 from runtime.client import Client
 from services import control, jobs
-from services.control import Arguments, Verb
+from services.control import Arguments, Place, Verb
 from services.jobs import Options
 from tests.runtime.observing import enqueue, enqueue_with, fetch, row
 from tests.runtime.some_actors import job_of
@@ -19,7 +19,7 @@ VERBS = {"pause": control.pause, "resume": control.resume, "cancel": control.can
 
 async def act(client: Client, verb: str, job_id: uuid.UUID, reason: str | None = None) -> None:
     async with client.session() as session:
-        await control.act(session, Verb(verb), job_id, who="ada", reason=reason)
+        await control.act(session, Verb(verb), job_id, who="ada", reason=reason, to=Place(priority=5))
         await session.commit()
 
 
@@ -54,7 +54,7 @@ async def test_a_scheduled_job_goes_through_its_life_by_hand(client: Client) -> 
 
 async def test_a_refused_action_changes_nothing_and_is_not_noted(client: Client) -> None:
     job_id = await enqueue(client, echo, 1)
-    with pytest.raises(Conflict, match=r"is queued and cannot be resumed\. It can be paused or cancelled"):
+    with pytest.raises(Conflict, match=r"is queued and cannot be resumed\. It can be paused, moved or cancelled"):
         await act(client, "resume", job_id)
     assert (await row(client, job_id)).state == "queued"
     assert await fetch(client, "select * from audit") == []

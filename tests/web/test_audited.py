@@ -182,6 +182,7 @@ DEEDS = {
     ("POST", "/jobs/{job_id}/cancel"): Deed("job.cancel", a_job),
     ("DELETE", "/jobs/{job_id}"): Deed("job.cancel", a_job),
     ("POST", "/jobs/{job_id}/run-now"): Deed("job.run_now", a_job),
+    ("POST", "/jobs/{job_id}/move"): Deed("job.move", a_job, {"to_priority": 5}),
     ("POST", "/jobs/{job_id}/retry"): Deed("job.retry", a_failed_job),
     ("POST", "/jobs/{job_id}/copy"): Deed("job.copy", a_job),
     ("POST", "/dead-letters/{job_id}/retry"): Deed("job.retry", a_failed_job),

@@ -46,6 +46,7 @@ async def test_a_program_sees_its_own_jobs_and_an_administrator_all(
         ("POST", "/run-now"), ("DELETE", ""),
     ):  # fmt: skip
         assert_problem(await modest.request(method, theirs + path), 404)
+    assert_problem(await modest.post(f"{theirs}/move", json={"to_priority": 1}), 404)
     for query in ("", f"?owner={OWNER}", "?state=scheduled", "?actor=welcome"):
         found = (await modest.get(f"/api/v1/jobs{query}")).json()["jobs"]
         assert [job["owner"] for job in found] == ([] if "owner" in query else ["key:modest"])
@@ -110,6 +111,31 @@ async def test_the_verbs(program: httpx.AsyncClient) -> None:
     ]  # fmt: skip
     assert {row["who"] for row in rows} == {OWNER}
     assert [row["reason"] for row in rows] == [None, *["because"] * 5]
+
+
+async def test_a_job_is_moved_to_where_workers_listen(app: FastAPI, program: httpx.AsyncClient) -> None:
+    job = await made(program)
+    moved = await program.post(f"{job}/move", json={"to_queue": "maintenance", "to_priority": -3})
+    assert (moved.status_code, moved.json()["queue"], moved.json()["priority"]) == (200, "maintenance", -3)
+    again = assert_problem(await program.post(f"{job}/move", json={"to_queue": "maintenance"}), 409)
+    assert "is there already" in again.detail
+    for wrong, says in (
+        ({"to_queue": "nowhere"}, "No worker listens on the queue 'nowhere'"), ({}, "Say where to"),
+    ):  # fmt: skip
+        refused = assert_problem(await program.post(f"{job}/move", json=wrong), 422)
+        assert says in refused.detail
+        action = {"action": "move", "filter": {"actor": "welcome"}}
+        for how in ({}, {"dry_run": True}):
+            many = await program.post("/api/v1/jobs/actions", json=action | wrong | how)
+            assert says in assert_problem(many, 422).detail
+    assert_problem(await program.post(f"{job}/move", json={"to_priority": 2**15}), 422)
+
+    # And a key for some queues puts nothing into another
+    async with caller(app, await key("some", "cb_some_secret", "operate", queues=["maintenance"])) as some:
+        assert (await some.post(f"{job}/move", json={"to_priority": 4})).status_code == 200
+        assert_problem(await some.post(f"{job}/move", json={"to_queue": "default"}), 403)
+        action = {"action": "move", "filter": {"actor": "welcome"}, "to_queue": "default"}
+        assert_problem(await some.post("/api/v1/jobs/actions", json=action), 403)
 
 
 async def test_a_retry_and_a_copy_with_other_arguments(program: httpx.AsyncClient) -> None:

@@ -8,8 +8,8 @@ from pydantic import Field
 from db.search import Filter
 from errors import BadRequest
 from runtime.verbs import Verb
-from services import bulk, jobs
-from web.api.documents import Given, JobCount, JobDocument, Why
+from services import bulk, control, jobs
+from web.api.documents import Given, JobCount, JobDocument, Move
 from web.api.mine import narrowed
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
@@ -19,10 +19,10 @@ from web.transaction import Transaction
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=StrictRoute)
 
 
-class Action(Why):
+class Action(Move):
     """What is to be done, and to which jobs."""
 
-    action: Literal["pause", "resume", "cancel", "retry", "run_now", "delete"]
+    action: Literal["pause", "resume", "cancel", "retry", "run_now", "move", "delete"]
     filter: Annotated[Filter, Field(strict=False, description="Which jobs; it must say something.")]
     dry_run: bool = Field(False, description="Only count them.")
     from_start: bool = Field(False, description="Of a retry: forget checkpoints and steps' results.")
@@ -41,11 +41,14 @@ async def act(action: Action, session: Transaction, caller: CurrentCaller, respo
     only = narrowed(action.filter, caller)
     if only is None:
         raise BadRequest(f"{caller.name} sees its own jobs only. Leave `owner` out.")
+    to = action.place(caller)
+    if action.action == "move":
+        control.check_place(to)
     if action.dry_run:
         response.status_code = 200
         found = await bulk.preview(session, only)
         return Acted(matched=JobCount(jobs=found.jobs, is_exact=found.is_exact), job=None)
     started = await bulk.start(
-        session, Verb(action.action), only, who=caller.name, reason=action.reason, from_start=action.from_start
+        session, Verb(action.action), only, who=caller.name, reason=action.reason, from_start=action.from_start, to=to
     )
     return Acted(matched=None, job=JobDocument.of(await jobs.get(session, started.id)))

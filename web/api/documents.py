@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from db.models import Job, JobAttempt
-from services import jobs, search
+from services import control, jobs, search
+from services.callers import Caller
 from services.masking import masking
 
 TEN_YEARS = 315_576_000  # seconds
@@ -99,6 +100,21 @@ class Why(Given):
     """Why somebody does it: it stands in the audit."""
 
     reason: Reason | None = None
+
+
+class Move(Why):
+    """Where jobs are to stand: in another queue, with another priority, or both."""
+
+    to_queue: Text | None = Field(None, description="Of a move: the queue; default: the one that a job is in.")
+    to_priority: int | None = Field(
+        None, ge=-(2**15), lt=2**15, description="Of a move: lower runs first; default: what a job has."
+    )
+
+    def place(self, caller: Caller) -> control.Place:
+        """Raises Forbidden if the caller's key is not for that queue."""
+        if self.to_queue is not None:
+            caller.require_queue(self.to_queue)
+        return control.Place(self.to_queue, self.to_priority)
 
 
 class NewArguments(Given):

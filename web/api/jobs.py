@@ -24,6 +24,7 @@ from web.api.documents import (
     JobDocument,
     JobFilter,
     JobPage,
+    Move,
     NewArguments,
     NewJob,
     NewJobs,
@@ -161,6 +162,16 @@ async def run_now(
 ) -> JobDocument:
     """Make a job due that is queued for later."""
     return await _act(control.run_now, job_id, session, caller, why, if_match)
+
+
+@router.post("/{job_id}/move", responses=ACTED)
+async def move(
+    job_id: UUID, session: Transaction, caller: CurrentCaller, where: Move, if_match: IfMatch = None
+) -> JobDocument:
+    """Put a job that has not been started into another queue, or give it another priority."""
+    await require_match(session, await visible(session, caller, job_id), if_match)
+    moved = await control.move(session, job_id, where.place(caller), who=caller.name, reason=where.reason)
+    return JobDocument.of(moved)
 
 
 @router.post("/{job_id}/retry", responses=ACTED)

@@ -12,6 +12,7 @@ from web.pages import (
     endpoints,
     errors,
     export,
+    glance,
     job,
     job_log,
     jobs,
@@ -37,7 +38,7 @@ from web.pages import (
 router = APIRouter(include_in_schema=False)
 # Those with fixed words before those with an id in the same place.
 for page in (
-    assets, live, login, oidc, overview, jobs, many, export, views, suggestions, between, job, job_log, errors,
+    assets, live, login, oidc, overview, jobs, many, export, views, suggestions, between, job, job_log, glance, errors,
     schedule_form, backfill, schedules, workflows, queues, purge, workers, email_resending, emails, webhooks,
     webhook_trials, endpoints, actors, limits, settings,
 ):  # fmt: skip

@@ -48,7 +48,7 @@ async def one(
     [parts] = await traceback.shown([sample.attempt.traceback if sample.attempt else None], caller)
     return render(
         request, "error_group.html", sample=sample, group=sample.group, period=period, periods=list(HOURS),
-        parts=parts,
+        parts=parts, looked_at=errors.LOOKED_AT,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 
 from db.models import Job
 from errors import BadArguments, BadRequest, Conflict
-from services import audit, control, explanation, jobs, kept, listing, logs, progress, search, submissions
+from services import audit, control, explanation, jobs, kept, listing, logs, progress, related, search, submissions
 from services.masking import MASK, masking
 from services.schedules import lists
 from web import edits
@@ -28,7 +28,8 @@ _LINES = 200
 _RELATED = 20
 _DONE = {
     "pause": "It is paused, or will be at its next checkpoint.", "resume": "It goes on.",
-    "cancel": "It is cancelled, or will be in a moment.", "run_now": "It is due now.", "delete": "The job was deleted.",
+    "cancel": "It is cancelled, or will be in a moment.", "run_now": "It is due now.", "move": "It is moved.",
+    "delete": "The job was deleted.",
 }  # fmt: skip
 
 
@@ -82,6 +83,9 @@ async def page(
             "children": await listing.children(session, job_id, _RELATED),
             "audit": await audit.of_job(session, job_id),
             "schedule": await lists.of_job(session, job_id),
+            "related": await related.of(session, job),
+            "host": await related.host_of(session, job.worker) if job.worker else None,
+            "message": _message(job, args, kwargs),
             "copies": _copies(job, args, kwargs, str(request.base_url)),
         }
     return render(request, "job.html", **values)
@@ -137,7 +141,7 @@ async def act(
     verb: control.Verb,
     reason: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
-    """Pause, resume, cancel, run now, delete, or retry with the same arguments."""
+    """Pause, resume, cancel, run now, delete, or retry with the same arguments. Where to move it is asked for first."""
     caller.require("operate")
     here = f"/jobs/{job_id}"
     try:
@@ -146,7 +150,7 @@ async def act(
                 again = await control.retry(session, job_id, who=caller.name, reason=reason or None)
                 return flash.redirect(f"/jobs/{again.id}", "It is queued again.")
             await control.act(session, verb, job_id, who=caller.name, reason=reason or None)
-    except Conflict as error:
+    except (Conflict, BadArguments) as error:
         return flash.redirect(here, str(error), bad=True)
     return flash.redirect("/jobs" if verb is control.Verb.DELETE else here, _DONE[verb])
 
@@ -188,6 +192,11 @@ def _difference(job: Job, args: str, kwargs: str) -> list[str]:
 
 def _pretty(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
+def _message(job: Job, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    found = jobs.message(job)
+    return found | {"args": args, "kwargs": kwargs, "options": masking().value(found["options"])}
 
 
 def _copies(job: Job, args: list[Any], kwargs: dict[str, Any], base: str) -> dict[str, str]:

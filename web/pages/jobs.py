@@ -12,7 +12,7 @@ from runtime.client import Client
 from services import export, listing, progress, search, views
 from web.api import cursor
 from web.caller import CurrentCaller
-from web.pages import between
+from web.pages import between, glance
 from web.pages.query import parse
 from web.pages.rendering import render, wanted
 from web.route import TimedRoute
@@ -42,16 +42,19 @@ async def page(
     before: Annotated[str | None, Query(max_length=200)] = None,
     size: Annotated[int, Query(ge=10, le=200)] = SIZES[0],
     have: Annotated[str, Query(max_length=33 * SIZES[-1], pattern=r"^[0-9a-f.]*$")] = "",
+    top: Annotated[str | None, Query(max_length=200)] = None,
+    unfolded: Annotated[str, Query(max_length=33 * glance.MOST, pattern=r"^[0-9a-f.]*$")] = "",
 ) -> Response:
-    """`have` are jobs that the page has already: it was not full when the time for looking was over, and goes on."""
+    """`have` are jobs that the page has already: it was not full when the time for looking was over, and goes on. `top`
+    is the newest place that it knows, while somebody reads it: nothing newer is put above it, it is only counted. Rows
+    that are `unfolded` stay so."""
     query = parse(q.strip()).for_caller(caller)
     if query.job_id is not None:
         return RedirectResponse(f"/jobs/{query.job_id}", 303)
-    kept = [uuid.UUID(one) for one in have.split(".") if len(one) == 32]
-    found = await search.page(
-        session, query.filter, limit=max(1, size - len(kept)),
-        before=search.Position(*cursor.decode(before)) if before else None,
-    )  # fmt: skip
+    kept = _ids(have)
+    known = cursor.decode(top) if top else None
+    start = cursor.decode(before) if before else known and _and_it(known)
+    found = await search.page(session, query.filter, limit=max(1, size - len(kept)), before=start)
     jobs = [*await listing.in_order(session, kept), *found.jobs]
     ids = [job.id for job in jobs]
     following = cursor.encode(*found.next) if found.next else None
@@ -63,15 +66,19 @@ async def page(
         "shown_state": search.shown_state,
         "arguments": await listing.summaries(session, ids) if "arguments" in columns else {},
         "progress": await progress.of_jobs(session, [job.id for job in jobs if job.state == "running"]),
+        "glances": await glance.of(session, [job for job in jobs if job.id in _ids(unfolded)]),
         "columns": columns,
         "all_columns": COLUMNS,
         "size": size,
         "sizes": SIZES,
         "address": _address(q, size),
+        "itself": _address(q, size, before),
         "next": _address(q, size, following) if following else None,
         "further": _address(q, size, following, ids) if found.searched_back_to else None,
         "goes_on": bool(kept),
         "is_first": before is None,
+        "top": top or cursor.encode(*await search.first_of(session, query.filter, [] if before else jobs)),
+        "newer": await search.newer(session, query.filter, known) if known else None,
         "before": before,
         "cap": listing.CAP,
         "states": STATES,
@@ -85,6 +92,15 @@ async def page(
         values["most_exported"] = export.MOST
         values |= {"range": between.of(query), "times": between.NAMES, "presets": between.PRESETS}
     return render(request, "jobs.html", **values)
+
+
+def _ids(text: str) -> list[uuid.UUID]:
+    return [uuid.UUID(one) for one in text.split(".") if len(one) == 32]
+
+
+def _and_it(place: search.Position) -> search.Position:
+    """Before this comes the job at that place too."""
+    return search.Position(place.at, uuid.UUID(int=min(place.id.int + 1, 2**128 - 1)))
 
 
 async def _count(client: Client) -> listing.Counts:

@@ -87,7 +87,7 @@ function openDialog(dialog) {
 
 // ---- lists: rows under the keys, and a selection ----
 
-const rows = () => $$("[data-rows] > tr[id]");
+const rows = () => $$("[data-rows] > tr[id]:not(.glance)");
 
 function move(step) {
   const all = rows(), at = all.findIndex((row) => row.hasAttribute("aria-current"));
@@ -114,6 +114,38 @@ function countSelected() {
     all.checked = chosen > 0 && chosen === boxes.length;
     all.indeterminate = chosen > 0 && chosen < boxes.length;
   }
+}
+
+// New rows do not push a list while somebody reads it: it is asked for from the top that is known, and says how many
+// there are above.
+const isRead = (list) => $("[data-older]", list) || list.getBoundingClientRect().top < 0 || chosenRows().length || $(".glance", list);
+
+let held = 0, again;
+
+// Each reader's own question, which no other page shares: asked every three seconds at most.
+function holdRows(event) {
+  const { target, detail } = event, known = target.id === "rows" && $("#newer", target);
+  if (!known || !isRead(target)) return;
+  const early = held + 3000 - Date.now();
+  if (early > 0) {
+    event.preventDefault();
+    clearTimeout(again);
+    again = setTimeout(refresh, early);
+    return;
+  }
+  held = Date.now();
+  const { body } = detail.ctx.request, unfolded = $$(".glance", target).map((row) => row.id.slice(1).replaceAll("-", ""));
+  body.set("top", known.dataset.top);
+  if (unfolded.length) body.set("unfolded", unfolded.join("."));
+}
+
+// A row's own place for more; the rest of the list stays as it is.
+function unfoldRow(row, open) {
+  const link = row && $(".unfold", row), below = row?.nextElementSibling;
+  const isOpen = Boolean(below?.matches(".glance"));
+  if (!link || open === isOpen || (!isOpen && $$(".glance").length >= 20)) return;
+  link.setAttribute("aria-expanded", !isOpen);
+  if (isOpen) below.remove(); else link.dispatchEvent(new CustomEvent("unfold"));
 }
 
 // ---- the reader's own time zone, where one is asked for ----
@@ -167,6 +199,7 @@ function draw(all = true) {
     place.plot = new window.uPlot({
       width: place.clientWidth, height: 208, padding: [8, 8, 0, 0],
       legend: { live: false },
+      tzDate: (at) => (recall("clock") === "utc" ? window.uPlot.tzDate(new Date(at * 1000), "UTC") : new Date(at * 1000)),
       cursor: { drag: { x: true, y: false } },
       axes: [{ stroke, grid, ticks: grid }, { stroke, grid, ticks: grid, size: 56 }],
       series: [{}, ...data.series.map((s) => ({ label: s.label, stroke: resolve(s.color), fill: s.fill ? resolve(s.fill) : undefined, width: 1.5, points: { show: !!s.points, size: 5, fill: resolve(s.color) } }))],
@@ -327,6 +360,19 @@ if (box) {
   list.addEventListener("click", (event) => { const option = event.target.closest("[role=option]"); if (option) take(option); });
 }
 
+// ---- a log that grows: its end is in view, until its reader looks further up ----
+
+function followLog() {
+  const box = $("[data-follow]"), log = $("#logs .log");
+  if (box) box.closest("label").hidden = false;
+  if (box?.checked && log) log.scrollTop = log.scrollHeight;
+}
+
+document.addEventListener("scroll", ({ target }) => {
+  const box = $("[data-follow]");
+  if (box && target.matches?.("#logs .log")) box.checked = target.scrollHeight - target.scrollTop - target.clientHeight < 8;
+}, true);
+
 // ---- keys ----
 
 const GO = { o: "/", j: "/jobs", e: "/errors", s: "/schedules", w: "/workflows", q: "/queues", d: "/deliveries", a: "/actors", t: "/settings" };
@@ -349,6 +395,7 @@ function press(event) {
     if (GO[key]) { event.preventDefault(); location.href = GO[key]; }
     return;
   }
+  const current = $("[data-rows] > tr[aria-current]");
   const actions = {
     g: () => { prefix = true; setTimeout(() => { prefix = false; }, 1500); },
     "/": () => $("#search")?.focus(),
@@ -356,6 +403,10 @@ function press(event) {
     j: () => move(1),
     k: () => move(-1),
     x: () => $("[data-rows] > tr[aria-current] input[type=checkbox]")?.click(),
+    ArrowRight: current && (() => unfoldRow(current, true)),
+    l: () => unfoldRow(current, true),
+    ArrowLeft: current && (() => unfoldRow(current, false)),
+    h: () => unfoldRow(current, false),
     "[": () => $("a[rel=prev]")?.click(),
     "]": () => $("a[rel=next]")?.click(),
     ".": () => ($("[data-selection]:not([hidden]) button") || $(".head .actions :is(a, button, summary)"))?.focus(),
@@ -370,6 +421,8 @@ function press(event) {
 document.addEventListener("click", async (event) => {
   const opens = event.target.closest("[data-dialog]");
   if (opens) { event.preventDefault(); openDialog($(`#${opens.dataset.dialog}`)); return; }
+  const unfolds = event.target.closest(".unfold");
+  if (unfolds) { event.preventDefault(); unfoldRow(unfolds.closest("tr")); return; }
   const mine = event.target.closest("[data-my-zone]");
   if (mine) { takeZone($(`#${mine.dataset.myZone}`)); return; }
   if (event.target.closest("[data-follow]")) { following = !following; panAll(); return; }
@@ -400,22 +453,25 @@ document.addEventListener("change", (event) => {
     remember(target.dataset.preference, target.value);
     if (["theme", "density"].includes(target.dataset.preference)) {
       document.documentElement.dataset[target.dataset.preference] = target.value;
-      draw();
     }
+    draw();
     showTimes();
     follow();
   }
+  if (target.matches("[data-follow]")) followLog();
   if (target.matches("[data-submit]")) target.form.requestSubmit();
   countSelected();
 });
 
 document.addEventListener("keydown", press);
 document.addEventListener("visibilitychange", follow);
+document.addEventListener("htmx:config:request", holdRows);
 document.addEventListener("htmx:after:swap", (event) => {
   showTimes();
   countSelected();
   draw(false);  // what has changed: over the others somebody may hold the pointer
   panAll();
+  followLog();
 });
 setInterval(showTimes, 10_000);
 addEventListener("resize", () => draw());
@@ -425,6 +481,7 @@ for (const control of $$("[data-preference]")) control.value = recall(control.da
 countSelected();
 draw();
 panAll();
+followLog();
 follow();
 // The page tells its times by itself, in words and in UTC: it is painted before they are put on the reader's clock.
 requestIdleCallback(() => { showTimes(); offerZone(); readOwnClock(); }, { timeout: 1000 });

@@ -67,6 +67,12 @@ class Settings(BaseSettings):
         6, ge=2, le=100, description="Connections to PostgreSQL per process; a worker has 5 more."
     )
 
+    release: str = Field(
+        "", max_length=100, description="What is deployed, such as a commit; charts mark it. Default: our version."
+    )
+    environment: str = Field(
+        "", max_length=30, description="Name of this installation on top of its pages, such as production."
+    )
     host: str = Field("127.0.0.1", description="Address the web process listens on; export it for the Procfile.")
     port: int = Field(8000, ge=1, le=65535, description="Port the web process listens on; export it, too.")
     public_url: HttpUrl | None = Field(None, description="How people reach the web process: https://jobs.example.com")

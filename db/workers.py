@@ -7,9 +7,13 @@ worker had claimed is all there and nothing is added to it.
 
 from db.jobs import leave
 
-# A worker process starts: id, host, pid, process (its name), queues, async slots, threads, versions of ours, of Python
-# and of Dramatiq. Returns when PostgreSQL was started, which tells one server from another that has taken over.
+# A worker process starts: id, host, pid, process (its name), queues, async slots, threads, its release, versions of
+# Python and of Dramatiq. A release that nobody has seen before is noted. Returns when PostgreSQL was started, which
+# tells one server from another that has taken over.
 REGISTER = """
+with seen as (
+    insert into releases (version) values ($8) on conflict do nothing
+)
 insert into workers (id, host, pid, process, queues, async_slots, threads, version, python, dramatiq)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 on conflict (id) do update set heartbeat_at = now()

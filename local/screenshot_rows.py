@@ -44,9 +44,13 @@ from generate_series(1, 40) n
 WORKERS = """
 insert into workers (id, host, pid, process, queues, async_slots, threads, version, memory, cpu, python, dramatiq)
 select gen_random_uuid(), 'worker-' || n, 4700 + n, 'worker-' || n || ':' || 4700 + n,
-       array['email', 'email-events', 'maintenance', 'webhooks', 'workflows'], 200, 8, '1.0',
+       array['email', 'email-events', 'maintenance', 'webhooks', 'workflows'], 200, 8, 'v42',
        (120 + n * 14) * 2^20, 20 + n * 11, '3.13.9', '2.2.1'
 from generate_series(1, 3) n
+"""
+RELEASES = """
+insert into releases (version, first_seen_at)
+values ('v41', now() - interval '5 days'), ('v42', now() - interval '24 min')
 """
 RUNNING = """
 insert into jobs (id, actor, queue, args, kwargs, created_at, run_at, state, attempt, started_at, worker, owner)
@@ -102,7 +106,7 @@ async def fill(client: Client) -> uuid.UUID:
         await session.commit()
     async with client.database.connection() as connection:
         await connection.execute(ENDED, JOBS)
-        for statement in (ATTEMPTS, WAITING, WORKERS, RUNNING, MAILS, COUNT_FROM):
+        for statement in (ATTEMPTS, WAITING, WORKERS, RELEASES, RUNNING, MAILS, COUNT_FROM):
             await connection.execute(statement)
         await connection.execute(DELIVERIES, endpoint.id)
         await connection.execute("analyze")
@@ -121,7 +125,7 @@ async def live(client: Client) -> None:
 
 async def _count(client: Client) -> None:
     """What the leading scheduler would have counted meanwhile."""
-    leader = Leader(client.database, 60)
+    leader = Leader(client.database, 3600)  # no page is to say that none leads
     statistics = Statistics(client.database, leader)
     for _ in range(_ROUNDS):
         await leader.run_once()

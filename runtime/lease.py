@@ -44,7 +44,7 @@ class WorkerLease:
         async with self._database.connection() as connection:
             server = await connection.fetchval(
                 workers.REGISTER, self.worker, socket.gethostname(), os.getpid(), process_name(os.getpid()),
-                self._queues, self._settings.async_concurrency, self._threads, VERSION,
+                self._queues, self._settings.async_concurrency, self._threads, self._settings.release or VERSION,
                 platform.python_version(), metadata.version("dramatiq"),
             )  # fmt: skip
         self._meet(server)

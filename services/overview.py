@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import overview
+from db import metrics, overview
 from services import queues, statistics
 from services.schedules.lists import LATE
 from services.statistics import By, Totals
@@ -104,10 +104,29 @@ class Attention:
 
 async def attention(session: AsyncSession, hours: int, most: int = 5) -> Attention:
     connection = await session.connection()
-    unserved = await connection.exec_driver_sql(overview.UNSERVED, (UNSERVED, _PATIENCE, most))
     counts = await connection.exec_driver_sql(overview.ATTENTION, (LATE.total_seconds(), float(hours)))
     row = counts.one()
-    return Attention([Unserved(**one._asdict()) for one in unserved], row.late, row.disabled)
+    return Attention(await _unserved(session, most), row.late, row.disabled)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What stands still."""
+
+    unserved: list[Unserved]
+    has_leader: bool
+
+
+async def alarm(session: AsyncSession, most: int = 3) -> Alarm:
+    connection = await session.connection()
+    leader = (await connection.exec_driver_sql(metrics.LEADER)).first()
+    return Alarm(await _unserved(session, most), bool(leader and leader.leads))
+
+
+async def _unserved(session: AsyncSession, most: int) -> list[Unserved]:
+    connection = await session.connection()
+    rows = await connection.exec_driver_sql(overview.UNSERVED, (UNSERVED, _PATIENCE, most))
+    return [Unserved(**row._asdict()) for row in rows]
 
 
 @dataclass(frozen=True)

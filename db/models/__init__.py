@@ -19,7 +19,7 @@ from db.models.statistics import ErrorGroup, ErrorStatistic, JobStatistic, Stati
 from db.models.submissions import IdempotencyKey, JobMetadata
 from db.models.views import SavedView
 from db.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookMessage
-from db.models.workers import Lease, Worker
+from db.models.workers import Lease, Release, Worker
 from db.models.workflows import Workflow, WorkflowEdge, WorkflowEvent, WorkflowItems, WorkflowStep
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "LimitStart",
     "LoginAttempts",
     "Pause",
+    "Release",
     "SavedView",
     "ScheduledJob",
     "ScheduledJobExecution",

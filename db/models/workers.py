@@ -32,6 +32,15 @@ class Worker(Base):
     dramatiq: Mapped[str | None]
 
 
+class Release(Base):
+    """Something that was deployed: the first time a worker was of it."""
+
+    __tablename__ = "releases"
+
+    version: Mapped[str] = mapped_column(primary_key=True)
+    first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Lease(Base):
     """Who leads, and until when. The term only grows."""
 

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from web.pages import (
     actors,
     assets,
+    attention,
     backfill,
     between,
     email_resending,
@@ -38,8 +39,8 @@ from web.pages import (
 router = APIRouter(include_in_schema=False)
 # Those with fixed words before those with an id in the same place.
 for page in (
-    assets, live, login, oidc, overview, jobs, many, export, views, suggestions, between, job, job_log, glance, errors,
-    schedule_form, backfill, schedules, workflows, queues, purge, workers, email_resending, emails, webhooks,
-    webhook_trials, endpoints, actors, limits, settings,
+    assets, live, login, oidc, attention, overview, jobs, many, export, views, suggestions, between, job, job_log,
+    glance, errors, schedule_form, backfill, schedules, workflows, queues, purge, workers, email_resending, emails,
+    webhooks, webhook_trials, endpoints, actors, limits, settings,
 ):  # fmt: skip
     router.include_router(page.router)

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import orjson
 
+from services.releases import Release
 from services.schedules.lists import Run
 from services.statistics import Latency, Point, Shares
 
@@ -13,7 +14,7 @@ GROUP_COLORS = ("--group-1", "--group-2", "--group-3", "--group-4", "--group-5")
 _ROWS = 48  # of the table: the newest
 
 
-def throughput(points: list[Point], only: str = "") -> dict[str, Any]:
+def throughput(points: list[Point], only: str = "", releases: Sequence[Release] = ()) -> dict[str, Any]:
     """What ended. `only` is the search whose jobs are counted; marking a stretch of the chart shows those."""
     columns = [
         [int(point.starts_at.timestamp()) for point in points],
@@ -29,10 +30,11 @@ def throughput(points: list[Point], only: str = "") -> dict[str, Any]:
             {"label": "retries", "color": "--warn"},
         ],
         only,
+        releases,
     )
 
 
-def shares(found: Shares) -> dict[str, Any]:
+def shares(found: Shares, releases: Sequence[Release] = ()) -> dict[str, Any]:
     """What ended of each of a few queues or actors, and of all others."""
     columns = [[int(at.timestamp()) for at in found.moments], *found.busiest.values()]
     series: list[dict[str, Any]] = [
@@ -41,10 +43,10 @@ def shares(found: Shares) -> dict[str, Any]:
     if any(found.others):
         columns.append(found.others)
         series.append({"label": "all others", "color": "--line-strong"})
-    return _chart(columns, series, "")
+    return _chart(columns, series, "", releases)
 
 
-def latency(points: list[Latency], only: str = "") -> dict[str, Any]:
+def latency(points: list[Latency], only: str = "", releases: Sequence[Release] = ()) -> dict[str, Any]:
     """How long jobs waited and ran."""
     columns: list[list[Any]] = [
         [int(point.starts_at.timestamp()) for point in points],
@@ -62,6 +64,7 @@ def latency(points: list[Latency], only: str = "") -> dict[str, Any]:
             {"label": "run p95, s", "color": "--accent"},
         ],
         only,
+        releases,
     )
 
 
@@ -89,9 +92,12 @@ def lateness(runs: Sequence[Run], only: str) -> dict[str, Any]:
     return _chart(columns, [{"label": "late, s", "color": "--warn", "points": True}], only)
 
 
-def _chart(columns: list[list[Any]], series: list[dict[str, Any]], only: str) -> dict[str, Any]:
+def _chart(
+    columns: list[list[Any]], series: list[dict[str, Any]], only: str, releases: Sequence[Release] = ()
+) -> dict[str, Any]:
     search = quote(f"{only} finished:".lstrip(), safe="")
-    data = {"values": columns, "series": series, "href": f"/jobs?q={search}{{from}}..{{to}}"}
+    marks = [[int(one.first_seen_at.timestamp()), one.version] for one in releases]
+    data = {"values": columns, "series": series, "marks": marks, "href": f"/jobs?q={search}{{from}}..{{to}}"}
     return {
         "json": orjson.dumps(data).decode().replace("<", "\\u003c"),
         "labels": [one["label"] for one in series],

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Path, Query, Request, Response
 
-from services import errors
+from services import errors, releases
 from web.caller import CurrentCaller
 from web.pages import flash, traceback
 from web.pages.rendering import render
@@ -45,10 +45,11 @@ async def one(
     period: Annotated[Period, Query()] = "7d",
 ) -> Response:
     sample = await errors.sample(session, fingerprint, HOURS[period])
+    release = await releases.at(session, sample.group.first_seen_at)
     [parts] = await traceback.shown([sample.attempt.traceback if sample.attempt else None], caller)
     return render(
         request, "error_group.html", sample=sample, group=sample.group, period=period, periods=list(HOURS),
-        parts=parts, looked_at=errors.LOOKED_AT,
+        parts=parts, looked_at=errors.LOOKED_AT, release=release,
     )  # fmt: skip
 
 

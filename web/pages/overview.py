@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services import health, overview, statistics
+from services import health, overview, releases, statistics
 from web.pages import charts
 from web.pages.rendering import render, wanted
 from web.route import TimedRoute
@@ -77,9 +77,11 @@ async def _charts(session: AsyncSession, period: Period) -> dict[str, Any]:
     length = PERIODS[period]
     hours = max(1, int(length.total_seconds() // 3600))
     actors = await statistics.by_actor(session, length)
+    deployed = await releases.lately(session, length)
     return {
-        "throughput": charts.throughput(await statistics.throughput(session, length)),
-        "latency": charts.latency(await statistics.latency(session, length)),
+        "releases": deployed,
+        "throughput": charts.throughput(await statistics.throughput(session, length), releases=deployed),
+        "latency": charts.latency(await statistics.latency(session, length), releases=deployed),
         "attention": await overview.attention(session, hours),
         "most_unserved": overview.UNSERVED,
         "troubles": await overview.troubles(session, hours),
@@ -90,8 +92,9 @@ async def _charts(session: AsyncSession, period: Period) -> dict[str, Any]:
 
 async def _grouped(session: AsyncSession, period: Period, by: statistics.By) -> dict[str, Any]:
     length = PERIODS[period]
+    found = await statistics.shares(session, length, by, len(charts.GROUP_COLORS))
     return {
-        "throughput": charts.shares(await statistics.shares(session, length, by, len(charts.GROUP_COLORS))),
+        "throughput": charts.shares(found, await releases.lately(session, length)),
         "groups": await overview.groups(session, length, by),
         "counted": overview.GROUPED,
     }

@@ -47,6 +47,7 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
         "caller": getattr(request.state, "caller", None),  # nobody on the sign-in page
         "csrf_token": csrf_token(request),
         "path": request.url.path,
+        "environment": request.app.state.settings.environment,
         "theme": request.cookies.get("theme", "auto"),
         "density": request.cookies.get("density", "normal"),
         "here": quote(str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""), safe=""),

@@ -203,9 +203,29 @@ function draw(all = true) {
       cursor: { drag: { x: true, y: false } },
       axes: [{ stroke, grid, ticks: grid }, { stroke, grid, ticks: grid, size: 56 }],
       series: [{}, ...data.series.map((s) => ({ label: s.label, stroke: resolve(s.color), fill: s.fill ? resolve(s.fill) : undefined, width: 1.5, points: { show: !!s.points, size: 5, fill: resolve(s.color) } }))],
-      hooks: { setSelect: [(u) => data.href && zoom(u, data.href)] },
+      hooks: { draw: [(u) => mark(u, data.marks || [])], setSelect: [(u) => data.href && zoom(u, data.href)] },
     }, data.values, place);
   }
+}
+
+// When something was deployed: a line across, and its name.
+function mark(plot, marks) {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.strokeStyle = ctx.fillStyle = resolve("--muted");
+  ctx.setLineDash([4, 4]);
+  for (const [at, name] of marks) {
+    const x = plot.valToPos(at, "x", true);
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    const isLate = x > bbox.left + bbox.width / 2;
+    ctx.textAlign = isLate ? "right" : "left";
+    ctx.fillText(name.slice(0, 20), x + (isLate ? -6 : 6), bbox.top + 12);
+  }
+  ctx.restore();
 }
 
 function zoom(plot, href) {

@@ -383,13 +383,13 @@ if (box) {
 // ---- a log that grows: its end is in view, until its reader looks further up ----
 
 function followLog() {
-  const box = $("[data-follow]"), log = $("#logs .log");
+  const box = $("[data-follow-log]"), log = $("#logs .log");
   if (box) box.closest("label").hidden = false;
   if (box?.checked && log) log.scrollTop = log.scrollHeight;
 }
 
 document.addEventListener("scroll", ({ target }) => {
-  const box = $("[data-follow]");
+  const box = $("[data-follow-log]");
   if (box && target.matches?.("#logs .log")) box.checked = target.scrollHeight - target.scrollTop - target.clientHeight < 8;
 }, true);
 
@@ -478,7 +478,7 @@ document.addEventListener("change", (event) => {
     showTimes();
     follow();
   }
-  if (target.matches("[data-follow]")) followLog();
+  if (target.matches("[data-follow-log]")) followLog();
   if (target.matches("[data-submit]")) target.form.requestSubmit();
   countSelected();
 });

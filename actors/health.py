@@ -95,7 +95,7 @@ async def _look_at_work(connection: asyncpg.Connection, findings: Findings, sett
     if silent:
         names = ", ".join(f"{worker['host']}:{worker['pid']}" for worker in silent)
         findings.warning.append(f"Workers without a sign of life: {names}.")
-    queues = await connection.fetch(pauses.QUEUES, [], _LOOKED_AT)
+    queues = await connection.fetch(pauses.QUEUES, [], _LOOKED_AT, None)
     findings.measures["queues"] = {queue["name"]: round(queue["oldest"] or 0.0, 1) for queue in queues}
     judge_queues(queues, served, findings, settings)
 

@@ -162,7 +162,7 @@ async def test_a_move_makes_old_what_is_in_redis_and_uses_up_no_attempt(client: 
     assert after["max_attempts"] - after["attempt"] == 3
     assert after["attempt"] == after["releases"]
     assert [sent["id"] for sent in await fetch(client, jobs.DISPATCH, "another", -5, 10)] == [job_id]
-    await fetch(client, workers.REGISTER, ME, "h", 1, "p", ["another"], 1, 1, "0")
+    await fetch(client, workers.REGISTER, ME, "h", 1, "p", ["another"], 1, 1, "0", "3", "2")
     assert await fetch(client, jobs.CLAIM, [job_id], [1], ME)
 
 

@@ -12,7 +12,7 @@ async def test_profiling(engine: Engine, client: Client) -> None:
     assert (await see.ended(client, workflow)).state == "succeeded"
     report = (await see.steps(client, workflow))[-1].result
     assert report is not None
-    assert (report["table"], report["rules"]) == ("workflows", 12)
+    assert (report["table"], report["rules"]) == ("workflows", 14)
     assert {"column": "owner", "rule": "not null", "rows": 1, "broken": 1} in report["broken"]
     assert "id" not in {one["column"] for one in report["broken"]}
 

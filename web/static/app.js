@@ -504,4 +504,5 @@ panAll();
 followLog();
 follow();
 // The page tells its times by itself, in words and in UTC: it is painted before they are put on the reader's clock.
-requestIdleCallback(() => { showTimes(); offerZone(); readOwnClock(); }, { timeout: 1000 });
+const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work));  // Safari has none
+whenIdle(() => { showTimes(); offerZone(); readOwnClock(); }, { timeout: 1000 });

@@ -21,11 +21,13 @@ RUNS = """
 with mine as materialized (
     select schedule_id, planned_at from scheduled_job_executions where job_id = $1 limit 1
 ), around as (
-    (select e.job_id, e.status, e.planned_at from mine m join scheduled_job_executions e using (schedule_id)
-     where e.planned_at > m.planned_at order by e.planned_at limit $2)
+    (select job_id, status, planned_at from scheduled_job_executions
+     where schedule_id = (select schedule_id from mine) and planned_at > (select planned_at from mine)
+     order by schedule_id, planned_at limit $2)
     union all
-    (select e.job_id, e.status, e.planned_at from mine m join scheduled_job_executions e using (schedule_id)
-     where e.planned_at < m.planned_at order by e.planned_at desc limit $2)
+    (select job_id, status, planned_at from scheduled_job_executions
+     where schedule_id = (select schedule_id from mine) and planned_at < (select planned_at from mine)
+     order by schedule_id desc, planned_at desc limit $2)
 )
 select a.job_id as id, j.actor, coalesce(j.state, a.status) as state, a.planned_at as at
 from around a left join jobs j on j.id = a.job_id

@@ -202,7 +202,8 @@ def pages(ids: dict[str, Any], far: dict[str, Any]) -> Iterator[Question]:
         "/actors/send_email/enqueue", "/actors/send_email/pause",
         "/settings/users", "/settings/sessions", "/settings/keys", "/settings/keys/key%20100", "/settings/values",
         "/settings/masking", "/settings/about", "/settings/retention", "/settings/alerts", "/attention",
-        f"/settings/audit?from={yesterday}T00:00&to={yesterday}T06:00", "/settings/audit", "/settings/audit?who=grace", "/settings/audit?who=nobody",
+        f"/settings/audit?from={yesterday}T00:00&to={yesterday}T06:00", "/settings/audit", "/settings/audit?who=grace",
+        "/settings/audit?who=nobody",
         "/settings/audit?action=job.cancel&target=nothing", f"/settings/audit?job={ids['failed']}",
         f"/settings/audit?before={ids['audit']}",
     ])  # fmt: skip

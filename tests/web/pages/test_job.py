@@ -44,7 +44,7 @@ async def test_a_few_of_those_that_have_to_do_with_it_are_shown(program: httpx.A
     assert shown.count("no job") == 4
     for address in (f"/jobs?q=parent%3A{parent}", f"/workflows/{flow}"):
         assert f'href="{address}"' in shown
-    assert "busy:4711</a>, Callboard 1.0" in page
+    assert "busy:4711</a>, release 1.0" in page
 
 
 async def test_another_that_has_its_unique_key_now_is_linked(program: httpx.AsyncClient, client: Client) -> None:

@@ -16,7 +16,7 @@ from runtime.ids import uuid7
 from runtime.options import Options
 
 _BATCH = 100
-_START = datetime(2000, 1, 1, tzinfo=UTC)
+EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dramatiq.actor(queue_name="email", max_retries=20, time_limit=600_000, enqueued_by="services")
@@ -36,7 +36,7 @@ async def resend_emails(
     waits without a place on a worker; it can be paused and cancelled there.
     """
     job = current_job()
-    kept = job.resumed_from or {"at": since or _START.isoformat(), "id": str(uuid.UUID(int=0)), "resent": 0}
+    kept = job.resumed_from or {"at": since or EVER.isoformat(), "id": str(uuid.UUID(int=0)), "resent": 0}
     batch = max(1, min(_BATCH, int(rate)))
     after = datetime.fromisoformat(kept["at"]), uuid.UUID(kept["id"])
     async with job.database.connection() as connection:

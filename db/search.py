@@ -209,7 +209,7 @@ def _direct(only: Filter, before: Position | None, limit: int) -> Select[Any]:
 def _full(only: Filter, found: Sequence[Job], limit: int) -> Page:
     """A page of the first `limit`; one more says that there is another page."""
     jobs = list(found[:limit])
-    return Page(jobs, _position(only, jobs[-1]) if len(found) > limit else None)
+    return Page(jobs, position(only, jobs[-1]) if len(found) > limit else None)
 
 
 # ---- window after window
@@ -327,10 +327,10 @@ def _key(only: Filter) -> InstrumentedAttribute[Any]:
     return Job.finished_at if only.state in OUTCOMES else Job.created_at
 
 
-def _position(only: Filter, job: Job) -> Position:
-    at = job.finished_at if only.state in OUTCOMES else job.created_at
-    assert at is not None
-    return Position(at, job.id)
+def position(only: Filter, job: Job) -> Position:
+    """Where it stands in a list of these; one that has been queued again since it was found, as any that lives."""
+    at = job.finished_at if only.state in OUTCOMES else None
+    return Position(at or job.created_at, job.id)
 
 
 def _before(only: Filter, position: Position) -> ColumnElement[bool]:

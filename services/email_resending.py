@@ -6,19 +6,18 @@ sent.
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from actors.email_resending import resend_emails
+from actors.email_resending import EVER, resend_emails
 from db import emails
 from errors import BadArguments
 from services import audit, jobs
 from services.email import MOST_SEARCHED
 
 STATUSES = ("failed", "rejected", "suppressed", "cancelled", "unknown")  # in which it makes sense
-_EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +44,7 @@ class Count:
 async def count(session: AsyncSession, only: Filter) -> Count:
     """How many `start` would send again now."""
     connection = await session.connection()
-    asked = (*_fits(only), only.status, only.since or _EVER, MOST_SEARCHED)
+    asked = (*_fits(only), only.status, only.since or EVER, MOST_SEARCHED)
     row = (await connection.exec_driver_sql(emails.COUNT_TO_RESEND, asked)).one()
     return Count(row.mails, row.is_capped)
 

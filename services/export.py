@@ -3,9 +3,10 @@
 import csv
 import io
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,6 +28,10 @@ AUDIT_COLUMNS = ("id", "done_at", "who", "action", "job_id", "target", "reason",
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
+P = TypeVar("P")  # a place in a list
+Read = Callable[[int, P | None], Awaitable[tuple[list[list[Any]], P | None]]]
+
+
 @dataclass(frozen=True)
 class Export:
     text: str
@@ -36,41 +41,42 @@ class Export:
 
 async def jobs(session: AsyncSession, only: search.Filter, most: int = MOST) -> Export:
     """The newest that fit, until there are `most` or the time is over."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    rows, before = 0, None
-    deadline = time.monotonic() + _SECONDS
-    while rows < most and time.monotonic() < deadline:
-        page = await search.page(session, only, limit=min(_PAGE, most - rows), before=before, seconds=_A_PAGE)
+
+    async def read(size: int, before: search.Position | None) -> tuple[list[list[Any]], search.Position | None]:
+        page = await search.page(session, only, limit=size, before=before, seconds=_A_PAGE)
         arguments = await listing.summaries(session, [job.id for job in page.jobs])
-        writer.writerows(_row(job, arguments.get(job.id, "")) for job in page.jobs)
-        rows += len(page.jobs)
-        session.expunge_all()  # they are written, and need not be kept
-        before = page.next
-        if before is None:
-            break
-    return Export(out.getvalue(), rows, is_whole=before is None)
+        return [_row(job, arguments.get(job.id, "")) for job in page.jobs], page.next
+
+    return await _export(session, COLUMNS, most, read)
 
 
 async def deeds(session: AsyncSession, only: audit.Filter, most: int = MOST) -> Export:
     """What was done, the newest first, until there are `most` rows or the time is over."""
+
+    async def read(size: int, before: int | None) -> tuple[list[list[Any]], int | None]:
+        page = await audit.page(session, only, limit=size + 1, before=before)
+        return [_deed(row) for row in page[:size]], page[size - 1].id if len(page) > size else None
+
+    return await _export(session, AUDIT_COLUMNS, most, read)
+
+
+async def _export(session: AsyncSession, columns: Sequence[str], most: int, read: Read[P]) -> Export:
+    """Page after page; `read` is given how many rows are wanted and where the page begins, and returns where the next
+    one does."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(AUDIT_COLUMNS)
-    rows, before, is_whole = 0, None, False
+    writer.writerow(columns)
+    count = 0
+    before: P | None = None
     deadline = time.monotonic() + _SECONDS
-    while rows < most and time.monotonic() < deadline:
-        size = min(_PAGE, most - rows)
-        page = await audit.page(session, only, limit=size + 1, before=before)
-        writer.writerows(_deed(row) for row in page[:size])
-        rows += len(page[:size])
-        session.expunge_all()
-        if len(page) <= size:
-            is_whole = True
+    while count < most and time.monotonic() < deadline:
+        rows, before = await read(min(_PAGE, most - count), before)
+        writer.writerows(rows)
+        count += len(rows)
+        session.expunge_all()  # they are written, and need not be kept
+        if before is None:
             break
-        before = page[size - 1].id
-    return Export(out.getvalue(), rows, is_whole)
+    return Export(out.getvalue(), count, is_whole=before is None)
 
 
 def _deed(row: Audit) -> list[Any]:

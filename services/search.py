@@ -7,7 +7,7 @@ from typing import cast
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Job
-from db.search import OUTCOMES, Count, Filter, Page, Position, State, count, now, page
+from db.search import OUTCOMES, Count, Filter, Page, Position, State, count, now, page, position
 from services.callers import Caller
 
 __all__ = [
@@ -26,11 +26,7 @@ def require(only: Filter, caller: Caller) -> None:
 
 async def first_of(session: AsyncSession, only: Filter, jobs: Sequence[Job]) -> Position:
     """Where a page begins: its first job's place, or now if it has none."""
-    if not jobs:
-        return await now(session)
-    job = jobs[0]
-    at = job.finished_at if only.state in OUTCOMES and job.finished_at is not None else job.created_at
-    return Position(at, job.id)
+    return position(only, jobs[0]) if jobs else await now(session)
 
 
 async def newer(session: AsyncSession, only: Filter, than: Position, seconds: float = 0.02) -> Count:

@@ -1,15 +1,13 @@
 """What callers may ask of webhooks: endpoints, events to publish, messages to send, what was missed to send again."""
 
-import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, select, text
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -30,17 +28,17 @@ from runtime import payload as json_values
 from runtime.ids import uuid7
 from runtime.options import Options
 from services import audit, jobs
+from services.webhook_search import Answer, looked_for
 from settings import settings
 
 __all__ = [
-    "FAILED", "MOST_SEARCHED", "OUTCOMES", "Answer", "EndpointFields", "Filter", "Published", "attempts",
+    "FAILED", "OUTCOMES", "EndpointFields", "Filter", "Published", "attempts",
     "create_endpoint", "delete_endpoint", "deliveries", "delivery", "disable_endpoint", "enable_endpoint",
     "endpoint", "endpoints", "event_types", "header_names", "message", "message_name", "messages", "publish",
     "recover", "replay", "replay_matching", "rotate_secret", "send", "send_test", "update_endpoint",
 ]  # fmt: skip
 
 OUTCOMES = ("succeeded", *FAILED)
-MOST_SEARCHED = 20_000  # deliveries that are looked through for an event type
 _OWN_TYPES = (ENDPOINT_DISABLED, ENDPOINT_FAILING, TEST)
 _MOST_SECRETS = 5
 _MOST_HEADERS = 20
@@ -107,28 +105,6 @@ class Filter:
             moment = getattr(self, field)
             if moment is not None and moment.tzinfo is None:
                 raise BadArguments(f"{field} has no time zone. Add its UTC offset.", field)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What was answered: a status within these, a code of what went wrong instead of an answer, or no answer at all."""
-
-    least: int | None = None
-    most: int | None = None
-    code: str | None = None
-
-    @classmethod
-    def read(cls, text: str) -> "Answer":
-        """`404`, `5xx`, a code as `dns`, or `none`. Raises BadArguments."""
-        if re.fullmatch(r"[1-5]xx", text):
-            return cls(int(text[0]) * 100, int(text[0]) * 100 + 99)
-        if re.fullmatch(r"[1-5][0-9]{2}", text):
-            return cls(int(text), int(text))
-        if text == "none":
-            return cls()
-        if re.fullmatch(r"[a-z][a-z_]{1,39}", text):
-            return cls(code=text)
-        raise BadArguments("Write a status (404), a hundred (5xx), none, or a code (dns, connect, tls).", "answer")
 
 
 def event_types() -> list[str]:
@@ -404,8 +380,7 @@ async def deliveries(
 ) -> list[WebhookDelivery]:
     """The newest first; `pending` are those that have not ended, `answer` is that of their latest attempt.
 
-    Event types are looked for among the newest MOST_SEARCHED deliveries, answers among as many attempts, those before
-    `before`.
+    Event types and answers are looked for among the newest (services/webhook_search.py), those before `before`.
     """
     only = only or Filter()
     statement = select(WebhookDelivery).order_by(WebhookDelivery.id.desc()).limit(limit)
@@ -425,45 +400,9 @@ async def deliveries(
         statement = statement.where(WebhookDelivery.id < before)
     if pending:
         statement = statement.where(WebhookDelivery.outcome.is_(None))
-    for found in _looked_for(only.event_types, answer, before):
+    for found in looked_for(only.event_types, answer, before):
         statement = statement.where(WebhookDelivery.id.in_(found))
     return list(await session.scalars(statement))
-
-
-def _looked_for(
-    event_types: Sequence[str] | None, answer: Answer | None, before: uuid.UUID | None
-) -> Iterator[Select[uuid.UUID]]:
-    if event_types is not None:
-        yield _of_types(event_types, before)
-    if answer is not None:
-        yield _answered(answer, before)
-
-
-def _of_types(event_types: Sequence[str], before: uuid.UUID | None) -> Select[uuid.UUID]:
-    newest = select(WebhookDelivery.id, WebhookDelivery.message_id)
-    newest = newest.order_by(WebhookDelivery.id.desc()).limit(MOST_SEARCHED)
-    if before is not None:
-        newest = newest.where(WebhookDelivery.id < before)
-    searched = newest.subquery()
-    found = select(searched.c.id).join(WebhookMessage, WebhookMessage.id == searched.c.message_id)
-    return found.where(WebhookMessage.event_type.in_(event_types))
-
-
-def _answered(answer: Answer, before: uuid.UUID | None) -> Select[uuid.UUID]:
-    attempt = WebhookAttempt
-    newest = select(attempt.delivery_id, attempt.number, attempt.status, attempt.code)
-    newest = newest.order_by(attempt.delivery_id.desc(), attempt.number.desc()).limit(MOST_SEARCHED)
-    if before is not None:
-        newest = newest.where(attempt.delivery_id < before)
-    searched = newest.subquery()
-    latest = select(searched).ext(distinct_on(searched.c.delivery_id))
-    last = latest.order_by(searched.c.delivery_id.desc(), searched.c.number.desc()).subquery()
-    found = select(last.c.delivery_id)
-    if answer.code is not None:
-        return found.where(last.c.code == answer.code)
-    if answer.least is None:
-        return found.where(last.c.status.is_(None))
-    return found.where(last.c.status.between(answer.least, answer.most))
 
 
 async def delivery(session: AsyncSession, delivery_id: uuid.UUID) -> WebhookDelivery:

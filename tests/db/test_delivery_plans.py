@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db import emails, suppressions, webhooks
 from runtime.client import Client
 from services import email, webhook
+from services.webhook_search import Answer
 from tests.db.test_plans import nodes
 
 LARGE = {"emails", "email_events", "webhook_messages", "webhook_deliveries", "webhook_attempts", "jobs", "suppressions"}
@@ -89,7 +90,7 @@ LISTS: dict[str, List] = {
     "deliveries of a message": lambda session: webhook.deliveries(session, message_id=SOME_ID),
     "deliveries of an endpoint": lambda session: webhook.deliveries(session, webhook.Filter(endpoint_id=ENDPOINT)),
     "failed deliveries": lambda session: webhook.deliveries(session, webhook.Filter(outcomes=FAILED)),
-    "deliveries by answer": lambda session: webhook.deliveries(session, answer=webhook.Answer.read("5xx")),
+    "deliveries by answer": lambda session: webhook.deliveries(session, answer=Answer.read("5xx")),
     "pending deliveries": lambda session: webhook.deliveries(session, pending=True),
     "attempts of a delivery": lambda session: webhook.attempts(session, SOME_ID),
     "messages": lambda session: webhook.messages(session),

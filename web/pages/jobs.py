@@ -51,7 +51,7 @@ async def page(
     query = parse(q.strip()).for_caller(caller)
     if query.job_id is not None:
         return RedirectResponse(f"/jobs/{query.job_id}", 303)
-    kept = _ids(have)
+    kept, opened = _ids(have), set(_ids(unfolded))
     known = cursor.decode(top) if top else None
     start = cursor.decode(before) if before else known and _and_it(known)
     found = await search.page(session, query.filter, limit=max(1, size - len(kept)), before=start)
@@ -66,7 +66,7 @@ async def page(
         "shown_state": search.shown_state,
         "arguments": await listing.summaries(session, ids) if "arguments" in columns else {},
         "progress": await progress.of_jobs(session, [job.id for job in jobs if job.state == "running"]),
-        "glances": await glance.of(session, [job for job in jobs if job.id in _ids(unfolded)]),
+        "glances": await glance.of(session, [job for job in jobs if job.id in opened]),
         "columns": columns,
         "all_columns": COLUMNS,
         "size": size,

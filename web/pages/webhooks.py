@@ -13,6 +13,7 @@ from db.models import WebhookAttempt
 from errors import BadArguments, BadRequest, Conflict
 from services import webhook, webhook_views
 from services.masking import masking
+from services.webhook_search import MOST_SEARCHED, Answer
 from web.caller import CurrentCaller
 from web.pages import flash
 from web.pages.emails import HOURS, PAGE, Period, Wanted
@@ -45,7 +46,7 @@ async def page(
 ) -> Response:
     only = _filter(endpoint, outcome, event_type, period)
     try:
-        answered, wrong = webhook.Answer.read(answer.strip().lower()) if answer.strip() else None, ""
+        answered, wrong = Answer.read(answer.strip().lower()) if answer.strip() else None, ""
     except BadArguments as error:
         answered, wrong = None, str(error)
     found = [] if wrong else await webhook.deliveries(
@@ -57,7 +58,7 @@ async def page(
         endpoints=await webhook.endpoints(session, limit=MOST_ENDPOINTS),
         chosen={"endpoint": endpoint, "outcome": outcome, "event_type": event_type, "period": period, "answer": answer},
         outcomes=("pending", *webhook.OUTCOMES), types=webhook.event_types(), periods=list(HOURS), before=before,
-        next=found[-1].id if len(found) == PAGE else None, most=webhook.MOST_SEARCHED,
+        next=found[-1].id if len(found) == PAGE else None, most=MOST_SEARCHED,
     )  # fmt: skip
 
 

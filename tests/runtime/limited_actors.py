@@ -1,4 +1,5 @@
-"""Actors with limits. Some count in Redis how many of their key run at once: `stage:counts:<key>` is what each saw."""
+"""Actors with limits. Some count in Redis how many of their key run at once: `stage:counts:<key>` is what each saw, and
+`stage:met:<key>` is there when two have run at once: until then none of them ends."""
 
 import asyncio
 import time
@@ -21,8 +22,14 @@ def limited(**options: Any) -> Callable[[Callable[..., Any]], Actor[..., Any]]:
 
 
 def come(key: str) -> None:
-    running = broker.client.incr(f"stage:running:{key}")
+    running = int(broker.client.incr(f"stage:running:{key}"))
     broker.client.rpush(f"stage:counts:{key}", running)
+    if running > 1:
+        broker.client.set(f"stage:met:{key}", "1")
+
+
+def met(key: str) -> bool:
+    return bool(broker.client.exists(f"stage:met:{key}"))
 
 
 def leave(key: str) -> None:
@@ -32,6 +39,8 @@ def leave(key: str) -> None:
 @limited(concurrency=2, key="key")
 async def limits_pair_async(key: str, seconds: float = 0.01) -> None:
     come(key)
+    while not met(key):
+        await asyncio.sleep(0.01)
     await asyncio.sleep(seconds)
     leave(key)
 
@@ -39,6 +48,8 @@ async def limits_pair_async(key: str, seconds: float = 0.01) -> None:
 @limited(concurrency=2, key=lambda key, seconds=0: key)
 def limits_pair_sync(key: str, seconds: float = 0.01) -> None:
     come(key)
+    while not met(key):
+        time.sleep(0.01)
     time.sleep(seconds)
     leave(key)
 

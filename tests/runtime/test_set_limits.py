@@ -37,8 +37,9 @@ async def test_a_limit_that_is_raised_lets_those_go_that_wait_and_is_kept_by_eve
     again: one has ended and the third waits still."""
     await scheduler()
     await worker(ACTORS)
-    first, second = [await enqueue(client, broker.actors[KEY], name) for name in ("first", "second")]
+    first = await enqueue(client, broker.actors[KEY], "first")
     await noted(client, "first starts")
+    second = await enqueue(client, broker.actors[KEY], "second")
     await reaches(client, second, "waiting")
 
     found = await set_limit(client, 2)

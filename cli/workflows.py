@@ -63,9 +63,9 @@ def list_(
 @app.command()
 def show(workflow: Id, as_json: AsJson = False) -> None:
     """One workflow and its steps, in the order they come in."""
-    found, places, results = run(lambda client: _read(client, workflow))
+    found, places, outcomes = run(lambda client: _read(client, workflow))
     if as_json:
-        print_json(found | {"steps": [_step(place, results) for place in places]})
+        print_json(found | {"steps": [_step(place, outcomes) for place in places]})
         return
     console = Console()
     console.print(f"{escape(found['name'])}  {found['state']}", highlight=False)
@@ -84,9 +84,9 @@ def show(workflow: Id, as_json: AsJson = False) -> None:
 @app.command()
 def graph(workflow: Id, as_json: AsJson = False) -> None:
     """Draw it: under each step what comes after it. A step with several predecessors is drawn under the last one."""
-    found, places, results = run(lambda client: _read(client, workflow))
+    found, places, outcomes = run(lambda client: _read(client, workflow))
     if as_json:
-        print_json([_step(place, results) for place in places])
+        print_json([_step(place, outcomes) for place in places])
         return
     root = Tree(f"{escape(found['name'])}  {found['state']}")
     branches: dict[str, Tree] = {}
@@ -171,12 +171,15 @@ def _act(
     say(as_json, {"id": workflow, "state": state}, f"Workflow {workflow} {done}.")
 
 
-async def _read(client: Client, workflow: UUID) -> tuple[dict[str, Any], list[views.Place], dict[UUID, Any]]:
-    """The workflow, its steps, and what those have as results."""
+Outcomes = dict[UUID, tuple[UUID | None, Any]]
+
+
+async def _read(client: Client, workflow: UUID) -> tuple[dict[str, Any], list[views.Place], Outcomes]:
+    """The workflow, its steps, and the jobs and results of those."""
     async with client.session() as session:
         found = await views.get(session, workflow)
         progress = (await views.progress(session, [workflow]))[workflow]
-        return _summary(found, progress), await views.graph(session, workflow), await views.results(session, workflow)
+        return _summary(found, progress), await views.graph(session, workflow), await views.outcomes(session, workflow)
 
 
 def _summary(workflow: Workflow, progress: views.Progress) -> dict[str, Any]:
@@ -184,9 +187,10 @@ def _summary(workflow: Workflow, progress: views.Progress) -> dict[str, Any]:
     return {name: getattr(workflow, name) for name in names} | {"id": str(workflow.id)} | vars(progress)
 
 
-def _step(place: views.Place, results: dict[UUID, Any]) -> dict[str, Any]:
+def _step(place: views.Place, outcomes: Outcomes) -> dict[str, Any]:
+    job_id, result = outcomes.get(place.step.id, (None, None))
     names = ("name", "kind", "state", "total", "ended", "failed", "started_at", "finished_at", "error")
-    fields = {name: getattr(place.step, name) for name in names} | {"result": results.get(place.step.id)}
+    fields = {name: getattr(place.step, name) for name in names} | {"job_id": job_id, "result": result}
     return fields | {"after": place.after, "layer": place.layer, "row": place.row}
 
 

@@ -150,8 +150,9 @@ async def graph(session: AsyncSession, workflow_id: uuid.UUID) -> list[Place]:
     """Its steps, each with its place in a drawing from left to right, by layer; undos are behind what they undo."""
     columns = (getattr(WorkflowStep, name) for name in Step._fields)
     statement = select(*columns).where(WorkflowStep.workflow_id == workflow_id)
-    steps = [Step(*row) for row in await session.execute(statement.order_by(WorkflowStep.number))]
-    edges = await session.execute(
+    connection = await session.connection()  # rows of this many are dear through the ORM
+    steps = [Step(*row) for row in await connection.execute(statement.order_by(WorkflowStep.number))]
+    edges = await connection.execute(
         select(WorkflowEdge.to_id, WorkflowEdge.from_id)
         .join(WorkflowStep, WorkflowStep.id == WorkflowEdge.to_id)
         .where(WorkflowStep.workflow_id == workflow_id)
@@ -177,21 +178,25 @@ async def result(session: AsyncSession, step_id: uuid.UUID) -> Any:
     return await session.scalar(select(WorkflowStep.result).where(WorkflowStep.id == step_id))
 
 
-async def results(session: AsyncSession, workflow_id: uuid.UUID) -> dict[uuid.UUID, Any]:
-    """The same of all of a workflow's steps, by their ids."""
-    statement = select(WorkflowStep.id, WorkflowStep.result).where(WorkflowStep.workflow_id == workflow_id)
-    return {row.id: row.result for row in await session.execute(statement)}
+# A step that is one job, and that job.
+_ITS_JOB = (
+    (Job.workflow_id == WorkflowStep.workflow_id) & (Job.step_run == WorkflowStep.run) & (WorkflowStep.kind == "job")
+)
 
 
 async def job_ids(session: AsyncSession, workflow_id: uuid.UUID) -> dict[uuid.UUID, uuid.UUID]:
     """The job of each step that is one job, by the step's id."""
-    statement = select(WorkflowStep.id, Job.id).join(
-        Job, (Job.workflow_id == WorkflowStep.workflow_id) & (Job.step_run == WorkflowStep.run)
-    )
-    rows = await session.execute(
-        statement.where(WorkflowStep.workflow_id == workflow_id, WorkflowStep.kind == "job")
-    )  # fmt: skip
-    return {step: job for step, job in rows}  # noqa: C416 (mypy knows the types of a pair, not of a row)
+    statement = select(WorkflowStep.id, Job.id).join(Job, _ITS_JOB).where(WorkflowStep.workflow_id == workflow_id)
+    connection = await session.connection()
+    return {step: job for step, job in await connection.execute(statement)}  # noqa: C416 (mypy knows a pair's types)
+
+
+async def outcomes(session: AsyncSession, workflow_id: uuid.UUID) -> dict[uuid.UUID, tuple[uuid.UUID | None, Any]]:
+    """Of every step its job, if it is one job, and what it has for its successors; by the steps' ids."""
+    statement = select(WorkflowStep.id, Job.id, WorkflowStep.result).join(Job, _ITS_JOB, isouter=True)
+    connection = await session.connection()
+    rows = await connection.execute(statement.where(WorkflowStep.workflow_id == workflow_id))
+    return {step: (job, result) for step, job, result in rows}
 
 
 async def jobs(

@@ -240,23 +240,10 @@ async def _detail(session: Transaction, workflow_id: UUID) -> WorkflowDetail:
     workflow = await views.get(session, workflow_id)
     await session.refresh(workflow)
     progress = (await views.progress(session, [workflow_id]))[workflow_id]
-    job_ids = await views.job_ids(session, workflow_id)
     places = await views.graph(session, workflow_id)
-    results = await views.results(session, workflow_id)
+    outcomes = await views.outcomes(session, workflow_id)
     names = {place.step.id: place.step.name for place in places}
-    steps = [
-        StepDocument(
-            layer=place.layer,
-            row=place.row,
-            after=list(place.after),
-            join=place.step.join_policy,
-            undoes=names.get(place.step.undoes) if place.step.undoes else None,
-            job_id=job_ids.get(place.step.id),
-            result=results.get(place.step.id),
-            **{name: getattr(place.step, name) for name in _AS_THEY_ARE},
-        )
-        for place in places
-    ]
+    steps = [_step(place, names, *outcomes.get(place.step.id, (None, None))) for place in places]
     return WorkflowDetail(**_document(workflow, progress).model_dump(), steps=steps)
 
 
@@ -264,6 +251,19 @@ _AS_THEY_ARE = (
     "name", "kind", "state", "on_failure", "total", "ended", "failed", "event", "due_at", "started_at", "finished_at",
     "error",
 )  # fmt: skip
+
+
+def _step(place: views.Place, names: dict[UUID, str], job_id: UUID | None, result: Any) -> StepDocument:
+    return StepDocument(
+        layer=place.layer,
+        row=place.row,
+        after=list(place.after),
+        join=place.step.join_policy,
+        undoes=names.get(place.step.undoes) if place.step.undoes else None,
+        job_id=job_id,
+        result=result,
+        **{name: getattr(place.step, name) for name in _AS_THEY_ARE},
+    )
 
 
 def _document(workflow: Workflow, progress: views.Progress) -> WorkflowDocument:

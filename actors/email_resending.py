@@ -28,6 +28,7 @@ async def resend_emails(
     address: str | None = None,
     tag: str | None = None,
     template: str | None = None,
+    answer: str | None = None,
 ) -> dict[str, int]:
     """Make a new job for every mail that matches and can be sent again, oldest first, `rate` a second; whoever has it
     gets no second one. Returns how many.
@@ -40,7 +41,8 @@ async def resend_emails(
     batch = max(1, min(_BATCH, int(rate)))
     after = datetime.fromisoformat(kept["at"]), uuid.UUID(kept["id"])
     async with job.database.connection() as connection:
-        rows = await connection.fetch(emails.TO_RESEND, address, tag, template, status, *after, job.id, batch)
+        asked = address, tag, template, answer, status
+        rows = await connection.fetch(emails.TO_RESEND, *asked, *after, job.id, batch)
     if not rows:
         return {"resent": kept["resent"]}
     done = {"at": rows[-1]["created_at"].isoformat(), "id": str(rows[-1]["id"]), "resent": kept["resent"]}

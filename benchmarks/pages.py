@@ -186,6 +186,8 @@ def pages(ids: dict[str, Any], far: dict[str, Any]) -> Iterator[Question]:
         "/deliveries", "/deliveries?status=bounced", "/deliveries?status=complained", "/deliveries?status=delivered",
         "/deliveries?status=queued", "/deliveries?address=user77@example.com", "/deliveries?address=nobody@example.com",
         "/deliveries?tag=invoice", "/deliveries?tag=rare", "/deliveries?tag=nothing", "/deliveries?template=nothing",
+        "/deliveries?answer=550", "/deliveries?answer=nothing",
+        "/deliveries/emails/resend?status=failed&answer=nothing",
         "/deliveries?period=30d&status=failed", f"/deliveries?before={before['email']}",
         f"/deliveries/emails/{ids['email']}", "/deliveries/suppressions",
         "/deliveries/suppressions?address=gone77@example.com",

@@ -23,6 +23,7 @@ from services.jobs import Enqueued
 app = typer.Typer(help="E-mails: list, show, send again, preview.", no_args_is_help=True)
 
 Id = Annotated[uuid.UUID, typer.Argument(help="The mail's id.", show_default=False)]
+Answer = Annotated[str | None, typer.Option(help="Only those of which this was answered: 550, 5.7.1, full.")]
 
 _COLUMNS = (
     "id", "job_id", "status", "subject", "addresses", "template", "mailing_list", "tags", "policy", "provider",
@@ -34,6 +35,7 @@ _COLUMNS = (
 def list_(
     status: Annotated[str | None, typer.Option(help="Only these: unknown, failed, bounced …")] = None,
     to: Annotated[str | None, typer.Option(help="Only those to this address.")] = None,
+    answer: Answer = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -41,7 +43,7 @@ def list_(
 
     async def command(client: Client) -> list[Email]:
         async with client.session() as session:
-            return await email.recent(session, limit, status=status, address=to)
+            return await email.recent(session, limit, status=status, address=to, answer=answer)
 
     found = run(command)
     if as_json:
@@ -90,6 +92,7 @@ def resend(
     status: Annotated[str | None, typer.Option(help="All that are so: failed, rejected, unknown …")] = None,
     since: Annotated[str | None, typer.Option(help="A time, or how long ago: 2026-11-25T09:30, 12h.")] = None,
     to: Annotated[str | None, typer.Option(help="Only those to this address.")] = None,
+    answer: Answer = None,
     rate: Annotated[float, typer.Option(min=0.01, max=1000, help="How many a second.")] = 20.0,
     reason: Annotated[str | None, typer.Option(help="Why; it stands in the audit.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count those that match.")] = False,
@@ -103,7 +106,7 @@ def resend(
         _resend_one(email_id, reason, as_json)
         return
     only = email_resending.Filter(
-        status=status or "", since=None if since is None else past(since, "since"), address=to
+        status=status or "", since=None if since is None else past(since, "since"), address=to, answer=answer
     )
     _resend_matching(only, rate, reason, dry_run=dry_run, yes=yes, as_json=as_json)
 

@@ -171,30 +171,32 @@ where e.id = t.id and content is not null and not {kept} @> addresses
 returning e.id, e.job_id
 """.replace("{kept}", _KEPT)
 
-# Can it be sent again, has nobody done so, and is it asked for: address or null, tag or null, template or null.
+# Can it be sent again, has nobody done so, and is it asked for: address, tag, template, a part of what was answered,
+# each null if any will do.
 _FITS = """
     content is not null and not {kept} @> addresses
     and not exists (select from jobs j where j.id = e.job_id and j.outcome is null)
     and ($1::text is null or addresses @> array[$1]) and ($2::text is null or tags @> array[$2])
     and ($3::text is null or template = $3)
+    and ($4::text is null or strpos(lower(concat(error, ' ', refused::text)), lower($4)) > 0)
 """.replace("{kept}", _KEPT)
 
 # What to send again, oldest first: those of _FITS, status, after when and id, the job that asks (what was made after it
 # is left alone), most.
 TO_RESEND = """
 select e.id, e.created_at from emails e
-where status = $4 and status not in ('queued', 'sending', 'sent') and (created_at, id) > ($5, $6)
-  and created_at < (select created_at from jobs where id = $7) and {fits}
-order by created_at, id limit $8
+where status = $5 and status not in ('queued', 'sending', 'sent') and (created_at, id) > ($6, $7)
+  and created_at < (select created_at from jobs where id = $8) and {fits}
+order by created_at, id limit $9
 """.replace("{fits}", _FITS)
 
 # How many those are among the newest of that status: those of _FITS, status, since, how many are looked at.
 COUNT_TO_RESEND = """
-select count(*) filter (where fits)::int as mails, count(*) >= $6 as is_capped
+select count(*) filter (where fits)::int as mails, count(*) >= $7 as is_capped
 from (
     select ({fits}) as fits from emails e
-    where status = $4 and status not in ('queued', 'sending', 'sent') and created_at >= $5
-    order by created_at desc limit $6
+    where status = $5 and status not in ('queued', 'sending', 'sent') and created_at >= $6
+    order by created_at desc limit $7
 ) newest
 """.replace("{fits}", _FITS)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from dramatiq import Actor
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import Select, Text, cast, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -28,7 +28,7 @@ from settings import settings
 
 ACTOR, QUEUE = deliver_email.actor_name, deliver_email.queue_name  # of what `send` enqueues
 MOST_BULK = 10_000  # mails of one call
-MOST_SEARCHED = 20_000  # mails that are looked through for a tag or a template
+MOST_SEARCHED = 20_000  # mails that are looked through for a tag, a template or an answer
 
 
 @dataclass(frozen=True)
@@ -190,11 +190,14 @@ async def recent(
     address: str | None = None,
     tag: str | None = None,
     template: str | None = None,
+    answer: str | None = None,
     since: datetime | None = None,
 ) -> list[Email]:
     """The newest mails, without their words. `before` is `created_at` and `id` of the last one of the page before.
+    `answer` is a part of what was said of why a mail, or a recipient of it, was not accepted: `550`, `full`.
 
-    No index knows tags and templates: they are looked for among the newest MOST_SEARCHED mails, those before `before`.
+    No index knows tags, templates and answers: they are looked for among the newest MOST_SEARCHED mails, those before
+    `before`.
     Raises BadArguments for a status that there is not.
     """
     if status is not None and status not in STATUSES:
@@ -209,12 +212,15 @@ async def recent(
         statement = statement.where(tuple_(Email.created_at, Email.id) < before)
     if since is not None:
         statement = statement.where(Email.created_at >= since)
-    if tag is not None or template is not None:
+    if (tag, template, answer) != (None, None, None):
         statement = statement.where(Email.id.in_(_newest(before, since)))
     if tag is not None:
         statement = statement.where(Email.tags.contains([tag]))
     if template is not None:
         statement = statement.where(Email.template == template)
+    if answer is not None:
+        said = func.lower(func.concat(Email.error, " ", cast(Email.refused, Text)))
+        statement = statement.where(func.strpos(said, answer.lower()) > 0)
     if status is not None:
         statement = statement.where(Email.status == status)
     if address is not None:

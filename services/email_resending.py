@@ -29,6 +29,7 @@ class Filter:
     address: str | None = None
     tag: str | None = None
     template: str | None = None
+    answer: str | None = None  # a part of what was answered
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -55,10 +56,10 @@ async def start(
     """A job that sends them again, oldest first, `rate` a second. Returns its id. Raises BadArguments."""
     if not 0.01 <= rate <= 1000:
         raise BadArguments(f"rate {rate:g} is not within 0.01 and 1000 a second.", "rate")
-    address, tag, template = _fits(only)
+    address, tag, template, answer = _fits(only)
     asked: dict[str, Any] = {
         "status": only.status, "since": only.since.isoformat() if only.since else None, "address": address,
-        "tag": tag, "template": template,
+        "tag": tag, "template": template, "answer": answer,
     }  # fmt: skip
     given = {name: value for name, value in asked.items() if value is not None}
     job = await jobs.enqueue(session, resend_emails, rate=rate, **given)
@@ -66,5 +67,5 @@ async def start(
     return job.id
 
 
-def _fits(only: Filter) -> tuple[str | None, str | None, str | None]:
-    return only.address.lower() if only.address else None, only.tag, only.template
+def _fits(only: Filter) -> tuple[str | None, str | None, str | None, str | None]:
+    return only.address.lower() if only.address else None, only.tag, only.template, only.answer

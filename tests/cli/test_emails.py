@@ -40,10 +40,15 @@ async def test_mails_are_sent_again_by_their_status(client: Client) -> None:
         sent = await email.send(session, to="ada@example.com", subject="Hello", text="Curtain.")
         await session.commit()
     async with client.database.connection() as connection:
-        await connection.execute("update emails set status = 'failed'")
+        await connection.execute("update emails set status = 'failed', error = '552 5.2.2 full'")
         await connection.execute("delete from jobs")
     counted = await callboard("emails", "resend", "--status", "failed", "--since", "1h", "--dry-run", "--json")
     assert counted.json == {"emails": 1, "is_exact": True}
+    for answer, found in (("5.2.2", 1), ("550", 0)):
+        of_these = ("--answer", answer, "--json")
+        assert len((await callboard("emails", "list", *of_these)).json) == found
+        counted = await callboard("emails", "resend", "--status", "failed", "--dry-run", *of_these)
+        assert counted.json["emails"] == found
     assert "1 e-mail would" in (await callboard("emails", "resend", "--status", "failed", "--dry-run")).out
     done = await callboard("emails", "resend", "--status", "failed", "--to", "ADA@example.com", "--yes", "--json")
     async with client.session() as session:

@@ -139,6 +139,35 @@ async def test_many_are_sent_again_by_a_job(client: Client, worker: StartProcess
     assert (statuses[delivered], statuses[late], len(server.received)) == ("delivered", "failed", 4)
 
 
+async def test_those_are_sent_again_of_which_something_was_answered(
+    client: Client, worker: StartProcess, scheduler: StartProcess
+) -> None:
+    """Given mails that were rejected, one with a full mailbox, one with a reply of one of its recipients, one for
+    another reason, when those are sent again of which 5.2.2 was answered, then these two are counted, and leave."""
+    full, partly, other = [await enqueue(client, [ADA]) for _ in range(3)]
+    said = {full: ("mail refused the e-mail: 552 5.2.2 Mailbox FULL", None), other: ("550 no such user", None),
+            partly: (None, '{"bob@example.com": {"code": 452, "text": "5.2.2 full"}}')}  # fmt: skip
+    async with client.database.connection() as connection:
+        for mail, (error, refused) in said.items():
+            await connection.execute(
+                "update emails set status = 'rejected', error = $2, refused = $3 where id = $1", mail, error, refused
+            )
+        await connection.execute("delete from jobs")
+    only = email_resending.Filter(status="rejected", answer="5.2.2")
+    async with client.session() as session:
+        assert {mail.id for mail in await email.recent(session, answer="5.2.2 FULL")} == {partly}
+        assert {mail.id for mail in await email.recent(session, answer="Full")} == {full, partly}
+        assert (await email_resending.count(session, only)).mails == 2
+        await email_resending.start(session, "ada", only, rate=100)
+        await session.commit()
+    async with postman() as server:
+        await start_worker(worker, server)
+        await scheduler()
+        await wait_for(lambda: all_ended(client), what="the end of all jobs")
+    assert {(await look_at_mail(client, mail)).status for mail in (full, partly)} == {"sent"}
+    assert (await look_at_mail(client, other)).status == "rejected"
+
+
 async def test_what_is_not_sent_again_is_refused(client: Client) -> None:
     with pytest.raises(BadArguments) as refused:
         email_resending.Filter(status="delivered")

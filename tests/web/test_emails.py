@@ -30,6 +30,8 @@ async def test_mails_are_listed_a_page_at_a_time(program: httpx.AsyncClient, cli
     assert ([mail["id"] for mail in rest["emails"]], rest["next"]) == ([str(ids[0])], None)
     found = (await program.get("/api/v1/emails", params={"address": "1@EXAMPLE.com", "status": "queued"})).json()
     assert [mail["id"] for mail in found["emails"]] == [str(ids[1])]
+    for other in ({"tag": "invoice"}, {"template": "receipt"}, {"answer": "550"}):
+        assert (await program.get("/api/v1/emails", params=other)).json() == {"emails": [], "next": None}
     assert_problem(await program.get("/api/v1/emails", params={"status": "lost"}), 422)
 
 

@@ -25,6 +25,7 @@ Status = Literal[
     "clicked", "rejected", "bounced", "unsubscribed", "complained",
 ]  # fmt: skip
 Reason = Literal["hard_bounce", "complaint", "unsubscribe", "manual"]
+ANSWER = "A part of why it was not accepted: `550`, `5.7.1`, `full`."
 
 
 class EmailFilter(BaseModel):
@@ -36,6 +37,9 @@ class EmailFilter(BaseModel):
     before: str | None = Field(None, max_length=200, description="The `next` of the page before.")
     status: Status | None = None
     address: Text | None = Field(None, description="Of any recipient.")
+    tag: Text | None = None
+    template: Text | None = None
+    answer: Text | None = Field(None, description=ANSWER)
 
 
 class _OfMail(BaseModel):
@@ -168,6 +172,7 @@ class ResendMatching(BaseModel):
     address: Text | None = None
     tag: Text | None = None
     template: Text | None = None
+    answer: Text | None = Field(None, description=ANSWER)
     rate: float = Field(20, ge=0.01, le=1000, description="A second.")
     reason: Text | None = None
 
@@ -205,7 +210,7 @@ class NewSuppression(BaseModel):
 async def recent(only: Annotated[EmailFilter, Query()], session: Transaction, caller: CurrentCaller) -> EmailPage:
     """The newest mails, a page at a time."""
     before = None if only.before is None else cursor.decode(only.before)
-    page = await email.recent(session, only.limit, before=before, status=only.status, address=only.address)
+    page = await email.recent(session, before=before, **only.model_dump(exclude={"before"}))
     more = cursor.encode(page[-1].created_at, page[-1].id) if len(page) == only.limit else None
     return EmailPage(emails=[EmailDocument.of(mail, caller) for mail in page], next=more)
 

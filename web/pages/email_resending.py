@@ -32,12 +32,13 @@ async def ask(
     address: Wanted = "",
     tag: Wanted = "",
     template: Wanted = "",
+    answer: Wanted = "",
     period: Period = "",
 ) -> Response:
     """Count them, and ask. A period becomes a moment here: what is sent is what was counted."""
     caller.require("operate")
     since = f"{datetime.now(UTC) - timedelta(hours=HOURS[period]):%Y-%m-%dT%H:%M:%SZ}" if period else ""
-    return await _question(request, session, _filter(status, since, address, tag, template), RATE, "", None)
+    return await _question(request, session, _filter(status, since, address, tag, template, answer), RATE, "", None)
 
 
 @router.post(HERE)
@@ -50,11 +51,12 @@ async def resend(
     address: Typed = "",
     tag: Typed = "",
     template: Typed = "",
+    answer: Typed = "",
     rate: Annotated[str, Form(max_length=20)] = RATE,
     reason: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
     caller.require("operate")
-    only = _filter(status, since, address, tag, template)
+    only = _filter(status, since, address, tag, template, answer)
     try:
         job = await email_resending.start(session, caller.name, only, rate=_number(rate), reason=reason.strip() or None)
     except BadArguments as error:
@@ -71,7 +73,7 @@ async def _question(
     )  # fmt: skip
 
 
-def _filter(status: str, since: str, address: str, tag: str, template: str) -> Filter:
+def _filter(status: str, since: str, address: str, tag: str, template: str, answer: str) -> Filter:
     """Raises BadRequest and BadArguments."""
     try:
         moment = datetime.fromisoformat(since) if since else None
@@ -81,7 +83,7 @@ def _filter(status: str, since: str, address: str, tag: str, template: str) -> F
         raise BadRequest("The address of this page is damaged. Start from the list of e-mails.")
     return Filter(
         status=status, since=moment, address=address.strip() or None, tag=tag.strip() or None,
-        template=template.strip() or None,
+        template=template.strip() or None, answer=answer.strip() or None,
     )  # fmt: skip
 
 

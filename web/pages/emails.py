@@ -49,15 +49,19 @@ async def page(
     status: Wanted = "",
     tag: Wanted = "",
     template: Wanted = "",
+    answer: Wanted = "",
     period: Period = "",
     before: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     found = await email.recent(
         session, PAGE, before=cursor.decode(before) if before else None, status=status or None,
         address=address.strip() or None, tag=tag.strip() or None, template=template.strip() or None,
+        answer=answer.strip() or None,
         since=datetime.now(UTC) - timedelta(hours=HOURS[period]) if period else None,
     )  # fmt: skip
-    chosen = {"address": address, "status": status, "tag": tag, "template": template, "period": period}
+    chosen = {
+        "address": address, "status": status, "tag": tag, "template": template, "answer": answer, "period": period,
+    }  # fmt: skip
     more = cursor.encode(found[-1].created_at, found[-1].id) if len(found) == PAGE else None
     return render(
         request, "emails.html", emails=found, chosen=chosen, statuses=STATUSES, periods=list(HOURS), before=before,

@@ -25,7 +25,7 @@ async def test_mails_are_found_by_what_is_known_of_them(program: httpx.AsyncClie
         page = (await program.get(f"/deliveries/emails?{query}")).text
         assert found in page, query
     assert queued not in (await program.get("/deliveries/emails?status=unknown")).text
-    for query in ("tag=nobody", "template=receipt"):
+    for query in ("tag=nobody", "template=receipt", "answer=552"):
         assert "None fits" in (await program.get(f"/deliveries/emails?{query}")).text
     assert (await program.get("/deliveries/emails?status=lost", headers=ACCEPT)).status_code == 422
 

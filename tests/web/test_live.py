@@ -111,9 +111,13 @@ async def _round(client: Client, pages: list[OpenPage]) -> None:
     )
 
 
-@pytest.mark.parametrize("shown", [("/jobs", "rows"), ("/queues", "now")], ids="".join)
+@pytest.mark.parametrize(
+    ("least", "shown"),
+    [(2, ("/jobs", "rows")), (2, ("/queues", "now")), (1, ("/attention", "attention"))],
+    ids=["jobs", "queues", "the strip on top"],
+)
 async def test_two_hundred_open_pages_cost_the_database_no_more_than_ten(
-    app: FastAPI, address: str, client: Client, statements: Callable[[], int], shown: tuple[str, str]
+    app: FastAPI, address: str, client: Client, statements: Callable[[], int], least: int, shown: tuple[str, str]
 ) -> None:
     """Given pages of people who may act on what they see, a paused queue among it."""
     async with client.session() as session:
@@ -122,8 +126,9 @@ async def test_two_hundred_open_pages_cost_the_database_no_more_than_ten(
     few = await _cost(app, address, client, statements, 10, *shown)
     many = await _cost(app, address, client, statements, 200, *shown)
 
-    # The sessions, looked at together, and what is shown, read once; a page that comes late may read it again.
-    assert few >= 2
+    # The sessions, looked at together, and what is shown, read once, the strip not every time; a page that comes late
+    # may read it again.
+    assert few >= least
     assert many <= few * 2
 
 

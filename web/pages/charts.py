@@ -31,6 +31,7 @@ def throughput(points: list[Point], only: str = "", releases: Sequence[Release] 
         ],
         only,
         releases,
+        is_open=True,
     )
 
 
@@ -43,7 +44,7 @@ def shares(found: Shares, releases: Sequence[Release] = ()) -> dict[str, Any]:
     if any(found.others):
         columns.append(found.others)
         series.append({"label": "all others", "color": "--line-strong"})
-    return _chart(columns, series, "", releases)
+    return _chart(columns, series, "", releases, is_open=True)
 
 
 def latency(points: list[Latency], only: str = "", releases: Sequence[Release] = ()) -> dict[str, Any]:
@@ -93,13 +94,24 @@ def lateness(runs: Sequence[Run], only: str) -> dict[str, Any]:
 
 
 def _chart(
-    columns: list[list[Any]], series: list[dict[str, Any]], only: str, releases: Sequence[Release] = ()
+    columns: list[list[Any]],
+    series: list[dict[str, Any]],
+    only: str,
+    releases: Sequence[Release] = (),
+    *,
+    is_open: bool = False,
 ) -> dict[str, Any]:
+    """`is_open`: the last moment's numbers still grow."""
     search = quote(f"{only} finished:".lstrip(), safe="")
     marks = [[int(one.first_seen_at.timestamp()), one.version] for one in releases]
-    data = {"values": columns, "series": series, "marks": marks, "href": f"/jobs?q={search}{{from}}..{{to}}"}
+    is_open = is_open and len(columns[0]) > 1
+    data = {
+        "values": columns, "series": series, "marks": marks, "open": is_open,
+        "href": f"/jobs?q={search}{{from}}..{{to}}",
+    }  # fmt: skip
     return {
         "json": orjson.dumps(data).decode().replace("<", "\\u003c"),
         "labels": [one["label"] for one in series],
+        "open": is_open,
         "rows": list(zip(*columns, strict=True))[-_ROWS:][::-1],
     }

@@ -11,6 +11,8 @@ const FORMS = {
   full: { dateStyle: "medium", timeStyle: "medium" },
   clock: { timeStyle: "medium" },
   day: { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" },
+  minute: { hour: "2-digit", minute: "2-digit" },
+  date: { month: "short", day: "numeric" },
 };
 const made = {};  // when first asked for: reading the rules of a language takes a browser longer than the rest of this file
 const format = (form, at) => (made[form] ??= new Intl.DateTimeFormat(undefined, FORMS[form])).format(at);
@@ -196,16 +198,33 @@ function draw(all = true) {
     place.plot?.destroy();
     place.replaceChildren();
     const grid = { stroke: resolve("--line"), width: 1 }, stroke = resolve("--muted");
+    const shift = (at) => (recall("clock") === "utc" ? window.uPlot.tzDate(new Date(at * 1000), "UTC") : new Date(at * 1000));
+    // The clock, and below it the date where another day begins.
+    const named = (plot, moments, axis, space, step) => moments.map((at, i) => {
+      const date = format("date", shift(at));
+      if (step >= 86400) return date;
+      return format("minute", shift(at)) + (i && date === format("date", shift(moments[i - 1])) ? "" : `\n${date}`);
+    });
     place.plot = new window.uPlot({
-      width: place.clientWidth, height: 208, padding: [8, 8, 0, 0],
+      width: place.clientWidth, height: 208, padding: [8, 28, 0, 0],
       legend: { live: false },
-      tzDate: (at) => (recall("clock") === "utc" ? window.uPlot.tzDate(new Date(at * 1000), "UTC") : new Date(at * 1000)),
+      tzDate: shift,
       cursor: { drag: { x: true, y: false } },
-      axes: [{ stroke, grid, ticks: grid }, { stroke, grid, ticks: grid, size: 56 }],
+      axes: [{ stroke, grid, ticks: grid, values: named, space: 72 }, { stroke, grid, ticks: grid, size: 56 }],
       series: [{}, ...data.series.map((s) => ({ label: s.label, stroke: resolve(s.color), fill: s.fill ? resolve(s.fill) : undefined, width: 1.5, points: { show: !!s.points, size: 5, fill: resolve(s.color) } }))],
-      hooks: { draw: [(u) => mark(u, data.marks || [])], setSelect: [(u) => data.href && zoom(u, data.href)] },
+      hooks: { draw: [(u) => data.open && dim(u), (u) => mark(u, data.marks || [])], setSelect: [(u) => data.href && zoom(u, data.href)] },
     }, data.values, place);
   }
+}
+
+// The last moment's figures still grow: that they fall there says nothing.
+function dim(plot) {
+  const { ctx, bbox } = plot, x = plot.valToPos(plot.data[0].at(-2), "x", true);
+  ctx.save();
+  ctx.globalAlpha = 0.75;
+  ctx.fillStyle = resolve("--surface");
+  ctx.fillRect(x, bbox.top, bbox.left + bbox.width - x + 4, bbox.height + 4);
+  ctx.restore();
 }
 
 // When something was deployed: a line across, and its name.

@@ -87,6 +87,16 @@ async def test_what_most_queues_did_is_summed_up(program: httpx.AsyncClient, cli
     assert page.count('id="by-') == 8
 
 
+async def test_what_is_not_over_is_said_to_be_so(program: httpx.AsyncClient, client: Client) -> None:
+    """Given jobs that end now, then the newest row of what ended says "so far", in each grouping, and only that one."""
+    await rows.counted(client, "send_email", "email", 1, 3)
+    for grouping in ("", "?by=queue"):
+        page = (await program.get(f"/{grouping}")).text
+        assert page.count("so far") == 1
+        assert page.index("<caption>") < page.index("so far") < page.index("</tr>", page.index("so far"))
+        assert '"open":true' in page
+
+
 def _series(page: str) -> dict[str, int]:
     """Of the chart of what ended: jobs by label."""
     found = re.search(r'id="throughput-data">(.*?)</script>', page)

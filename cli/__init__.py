@@ -12,6 +12,7 @@ from errors import CallboardError
 
 # Each is a module of this folder that has an `app`, or a function of its own name.
 NOUNS = (
+    "status",
     "enqueue",
     "jobs",
     "dead",

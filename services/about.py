@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import catalogue
-from db.migrate import current_revision
+from db.migrate import current_revision, is_newer
 from runtime.client import Client
 from runtime.version import VERSION
 
@@ -36,6 +36,7 @@ class About:
     redis: str | None  # None: it does not answer
     revision: str | None  # of the database's tables
     wanted_revision: str | None  # of this version of the code
+    is_newer: bool  # the tables are of a later version, which this one can work with
     bytes: int  # of the whole database
     tables: list[Table]  # the largest first
 
@@ -55,6 +56,7 @@ async def about(client: Client) -> About:
         redis=await _redis(client),
         revision=revision,
         wanted_revision=wanted,
+        is_newer=is_newer(revision),
         bytes=store.bytes,
         tables=found,
     )

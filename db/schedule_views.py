@@ -17,7 +17,8 @@ order by e.schedule_id, e.planned_at desc
 
 # Those that run by themselves, the next ones first; those that periodiq triggers at the end.
 PLANNED = """
-select name, job_type, schedule_config::text as schedule_config, time_zone, anchor_at, end_at
+select name, job_type, schedule_config::text as schedule_config, time_zone, anchor_at,
+       greatest(start_at, off_until) as begins_at, end_at
 from scheduled_jobs
 where next_run_at is not null or kind = 'code' and enabled
 order by next_run_at nulls last, name
@@ -25,7 +26,7 @@ order by next_run_at nulls last, name
 
 # Another one when what PLANNED returns is another.
 PLANNED_KEY = """
-select count(*), max(updated_at), sum(version), bit_xor(hashtext(id::text))
+select count(*), max(updated_at), sum(version), bit_xor(hashtext(id::text || coalesce(off_until::text, '')))
 from scheduled_jobs
 where next_run_at is not null or kind = 'code' and enabled
 """

@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import mean, median
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import schedule_views
@@ -131,9 +131,10 @@ _LAST_STATUS = (
     .limit(1)
     .scalar_subquery()
 )
+_IS_OFF_FOR_A_WHILE = func.coalesce(ScheduledJob.off_until > func.now(), false())
 _SHOWN: dict[str, ColumnElement[bool]] = {
-    "enabled": ScheduledJob.enabled.is_(True),
-    "disabled": ScheduledJob.enabled.is_(False),
+    "enabled": ScheduledJob.enabled & ~_IS_OFF_FOR_A_WHILE,
+    "disabled": ~ScheduledJob.enabled | _IS_OFF_FOR_A_WHILE,
     "late": ScheduledJob.next_run_at < func.now() - LATE,
     "failing": _LAST_STATUS == "failed",
     "broken": ScheduledJob.problem.is_not(None),

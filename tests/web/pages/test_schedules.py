@@ -216,6 +216,57 @@ async def test_schedules_are_found(person: httpx.AsyncClient, client: Client) ->
     assert "The last 1 runs: 1 failed" in page
 
 
+async def test_a_schedule_is_off_until_a_moment(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a form that says until when, on the reader's clock, and why, then the schedule is off until then, and its
+    pages say so; a moment that is over, or none, is refused at its field with what was typed. Turned on, it is on."""
+    here = f"/schedules/{await made(client)}"
+    assert "until somebody turns it on" in (await person.get(f"{here}/disable")).text
+    typed = {"reason": "a move", "lasts": "moment", "zone": "America/New_York"}
+    for until, said in (("2001-01-01T00:00", "This moment is over already."), ("soon", "This is no time.")):
+        refused = await person.post(f"{here}/disable", data=typed | {"until": until})
+        assert refused.status_code == 422
+        assert said in refused.text
+        assert 'value="a move"' in refused.text
+    assert (await person.post(f"{here}/disable", data=typed | {"lasts": "7"})).status_code == 422
+    assert (await person.post(f"{here}/disable", data=typed | {"until": "2190-07-01T00:00"})).status_code == 303
+    async with client.session() as session:
+        (schedule,) = await schedules.listed(session, kind="table")
+    assert (schedule.off_until, schedule.off_reason) == (datetime(2190, 7, 1, 4, tzinfo=UTC), "a move")
+    for path in ("/schedules", here, f"{here}/edit"):
+        page = (await person.get(path)).text
+        assert "2190-07-01" in page, path
+    page = (await person.get(here)).text
+    assert "a move" in page
+    assert "Thu 01 Jul 2190" not in page
+    assert "Fri 02 Jul 2190 02:30:00" in page  # the first run that is not before, in Berlin
+    assert 'aria-checked="false"' in (await person.get("/schedules")).text
+    saved = await person.post(f"{here}/edit", data=FORM | {"description": "x", "version": "1"})
+    assert saved.status_code == 303, saved.text
+    assert "until <time" in (await person.get(here)).text
+    assert (await person.post(f"{here}/enable")).status_code == 303
+    assert "2190-07-01" not in (await person.get(here)).text
+
+
+async def test_selected_schedules_are_off_for_a_while(person: httpx.AsyncClient, client: Client) -> None:
+    """Given three selected schedules, of which one is off with no end, then the two others are off for as long as is
+    typed, and the answer says why the third is not; what makes no sense is refused with what was typed."""
+    ids = [str(await made(client, name)) for name in ("Nightly", "Weekly")]
+    ids.append(str(await made(client, "Yearly", enabled=False)))
+    asked = (await person.post("/schedules/selected", data={"verb": "disable", "schedule": ids})).text
+    assert "until somebody turns it on" in asked
+    typed = {"verb": "disable", "schedule": ids, "reason": "a move", "lasts": "7"}
+    wrong = await person.post("/schedules/act", data=typed)
+    assert wrong.status_code == 422
+    assert 'value="a move"' in wrong.text
+    done = await person.post("/schedules/act", data=typed | {"lasts": "3600"})
+    assert done.status_code == 303
+    assert "2%20of%203%20schedules" in done.headers["set-cookie"]
+    async with client.session() as session:
+        found = await schedules.listed(session, kind="table")
+    assert [bool(one.off_until) for one in found] == [True, True, False]
+    assert {one.off_reason for one in found} == {"a move", None}
+
+
 async def test_a_viewer_looks_and_does_nothing(app: FastAPI, client: Client) -> None:
     schedule = await made(client)
     async with caller(app, httpx.Headers(HTML), await user("vera", "the-session-of-vera", "viewer")) as viewer:
@@ -223,10 +274,11 @@ async def test_a_viewer_looks_and_does_nothing(app: FastAPI, client: Client) -> 
             page = await viewer.get(path)
             assert page.status_code == 200
             assert "Run now" not in page.text
-        for path in ("/schedules/new", f"/schedules/{schedule}/edit", f"/schedules/{schedule}/run"):
+        here = f"/schedules/{schedule}"
+        for path in ("/schedules/new", f"{here}/edit", f"{here}/run", f"{here}/disable"):
             assert (await viewer.get(path)).status_code == 403
             assert (await viewer.post(path)).status_code == 403
-        assert (await viewer.post(f"/schedules/{schedule}/disable")).status_code == 403
+        assert (await viewer.post(f"{here}/enable")).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -31,10 +31,18 @@ from scheduled_jobs
 where next_run_at is not null or kind = 'code' and enabled
 """
 
-# Others whose next run is in the same minute as a moment: that moment, a schedule or null, how many names.
+# Others whose next run is in one of these minutes: the minutes' beginnings, a schedule or null, how many names, and how
+# many are counted of a minute: however many there are, it looks at no more of each.
 COLLIDING = """
-select name, count(*) over ()::int as schedules from scheduled_jobs
-where next_run_at >= date_trunc('minute', $1::timestamptz)
-  and next_run_at < date_trunc('minute', $1::timestamptz) + interval '1 minute' and id is distinct from $2::uuid
-order by name limit $3
+select m.minute, o.schedules, o.names
+from unnest($1::timestamptz[]) as m(minute)
+cross join lateral (
+    select count(*)::int as schedules, (array_agg(name order by name))[:$3::int] as names from (
+        select name from scheduled_jobs
+        where next_run_at >= m.minute and next_run_at < m.minute + interval '1 minute' and id is distinct from $2::uuid
+        order by next_run_at limit $4
+    ) x
+) o
+where o.schedules > 0
+order by m.minute
 """

@@ -14,11 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import schedule_views
 from db.models import ScheduledJob, ScheduledJobExecution
+from runtime.triggers import PlannedRun
 
 Show = Literal["all", "enabled", "disabled", "late", "failing", "broken"]
 Source = Literal["all", "person", "code"]
 SHOWS: tuple[Show, ...] = get_args(Show)
 SOURCES: tuple[Source, ...] = get_args(Source)
+MOST_COLLIDING = 1_000  # schedules that are counted of a minute
 LATE = timedelta(seconds=10)  # a run that is still to be made so long after its time
 
 
@@ -50,8 +52,11 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Colliding:
-    schedules: int
+class Collision:
+    """Other schedules whose next run is in the same minute as a run."""
+
+    run: PlannedRun  # the first one of that minute
+    schedules: int  # at most MOST_COLLIDING are counted
     names: tuple[str, ...]  # the first of them
 
 
@@ -102,11 +107,17 @@ def pace(runs: Sequence[Run]) -> Pace:
     return Pace(mean(took) if took else None, median(apart) if apart else None)
 
 
-async def colliding(session: AsyncSession, at: datetime, but: uuid.UUID | None = None, most: int = 5) -> Colliding:
-    """The other schedules whose next run is in the same minute."""
+async def collisions(
+    session: AsyncSession, runs: Sequence[PlannedRun], but: uuid.UUID | None = None, most: int = 5
+) -> list[Collision]:
+    """With which other schedules' next runs these collide, the earliest first."""
+    minutes: dict[datetime, PlannedRun] = {}
+    for run in runs:
+        minutes.setdefault(run.at.replace(second=0, microsecond=0), run)
     connection = await session.connection()
-    rows = (await connection.exec_driver_sql(schedule_views.COLLIDING, (at, but, most))).all()
-    return Colliding(rows[0].schedules if rows else 0, tuple(row.name for row in rows))
+    values = (list(minutes), but, most, MOST_COLLIDING)
+    rows = (await connection.exec_driver_sql(schedule_views.COLLIDING, values)).all()
+    return [Collision(minutes[row.minute], row.schedules, tuple(row.names)) for row in rows]
 
 
 async def of_job(session: AsyncSession, job_id: uuid.UUID) -> ScheduledJob | None:

@@ -39,7 +39,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
         schedules.RECORD_PERIODIC,
         [SOME, SOME, ["s"] * 20, [0.0] * 20, ["fired"] * 20, [None] * 20, SOME],
     ),
-    "COLLIDING": (schedule_views.COLLIDING, [MOMENT, SOME_ID, 5]),
+    "COLLIDING": (schedule_views.COLLIDING, [[MOMENT] * 10, SOME_ID, 5, 1_000]),
     "LATEST": (schedule_views.LATEST, [[SOME_ID], 100]),
     "RUNS": (related.RUNS, [SOME_ID, 3]),
     "LATENESS": (schedules.LATENESS, [SOME, [0.0] * 20]),

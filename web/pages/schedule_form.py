@@ -53,7 +53,7 @@ class Preview:
     a_day: float = 0.0
     zone: str = "UTC"
     problem: str = ""
-    colliding: lists.Colliding = field(default_factory=lambda: lists.Colliding(0, ()))  # with the first run
+    collisions: list[lists.Collision] = field(default_factory=list)
 
 
 @router.get("/schedules/new")
@@ -147,6 +147,7 @@ async def _form(
         actors=actors.written_by_people(), queues=[(name, name) for name in actors.queues()],
         kinds=await schedules.job_types(session),
         off_until=await _off_until(session, schedule), zones=sorted(ZONES),
+        most_colliding=lists.MOST_COLLIDING,
         preview=await _preview(session, typed, schedule), changes=_changes(typed, schedule),
     )  # fmt: skip
 
@@ -179,8 +180,8 @@ async def _preview(session: AsyncSession, typed: Typed, schedule: ScheduledJob |
     sentence = words.in_words(kind, config)
     if not runs:
         return Preview(sentence, zone=zone, problem="It never comes due.")
-    others = await lists.colliding(session, runs[0].at, schedule.id if schedule else None)
-    return Preview(sentence, runs, a_day, zone, colliding=others)
+    others = await lists.collisions(session, runs, schedule.id if schedule else None)
+    return Preview(sentence, runs, a_day, zone, collisions=others)
 
 
 async def _off_until(session: AsyncSession, schedule: ScheduledJob | None) -> datetime | None:

@@ -31,6 +31,7 @@ router = APIRouter(route_class=TimedRoute)
 SIZE = 50
 MOST_SELECTED = 200
 _UPCOMING = 20
+_COLLIDING = 10  # of the next runs are looked at
 _HISTORY = 50
 _DRAWN = 100  # runs
 _OFF = (("", "until somebody turns it on"), *pausing.LENGTHS)
@@ -157,6 +158,8 @@ async def one(
         }  # fmt: skip
     if wanted(request) is None:
         versions = await schedules.versions(session, schedule_id)
+        colliding = await lists.collisions(session, values["upcoming"][:_COLLIDING], schedule_id)
+        values |= {"collisions": colliding, "most_colliding": lists.MOST_COLLIDING}
         values |= {"versions": versions, "changes": schedule_changes.of_versions(versions), "args": masked(schedule)}
     return render(request, "schedules/schedule.html", **values)
 

@@ -1,7 +1,7 @@
 """Tests of the pages of schedules, without a browser."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -150,14 +150,44 @@ async def test_what_would_change_is_shown_before_it_is_saved(person: httpx.Async
 
 async def test_the_preview_names_those_whose_next_run_is_then_too(person: httpx.AsyncClient, client: Client) -> None:
     """Given seven schedules that run at the same time, then the preview of another one then says how many there are,
-    and the form of one of them does not count itself."""
+    and the form and the page of one of them do not count itself."""
     ids = [await made(client, f"At night {n}") for n in range(7)]
     page = (await person.post("/schedules/preview", data=FORM)).text
-    assert "the next run of 7 other schedules: At night 0," in page
+    assert "02:30: the next run of 7 other schedules: At night 0," in page
     assert "At night 5" not in page
-    assert "6 other schedules" in (await person.get(f"/schedules/{ids[0]}/edit")).text
+    for path in (f"/schedules/{ids[0]}/edit", f"/schedules/{ids[0]}"):
+        assert "6 other schedules: At night 1," in (await person.get(path)).text
     alone = (await person.post("/schedules/preview", data=FORM | {"expression": "31 2 * * *"})).text
     assert "other schedule" not in alone
+
+
+async def test_each_of_the_next_ten_runs_is_looked_at(person: httpx.AsyncClient, client: Client) -> None:
+    """Given an hourly schedule, and others that run next within the minute of its second run, of its tenth and of its
+    eleventh, then its form and its page name the first two moments, and the others then."""
+    hourly = await made(client, "Hourly", time_zone="UTC", schedule_config={"expression": "0 * * * *"})
+    async with client.session() as session:
+        first = (await schedules.get(session, hourly)).next_run_at
+    assert first is not None
+    for name, run in (("Second", 1), ("Tenth", 9), ("Eleventh", 10)):
+        at = first + timedelta(hours=run, seconds=59)
+        await made(client, name, job_type="date", schedule_config={"run_at": at.isoformat()})
+    for path in (f"/schedules/{hourly}/edit", f"/schedules/{hourly}"):
+        page = (await person.get(path)).text
+        for name, run in (("Second", 1), ("Tenth", 9)):
+            at = first + timedelta(hours=run)
+            assert f"{at:%a %d %b %Y %H:%M}: the next run of 1 other schedule: {name}<" in page
+        assert "Eleventh" not in page
+
+
+async def test_of_very_many_only_so_many_are_counted(client: Client) -> None:
+    """Given more schedules that run in a minute than are counted, then it is said that there are so many."""
+    async with client.session() as session:
+        await session.execute(text(MANY))
+        await session.flush()
+        runs = await schedules.preview(session, "cron", {"expression": "* * * * *"}, number=1)
+        await session.execute(text("update scheduled_jobs set next_run_at = :at"), {"at": runs[0].at})
+        (found,) = await lists.collisions(session, runs)
+    assert (found.schedules, len(found.names)) == (lists.MOST_COLLIDING, 5)
 
 
 async def test_what_was_changed_meanwhile_is_not_overwritten(person: httpx.AsyncClient, client: Client) -> None:

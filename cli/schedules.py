@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from rich.table import Column, Table
 from cli import times
 from cli.confirm import Yes, confirm
 from cli.output import AsJson, print_json, say
+from cli.pausing import For, Until, pause_span
 from cli.session import run
 from cli.values import json_or_text, json_value
 from cli.who import who
@@ -41,6 +42,7 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Any other field, as JSON or plain text: --set overlap=queue_one --set repeat=3."),
 ]
+Reason = Annotated[str | None, typer.Option(help="Why, for the audit and for others who look at it.")]
 Page = Annotated[int, typer.Option(min=1, max=1_000_000, help="Of many.")]
 PerPage = Annotated[int, typer.Option(min=1, max=1000, help="On a page.")]
 UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
@@ -55,11 +57,12 @@ def list_(
 ) -> None:
     """All schedules, those that periodiq triggers too, by name."""
 
-    async def command(client: Client) -> list[ScheduledJob]:
+    async def command(client: Client) -> tuple[list[ScheduledJob], datetime]:
         async with client.session() as session:
-            return await schedules.listed(session, page=page, per_page=per_page, task_function=actor)
+            found = await schedules.listed(session, page=page, per_page=per_page, task_function=actor)
+            return found, await schedules.moment(session)
 
-    found = run(command)
+    found, now = run(command)
     if as_json:
         print_json([document(schedule) for schedule in found])
         return
@@ -68,7 +71,7 @@ def list_(
         table.add_row(
             escape(each.name), escape(each.task_function), escape(schedules.trigger_text(each)),
             _time(each.next_run_at) if each.kind == "table" else "by periodiq", _time(each.last_run_at),
-            escape(state(each)), each.managed_by if each.kind == "table" else "its actor",
+            escape(state(each, now)), each.managed_by if each.kind == "table" else "its actor",
         )  # fmt: skip
     Console().print(table)
 
@@ -152,26 +155,35 @@ def edit(
 
 
 @app.command()
-def enable(name: Named, as_json: AsJson = False) -> None:
+def enable(name: Named, reason: Reason = None, as_json: AsJson = False) -> None:
     """Let it run again, from its next time on."""
-    _say(_set_enabled(name, enabled=True), "is enabled", as_json)
 
-
-@app.command()
-def disable(name: Named, as_json: AsJson = False) -> None:
-    """Let it make no run until it is enabled again."""
-    _say(_set_enabled(name, enabled=False), "is disabled", as_json)
-
-
-def _set_enabled(name: str, *, enabled: bool) -> ScheduledJob:
     async def command(client: Client) -> ScheduledJob:
         async with client.session() as session:
             found = await schedules.find(session, name)
-            schedule = await schedules.set_enabled(session, found.id, enabled, who=who())
+            schedule = await schedules.set_enabled(session, found.id, True, who=who(), reason=reason)
             await session.commit()
             return schedule
 
-    return run(command)
+    _say(run(command), "is enabled", as_json)
+
+
+@app.command()
+def disable(
+    name: Named, until: Until = None, lasts: For = None, reason: Reason = None, as_json: AsJson = False
+) -> None:
+    """Let it make no run until it is enabled again; or for a while, after which it goes on by itself."""
+    span = pause_span(until, lasts)
+
+    async def command(client: Client) -> ScheduledJob:
+        async with client.session() as session:
+            found = await schedules.find(session, name)
+            schedule = await schedules.turn_off(session, found.id, who=who(), reason=reason, span=span)
+            await session.commit()
+            return schedule
+
+    schedule = run(command)
+    _say(schedule, f"is {disabled(schedule.off_until)}", as_json)
 
 
 @app.command()
@@ -298,7 +310,7 @@ def preview(
             found = await schedules.find(session, name)
             return await schedules.preview(
                 session, found.job_type, found.schedule_config, found.time_zone, number,
-                start_at=found.start_at, anchor_at=found.anchor_at,
+                start_at=found.start_at, anchor_at=found.anchor_at, not_before=found.off_until,
             )  # fmt: skip
 
     runs = run(command)
@@ -361,6 +373,9 @@ def document(schedule: ScheduledJob) -> dict[str, Any]:
         "last_run_at": schedule.last_run_at,
         "next_run_at": schedule.next_run_at,
         "problem": schedule.problem,
+        "off_until": schedule.off_until,
+        "off_by": schedule.off_by,
+        "off_reason": schedule.off_reason,
         "created_at": schedule.created_at,
         "created_by": schedule.created_by,
         "updated_at": schedule.updated_at,
@@ -368,14 +383,22 @@ def document(schedule: ScheduledJob) -> dict[str, Any]:
     }
 
 
-def state(schedule: ScheduledJob) -> str:
+def state(schedule: ScheduledJob, now: datetime) -> str:
+    """`enabled`, `disabled until 2026-11-25 09:30 UTC by cli:ada: a move`, `finished`, …"""
+    if schedules.is_off(schedule, now):
+        by = f" by {schedule.off_by}" if schedule.off_by else ""
+        why = f": {schedule.off_reason}" if schedule.off_reason else ""
+        return f"{disabled(schedule.off_until)}{by}{why}"
     if schedule.problem:
         return f"problem: {schedule.problem}"
-    if not schedule.enabled:
-        return "disabled"
     if schedule.kind == "table" and schedule.next_run_at is None:
         return "finished"
     return "shadow" if schedule.shadow else "enabled"
+
+
+def disabled(end: datetime | None) -> str:
+    """`disabled until 2026-11-25 09:30 UTC`, or only `disabled` if it is to be enabled again."""
+    return f"disabled until {end.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if end else "disabled"
 
 
 def _fields(

@@ -40,8 +40,12 @@ with over as (
 select kind, name from over
 """
 
-# Seconds until the next is over; null: none is to end by itself.
-NEXT_END = "select extract(epoch from nullif(min(until), 'infinity') - now())::float8 from pauses"
+# Seconds until the next is over, or a schedule on again; null: none is to end by itself.
+NEXT_END = """
+select extract(epoch from least(
+    (select nullif(min(until), 'infinity') from pauses),
+    (select min(off_until) from scheduled_jobs where off_until is not null)) - now())::float8
+"""
 
 # Worker processes that are gone need not be told anything any more.
 FORGET_WORKERS = """

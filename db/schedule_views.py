@@ -17,7 +17,8 @@ order by e.schedule_id, e.planned_at desc
 
 # Those that run by themselves, the next ones first; those that periodiq triggers at the end.
 PLANNED = """
-select name, job_type, schedule_config::text as schedule_config, time_zone, anchor_at, end_at
+select name, job_type, schedule_config::text as schedule_config, time_zone, anchor_at,
+       greatest(start_at, off_until) as begins_at, end_at
 from scheduled_jobs
 where next_run_at is not null or kind = 'code' and enabled
 order by next_run_at nulls last, name
@@ -25,15 +26,23 @@ order by next_run_at nulls last, name
 
 # Another one when what PLANNED returns is another.
 PLANNED_KEY = """
-select count(*), max(updated_at), sum(version), bit_xor(hashtext(id::text))
+select count(*), max(updated_at), sum(version), bit_xor(hashtext(id::text || coalesce(off_until::text, '')))
 from scheduled_jobs
 where next_run_at is not null or kind = 'code' and enabled
 """
 
-# Others whose next run is in the same minute as a moment: that moment, a schedule or null, how many names.
+# Others whose next run is in one of these minutes: the minutes' beginnings, a schedule or null, how many names, and how
+# many are counted of a minute: however many there are, it looks at no more of each.
 COLLIDING = """
-select name, count(*) over ()::int as schedules from scheduled_jobs
-where next_run_at >= date_trunc('minute', $1::timestamptz)
-  and next_run_at < date_trunc('minute', $1::timestamptz) + interval '1 minute' and id is distinct from $2::uuid
-order by name limit $3
+select m.minute, o.schedules, o.names
+from unnest($1::timestamptz[]) as m(minute)
+cross join lateral (
+    select count(*)::int as schedules, (array_agg(name order by name))[:$3::int] as names from (
+        select name from scheduled_jobs
+        where next_run_at >= m.minute and next_run_at < m.minute + interval '1 minute' and id is distinct from $2::uuid
+        order by next_run_at limit $4
+    ) x
+) o
+where o.schedules > 0
+order by m.minute
 """

@@ -88,6 +88,20 @@ update scheduled_jobs s set problem = p.problem, parked_until = now() + make_int
 from unnest($1::uuid[], $2::text[]) as p(id, problem) where s.id = p.id
 """
 
+# Schedules that were off until now are on, each with its row in the audit. When they run next has been planned for then
+# from the start, so that nothing waits for this.
+GO_ON = """
+with over as materialized (
+    select id, name, off_until from scheduled_jobs where off_until <= now() for no key update skip locked
+), noted as (
+    insert into audit (who, action, target, reason, details)
+    select 'scheduling', 'schedule.enable', name, 'it was off until now', json_build_object('until', off_until)
+    from over
+)
+update scheduled_jobs s set off_until = null, off_by = null, off_reason = null from over where s.id = over.id
+returning s.name
+"""
+
 # Runs that waited for the end of the last one, which has come: holder and term of the leader, most.
 READY = """
 select e.id, e.planned_at, s.id as schedule_id, s.name, s.task_function, s.task_args::text, s.queue, s.priority,

@@ -73,6 +73,9 @@ class ScheduledJob(Base):
     next_run_at: Mapped[datetime | None]
     parked_until: Mapped[datetime | None]  # it cannot be run as it is: `problem` says why; it is tried again then
     problem: Mapped[str | None]
+    off_until: Mapped[datetime | None]  # enabled, but off for a while: no run is planned before that
+    off_by: Mapped[str | None]  # who has turned it off, for a while or with no end
+    off_reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     created_by: Mapped[str]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -89,7 +92,14 @@ class ScheduledJob(Base):
         ),
         CheckConstraint("end_at > start_at", name="scheduled_jobs_times"),
         CheckConstraint("next_run_at is null or enabled and kind = 'table'", name="scheduled_jobs_planned"),
+        CheckConstraint(
+            "(off_until is null or enabled and kind = 'table' and off_by is not null)"
+            " and (off_by is null or not enabled or off_until is not null)"
+            " and (off_reason is null or off_by is not null)",
+            name="scheduled_jobs_off",
+        ),
         Index("scheduled_jobs_due", "next_run_at", postgresql_where=text("next_run_at is not null")),
+        Index("scheduled_jobs_off", "off_until", postgresql_where=text("off_until is not null")),
         {"postgresql_with": {"fillfactor": 50}},
     )
 

@@ -15,15 +15,17 @@ from services.schedules.store import (
     get,
     listed,
     moment,
+    not_before,
     replace,
-    set_enabled,
     spec_of,
     trigger,
     versions,
 )
+from services.schedules.switch import is_off, set_enabled, turn_off
 
 __all__ = [
     "Backfill", "Default", "Execution", "Imported", "ScheduleSpec", "Status", "backfill", "create", "delete", "dump",
-    "edit", "executions", "find", "get", "job_types", "listed", "load", "moment", "plan_backfill", "preview", "replace",
-    "seed", "set_enabled", "spec_of", "status", "task_functions", "trigger", "trigger_text", "versions",
+    "edit", "executions", "find", "get", "is_off", "job_types", "listed", "load", "moment", "not_before",
+    "plan_backfill", "preview", "replace", "seed", "set_enabled", "spec_of", "status", "task_functions", "trigger",
+    "trigger_text", "turn_off", "versions",
 ]  # fmt: skip

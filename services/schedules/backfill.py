@@ -21,11 +21,11 @@ from runtime.transport import CHANGED, Notice
 from runtime.triggers import Trigger
 from services import audit
 from services.control import check_reason
+from services.schedules.spec import TICK
 from services.schedules.store import get, moment, spec_of, tell
 
 MOST = 1_000  # runs
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ async def _planned(session: AsyncSession, schedule: ScheduledJob, start: datetim
 
 def _times(trigger: Trigger, start: datetime, end: datetime) -> list[datetime]:
     times: list[datetime] = []
-    due = trigger.next_after(start - _TICK)
+    due = trigger.next_after(start - TICK)
     while due is not None and due <= end:
         if len(times) == MOST:
             raise BadArguments(

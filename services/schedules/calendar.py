@@ -25,6 +25,7 @@ from errors import BadArguments
 from runtime.triggers import Trigger, build, zone_of
 from runtime.triggers.cron import Cron
 from runtime.triggers.simple import Interval
+from services.schedules.spec import TICK
 
 HOURS = 168
 _PATIENCE = 0.04  # seconds for counting, a request
@@ -32,7 +33,6 @@ _MOST = 2_000  # runs of one schedule that are counted one by one
 _MOST_OF_A_DAY = 300
 _NAMED = 5  # schedules of an hour
 _HOUR = timedelta(hours=1)
-_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,9 @@ class _Count:
             return Week(hours, self._counted, len(self._schedules), tuple(self._capped))
 
     def _add(self, one: Row[Any]) -> None:
-        runs = _runs(one.job_type, one.schedule_config, one.time_zone, one.anchor_at, one.end_at, self._start)
+        runs = _runs(
+            one.job_type, one.schedule_config, one.time_zone, one.anchor_at, one.begins_at, one.end_at, self._start
+        )  # fmt: skip
         for index, number in runs.by_hour:
             self._totals[index] += number
             put = heappush if len(self._most[index]) < _NAMED else heappushpop
@@ -128,23 +130,40 @@ class _Count:
 
 
 @lru_cache(maxsize=50_000)
-def _runs(job_type: str, config: str, zone: str, anchor: datetime, end_at: datetime | None, start: datetime) -> _Runs:
+def _runs(
+    job_type: str, config: str, zone: str, anchor: datetime, begins_at: datetime | None, end_at: datetime | None,
+    start: datetime,
+) -> _Runs:  # fmt: skip
     try:
         trigger = build(job_type, orjson.loads(config), _zone(zone), anchor)
     except BadArguments:  # a kind of trigger that this process does not have
         return _Runs(())
     ends_within = end_at is not None and end_at < start + HOURS * _HOUR
+    first = start if begins_at is None else max(start, begins_at)
     if isinstance(trigger, Cron | Interval) and not ends_within:
         counts = trigger.by_hour(start, HOURS)
         if counts is not None:
+            counts = _from(first, counts, trigger, start)
             return _Runs(tuple((index, number) for index, number in enumerate(counts) if number))
-    return _one_by_one(trigger, start, end_at if end_at is not None and ends_within else start + HOURS * _HOUR - _TICK)
+    last = end_at if end_at is not None and ends_within else start + HOURS * _HOUR - TICK
+    return _one_by_one(trigger, start, first, last)
 
 
-def _one_by_one(trigger: Trigger, start: datetime, last: datetime) -> _Runs:
-    """From the first one that is not before `start` to the last one that is not after `last`."""
+def _from(first: datetime, counts: list[int], trigger: Trigger, start: datetime) -> list[int]:
+    """Those that are not before `first`, which may be in the middle of an hour."""
+    if first == start:
+        return counts
+    place = (first - start) // _HOUR
+    if place >= HOURS:
+        return [0] * HOURS
+    of_its_hour = _one_by_one(trigger, start, first, start + (place + 1) * _HOUR - TICK)
+    return [0] * place + [sum(number for _, number in of_its_hour.by_hour), *counts[place + 1 :]]
+
+
+def _one_by_one(trigger: Trigger, start: datetime, first: datetime, last: datetime) -> _Runs:
+    """From the first one that is not before `first` to the last one that is not after `last`."""
     counts: dict[int, int] = {}
-    due = trigger.next_after(start - _TICK)
+    due = trigger.next_after(first - TICK)
     for _ in range(_MOST):
         if due is None or due > last:
             return _Runs(tuple(counts.items()))

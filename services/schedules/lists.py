@@ -9,16 +9,18 @@ from itertools import pairwise
 from statistics import mean, median
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import schedule_views
 from db.models import ScheduledJob, ScheduledJobExecution
+from runtime.triggers import PlannedRun
 
 Show = Literal["all", "enabled", "disabled", "late", "failing", "broken"]
 Source = Literal["all", "person", "code"]
 SHOWS: tuple[Show, ...] = get_args(Show)
 SOURCES: tuple[Source, ...] = get_args(Source)
+MOST_COLLIDING = 1_000  # schedules that are counted of a minute
 LATE = timedelta(seconds=10)  # a run that is still to be made so long after its time
 
 
@@ -50,8 +52,11 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Colliding:
-    schedules: int
+class Collision:
+    """Other schedules whose next run is in the same minute as a run."""
+
+    run: PlannedRun  # the first one of that minute
+    schedules: int  # at most MOST_COLLIDING are counted
     names: tuple[str, ...]  # the first of them
 
 
@@ -102,11 +107,17 @@ def pace(runs: Sequence[Run]) -> Pace:
     return Pace(mean(took) if took else None, median(apart) if apart else None)
 
 
-async def colliding(session: AsyncSession, at: datetime, but: uuid.UUID | None = None, most: int = 5) -> Colliding:
-    """The other schedules whose next run is in the same minute."""
+async def collisions(
+    session: AsyncSession, runs: Sequence[PlannedRun], but: uuid.UUID | None = None, most: int = 5
+) -> list[Collision]:
+    """With which other schedules' next runs these collide, the earliest first."""
+    minutes: dict[datetime, PlannedRun] = {}
+    for run in runs:
+        minutes.setdefault(run.at.replace(second=0, microsecond=0), run)
     connection = await session.connection()
-    rows = (await connection.exec_driver_sql(schedule_views.COLLIDING, (at, but, most))).all()
-    return Colliding(rows[0].schedules if rows else 0, tuple(row.name for row in rows))
+    values = (list(minutes), but, most, MOST_COLLIDING)
+    rows = (await connection.exec_driver_sql(schedule_views.COLLIDING, values)).all()
+    return [Collision(minutes[row.minute], row.schedules, tuple(row.names)) for row in rows]
 
 
 async def of_job(session: AsyncSession, job_id: uuid.UUID) -> ScheduledJob | None:
@@ -131,9 +142,10 @@ _LAST_STATUS = (
     .limit(1)
     .scalar_subquery()
 )
+_IS_OFF_FOR_A_WHILE = func.coalesce(ScheduledJob.off_until > func.now(), false())
 _SHOWN: dict[str, ColumnElement[bool]] = {
-    "enabled": ScheduledJob.enabled.is_(True),
-    "disabled": ScheduledJob.enabled.is_(False),
+    "enabled": ScheduledJob.enabled & ~_IS_OFF_FOR_A_WHILE,
+    "disabled": ~ScheduledJob.enabled | _IS_OFF_FOR_A_WHILE,
     "late": ScheduledJob.next_run_at < func.now() - LATE,
     "failing": _LAST_STATUS == "failed",
     "broken": ScheduledJob.problem.is_not(None),

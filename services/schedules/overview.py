@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Lease, ScheduledJob, SchedulerJobType, TaskFunction
 from runtime.triggers import JOB_TYPES, JobType, PlannedRun, build, next_runs, zone_of
+from services.schedules.spec import TICK
 from services.schedules.store import moment
 
-_TICK = timedelta(microseconds=1)
 _SOON = 10  # schedules that `status` names
 
 
@@ -65,11 +65,13 @@ async def preview(
     *,
     start_at: datetime | None = None,
     anchor_at: datetime | None = None,
+    not_before: datetime | None = None,
 ) -> list[PlannedRun]:
-    """The next runs of a configuration that need not be a schedule's. Raises BadArguments."""
+    """The next runs of a configuration that need not be a schedule's, none of them before `start_at`, from which
+    intervals count unless they have an anchor, or before `not_before`. Raises BadArguments."""
     zone, now = zone_of(time_zone), await moment(session)
     trigger = build(job_type, schedule_config, zone, anchor_at or start_at or now)
-    after = max(now, start_at - _TICK) if start_at else now
+    after = max([now, *(begin - TICK for begin in (start_at, not_before) if begin)])
     return await asyncio.to_thread(next_runs, trigger, number, zone, after)  # a combination may have to look for long
 
 

@@ -16,12 +16,11 @@ from runtime.triggers import Trigger, build, zone_of
 
 # PostgreSQL's text takes no NUL.
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
-Moment = Annotated[
-    AwareDatetime, Field(strict=False, ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))
-]
+LAST_MOMENT = datetime(2200, 1, 1, tzinfo=UTC)  # what schedules are told is before that
+Moment = Annotated[AwareDatetime, Field(strict=False, ge=datetime(2000, 1, 1, tzinfo=UTC), lt=LAST_MOMENT)]
 Overlap = Literal["allow", "skip", "queue_one", "cancel_previous"]
 TEN_YEARS = 315_576_000  # seconds
-_TICK = timedelta(microseconds=1)
+TICK = timedelta(microseconds=1)
 _TIMING = {"job_type", "schedule_config", "time_zone", "start_at", "end_at", "repeat"}
 
 
@@ -112,7 +111,7 @@ class ScheduleSpec(BaseModel):
     def first_run(self, anchor: datetime, now: datetime, path: str = "") -> datetime:
         """When it is due first from now on. Raises BadArguments if that is never."""
         trigger = self.trigger(anchor, path)
-        after = max(now, self.start_at - _TICK) if self.start_at else now
+        after = max(now, self.start_at - TICK) if self.start_at else now
         due = trigger.next_after(after)
         if due is None or (self.end_at and due > self.end_at):
             at = _join(path, ["schedule_config"])

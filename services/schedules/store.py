@@ -19,7 +19,7 @@ from runtime import enqueue
 from runtime.ids import uuid7
 from runtime.transport import CHANGED, SCHEDULES, Notice
 from services import audit, unique
-from services.schedules.spec import ScheduleSpec
+from services.schedules.spec import TICK, ScheduleSpec
 
 if TYPE_CHECKING:
     from runtime.outbox import Outbox
@@ -35,7 +35,8 @@ async def create(session: AsyncSession, spec: ScheduleSpec, *, who: str, path: s
     due = spec.first_run(anchor, now, path)
     schedule = ScheduledJob(
         id=uuid7(), **spec.model_dump(), anchor_at=anchor, next_run_at=due if spec.enabled else None,
-        managed_by="code" if who == CODE else "person", created_by=who, updated_by=who, version=1,
+        managed_by="code" if who == CODE else "person", off_by=None if spec.enabled else who, created_by=who,
+        updated_by=who, version=1,
     )  # fmt: skip
     session.add(schedule)
     await _flush(session, spec.name)
@@ -47,8 +48,8 @@ async def edit(
     session: AsyncSession, schedule_id: uuid.UUID, changes: dict[str, Any], *, who: str, version: int | None = None
 ) -> ScheduledJob:
     """Change some fields. Raises NotFound, BadArguments, or Conflict if it is at another version by now."""
-    schedule = await _held(session, schedule_id, version)
-    return await _set(session, schedule, spec_of(schedule).changed(changes), "edit", who)
+    schedule = await held(session, schedule_id, version)
+    return await set_fields(session, schedule, spec_of(schedule).changed(changes), "edit", who)
 
 
 async def replace(
@@ -56,23 +57,14 @@ async def replace(
     path: str = "",
 ) -> ScheduledJob:  # fmt: skip
     """Set all fields: those that `spec` leaves out to their defaults. Raises as `edit`."""
-    return await _set(session, await _held(session, schedule_id, version), spec, "edit", who, path)
-
-
-async def set_enabled(session: AsyncSession, schedule_id: uuid.UUID, enabled: bool, *, who: str) -> ScheduledJob:
-    """Runs that were planned while it was disabled are not missed: it goes on with the next one. Raises NotFound."""
-    schedule = await _held(session, schedule_id)
-    if schedule.enabled == enabled:
-        return schedule
-    spec = spec_of(schedule).changed({"enabled": enabled})
-    return await _set(session, schedule, spec, "enable" if enabled else "disable", who)
+    return await set_fields(session, await held(session, schedule_id, version), spec, "edit", who, path)
 
 
 async def delete(session: AsyncSession, schedule_id: uuid.UUID, *, who: str) -> None:
     """Its history and versions stay. Raises NotFound."""
-    schedule = await _held(session, schedule_id)
+    schedule = await held(session, schedule_id)
     schedule.version += 1
-    await _drop_waiting(session, schedule, f"the schedule was deleted by {who}")
+    await drop_waiting(session, schedule, f"the schedule was deleted by {who}")
     await _changed(session, schedule, "delete", who)
     await session.delete(schedule)
     await session.flush()
@@ -160,8 +152,14 @@ def spec_of(schedule: ScheduledJob) -> ScheduleSpec:
     return ScheduleSpec.model_validate(schedule)
 
 
-async def _held(session: AsyncSession, schedule_id: uuid.UUID, version: int | None = None) -> ScheduledJob:
-    """Nobody else changes or fires it until this transaction is over."""
+def not_before(schedule: ScheduledJob) -> datetime | None:
+    """No run of it is planned earlier: it begins then, or is off until then."""
+    return max(filter(None, (schedule.start_at, schedule.off_until)), default=None)
+
+
+async def held(session: AsyncSession, schedule_id: uuid.UUID, version: int | None = None) -> ScheduledJob:
+    """Nobody else changes or fires it until this transaction is over. Raises NotFound, or Conflict of one that periodiq
+    triggers or that is at another version."""
     schedule = await session.get(ScheduledJob, schedule_id, with_for_update=True, populate_existing=True)
     if schedule is None:
         raise NotFound(f"There is no schedule {schedule_id}.")
@@ -177,9 +175,11 @@ async def _held(session: AsyncSession, schedule_id: uuid.UUID, version: int | No
     return schedule
 
 
-async def _set(
-    session: AsyncSession, schedule: ScheduledJob, spec: ScheduleSpec, change: str, who: str, path: str = ""
-) -> ScheduledJob:
+async def set_fields(
+    session: AsyncSession, schedule: ScheduledJob, spec: ScheduleSpec, change: str, who: str, path: str = "",
+    reason: str | None = None,
+) -> ScheduledJob:  # fmt: skip
+    """Of one that is held: a new version, unless nothing differs. What is off for a while stays so."""
     before = spec_of(schedule)
     if spec == before:
         return schedule
@@ -188,7 +188,8 @@ async def _set(
     if spec.times_differ(before):
         schedule.anchor_at = spec.start_at or now
         schedule.runs = 0
-        due: datetime | None = spec.first_run(schedule.anchor_at, now, path)
+        after = max(now, schedule.off_until - TICK) if schedule.off_until else now
+        due: datetime | None = spec.first_run(schedule.anchor_at, after, path)
     elif not spec.enabled:
         due = None
     elif before.enabled:
@@ -197,6 +198,8 @@ async def _set(
         due = None
     else:
         due = spec.first_run(schedule.anchor_at, now, path)
+    if spec.enabled != before.enabled:
+        _note_switch(schedule, spec.enabled, who, reason)
     for name, value in spec.model_dump().items():
         setattr(schedule, name, value)
     schedule.next_run_at = due if spec.enabled else None
@@ -206,9 +209,15 @@ async def _set(
     schedule.updated_at = now
     await _flush(session, spec.name)
     if not spec.enabled:
-        await _drop_waiting(session, schedule, f"the schedule was disabled by {who}")
-    await _changed(session, schedule, change, who)
+        await drop_waiting(session, schedule, f"the schedule was disabled by {who}")
+    await _changed(session, schedule, change, who, reason)
     return schedule
+
+
+def _note_switch(schedule: ScheduledJob, is_on: bool, who: str, reason: str | None) -> None:
+    """Who has turned it off, with no end, and why; nobody, where it was turned on."""
+    schedule.off_until = None
+    schedule.off_by, schedule.off_reason = (None, None) if is_on else (who, reason)
 
 
 async def _flush(session: AsyncSession, name: str) -> None:
@@ -216,12 +225,15 @@ async def _flush(session: AsyncSession, name: str) -> None:
     await unique.flush(session, "scheduled_jobs_name", taken)
 
 
-async def _drop_waiting(session: AsyncSession, schedule: ScheduledJob, reason: str) -> None:
+async def drop_waiting(session: AsyncSession, schedule: ScheduledJob, reason: str) -> None:
+    """Its runs that wait for the end of the last one are not made."""
     connection = await session.connection()
     await connection.exec_driver_sql(schedules.DROP_WAITING, (schedule.id, reason))
 
 
-async def _changed(session: AsyncSession, schedule: ScheduledJob, change: str, who: str) -> None:
+async def _changed(
+    session: AsyncSession, schedule: ScheduledJob, change: str, who: str, reason: str | None = None
+) -> None:
     """The new version, the audit, and a word to the scheduler once it is committed."""
     document = spec_of(schedule).model_dump(mode="json")
     session.add(
@@ -230,7 +242,8 @@ async def _changed(session: AsyncSession, schedule: ScheduledJob, change: str, w
             changed_by=who,
         )
     )  # fmt: skip
-    audit.note(session, who, f"schedule.{change}", target=schedule.name, details={"version": schedule.version})
+    details = {"version": schedule.version}
+    audit.note(session, who, f"schedule.{change}", target=schedule.name, reason=reason, details=details)
     await session.flush()
     tell(session, Notice(SCHEDULES, change), Notice(CHANGED, "schedules"))
 

@@ -1,12 +1,14 @@
 """Tests of the pages of schedules, as an operator uses them."""
 
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import expect
 
 from runtime.client import Client
 from services import schedules
+from services.pauses import Span
 from services.schedules import ScheduleSpec
 from tests.browser.axe import assert_usable
 from tests.browser.conftest import Visit
@@ -55,9 +57,12 @@ async def test_schedules_can_be_used_by_everybody(visit: Visit, client: Client) 
         await connection.execute(SLOW, slow)
     here = f"/schedules/{nightly}"
     span = "start=2026-03-01T00:00&end=2026-03-05T00:00"
+    async with client.session() as session:
+        await schedules.turn_off(session, slow, who="bob", reason="a move", span=Span(lasts=timedelta(hours=5)))
+        await session.commit()
     paths = (
-        "/schedules", "/schedules/calendar", here, f"{here}/edit", f"{here}/run", f"{here}/delete",
-        f"{here}/backfill?{span}", f"/schedules/{slow}",
+        "/schedules", "/schedules/calendar", here, f"{here}/edit", f"{here}/run", f"{here}/delete", f"{here}/disable",
+        f"{here}/backfill?{span}", f"/schedules/{slow}", f"/schedules/{slow}/edit",
     )  # fmt: skip
     await assert_usable(await visit(here), *paths)
 
@@ -152,6 +157,28 @@ async def test_selected_schedules_are_turned_off_after_a_question(visit: Visit, 
     async with client.session() as session:
         found = await schedules.listed(session, kind="table")
     assert [schedule.enabled for schedule in found] == [False, False, False]
+
+
+async def test_a_schedule_is_turned_off_for_a_while(visit: Visit, client: Client) -> None:
+    """Given a schedule, when it is turned off until a moment on the reader's clock, then its page and its switch say
+    so; by its switch it is on again."""
+    here = f"/schedules/{await made(client)}"
+    page = await visit(here, zone="Asia/Tokyo")
+    await page.get_by_role("link", name="Turn off…").click()
+    await page.get_by_label("Reason").fill("a move")
+    await expect(page.get_by_label("Until", exact=True)).to_be_hidden()
+    await page.get_by_label("How long").select_option("until a moment")
+    await page.get_by_label("Until", exact=True).fill("2190-01-01T09:00")
+    await page.get_by_role("button", name="Turn it off").click()
+    await expect(page.locator("#life")).to_contain_text("until Jan 1, 2190, 9:00:00 AM")
+    async with client.session() as session:
+        (schedule,) = await schedules.listed(session, kind="table")
+    assert schedule.off_until == datetime(2190, 1, 1, tzinfo=UTC)
+    await page.goto("/schedules?source=person")
+    await expect(page.locator("#rows")).to_contain_text("off until Jan 1, 2190")
+    await expect(page.get_by_role("switch", name="Nightly")).not_to_be_checked()
+    await page.get_by_role("switch", name="Nightly").click()
+    await expect(page.get_by_role("switch", name="Nightly")).to_be_checked()
 
 
 async def test_ones_own_time_zone_is_a_click_away(visit: Visit) -> None:

@@ -48,6 +48,25 @@ async def test_a_schedule_is_made_changed_run_and_deleted() -> None:
     assert await schedules("list") == []
 
 
+async def test_a_schedule_is_off_for_a_while() -> None:
+    """Given a schedule, when it is disabled until a moment or for a span, then the answer, the list and its own page
+    say until when and why; it is previewed from then on; enabled, it is on."""
+    await schedules("create", "Tidy", "--actor", ACTOR, "--cron", "0 3 * * *")
+    off = await said("disable", "Tidy", "--until", "2190-01-01T00:00Z", "--reason", "a move")
+    assert off == "Tidy is disabled until 2190-01-01 00:00 UTC: next run 2190-01-01 03:00:00 UTC.\n"
+    (listed,) = await schedules("list")
+    assert (listed["enabled"], listed["off_until"], listed["off_reason"]) == (True, "2190-01-01T00:00:00Z", "a move")
+    assert "a move" in await said("list")
+    assert "2190-01-01" in (await schedules("preview", "Tidy", "-n", "1"))[0]["at"]
+    assert "2190" in await said("show", "Tidy")
+    assert (await schedules("disable", "Tidy", "--for", "2h"))["off_by"].startswith("cli")
+    assert "over already" in await refused("disable", "Tidy", "--until", "2001-01-01T00:00Z")
+    assert "Say either" in await refused("disable", "Tidy", "--until", "2190-01-01T00:00Z", "--for", "2h")
+    assert "no duration" in await refused("disable", "Tidy", "--for", "long")
+    assert (await schedules("enable", "Tidy", "--reason", "done"))["off_until"] is None
+    assert (await schedules("disable", "Tidy", "--reason", "for good"))["off_reason"] == "for good"
+
+
 async def test_runs_of_a_span_that_is_past_are_counted_and_made() -> None:
     await schedules("create", "Tidy", "--actor", ACTOR, "--cron", "0 * * * *")
     span = ("Tidy", "--from", "2026-03-01T00:00Z", "--to", "2026-03-01T05:00Z")

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest_asyncio
 
-from db import related, schedule_views, schedules
+from db import pauses, related, schedule_views, schedules
 from runtime.client import Client
 from tests.db.test_plans import whole_tables
 
@@ -27,6 +27,8 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "LINK": (schedules.LINK, [SOME, SOME]),
     "ADVANCE": (schedules.ADVANCE, [SOME, [MOMENT] * 20, [MOMENT] * 20, [1] * 20, [MOMENT] * 20]),
     "PARK": (schedules.PARK, [SOME, ["no"] * 20, 10.0]),
+    "GO_ON": (schedules.GO_ON, []),
+    "NEXT_END": (pauses.NEXT_END, []),
     "READY": (schedules.READY, [ME, 1, 250]),
     "LIVE_JOBS": (schedules.LIVE_JOBS, [SOME]),
     "DROP_WAITING": (schedules.DROP_WAITING, [SOME_ID, "why"]),
@@ -37,7 +39,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
         schedules.RECORD_PERIODIC,
         [SOME, SOME, ["s"] * 20, [0.0] * 20, ["fired"] * 20, [None] * 20, SOME],
     ),
-    "COLLIDING": (schedule_views.COLLIDING, [MOMENT, SOME_ID, 5]),
+    "COLLIDING": (schedule_views.COLLIDING, [[MOMENT] * 10, SOME_ID, 5, 1_000]),
     "LATEST": (schedule_views.LATEST, [[SOME_ID], 100]),
     "RUNS": (related.RUNS, [SOME_ID, 3]),
     "LATENESS": (schedules.LATENESS, [SOME, [0.0] * 20]),

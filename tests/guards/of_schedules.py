@@ -67,6 +67,8 @@ def the_waiting(change: str) -> str:
     return f"update scheduled_job_executions set {change} where id = {other_execution};"
 
 
+OFF = SCHEDULED + the_schedule("off_until = now() - interval '1 s', off_by = 'ada'")
+
 CASES = [
     Case(schedules, "DUE", SCHEDULED, [ME, 7, 10], {
         "s.next_run_at <= now()": the_schedule("next_run_at = now() + interval '1 h'"),
@@ -83,6 +85,9 @@ CASES = [
     }, seen=lambda rows: rows[0]["waiting"]),
     Case(schedules, "ADVANCE", SCHEDULED, [[SCHEDULE], [PLANNED], [None], [1], [PLANNED]], {
         "s.next_run_at = a.was": the_schedule("next_run_at = now()"),
+    }),
+    Case(schedules, "GO_ON", OFF, [], {
+        "off_until <= now()": the_schedule("off_until = now() + interval '1 h'"),
     }),
     Case(schedules, "BACKFILL", SKIPPED, [[EXECUTION], SCHEDULE, "s", [PLANNED], "ada", PLANNED + HOUR], {
         "e.status = 'skipped'": the_waiting("status = 'succeeded'"),

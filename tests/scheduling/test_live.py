@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from runtime.client import Client
 from services import schedules
+from services.pauses import Span
 from services.schedules import Execution
 from tests.conftest import StartProcess
 from tests.runtime.observing import fetch, value
@@ -78,6 +80,54 @@ async def test_changes_take_effect_within_a_second(client: Client, scheduler: St
     await fired(client, witness, 3)
     assert all(run.planned_at <= disabled for run in await history(client, schedule))
     assert late(await history(client, witness)) < 1
+
+
+async def turned_off(client: Client, schedule: uuid.UUID, seconds: float) -> tuple[datetime, datetime]:
+    """When it was turned off for so long, and until when that is."""
+    async with client.session() as session:
+        found = await schedules.turn_off(session, schedule, who="ada", span=Span(lasts=timedelta(seconds=seconds)))
+        await session.commit()
+    assert found.off_until is not None
+    return await now(client), found.off_until
+
+
+async def test_what_is_off_for_a_while_goes_on_by_itself(client: Client, scheduler: StartProcess) -> None:
+    """Given a schedule of a second and two schedulers, when it is off for four seconds, then no run is planned within
+    them, the first one after them is made, each once, and the audit says once that it is on again."""
+    first, second = await scheduler(ACTORS), await scheduler(ACTORS)
+    await wait_for(lambda: LEADS in first.output or LEADS in second.output)
+    schedule = await a_schedule(client, **SECOND)
+    await fired(client, schedule, 2)
+    off, until = await turned_off(client, schedule, 4)
+
+    async def is_on_again() -> bool:
+        return (await history(client, schedule))[-1].planned_at > until + timedelta(seconds=2)
+
+    await wait_for(is_on_again)
+    planned = [run.planned_at for run in await history(client, schedule)]
+    after = [at for at in planned if at > off]
+    assert until <= after[0] < until + timedelta(seconds=1)
+    assert [later - earlier for earlier, later in pairwise(after)] == [timedelta(seconds=1)] * (len(after) - 1)
+    noted = await fetch(client, "select who, action from audit where action <> 'schedule.create' order by id")
+    assert [tuple(row) for row in noted] == [("ada", "schedule.disable"), ("scheduling", "schedule.enable")]
+    assert await value(client, "select off_until from scheduled_jobs") is None
+
+
+async def test_an_outage_over_its_end_is_a_misfire_from_the_end_on(client: Client, scheduler: StartProcess) -> None:
+    """Given a schedule of a second that makes up for missed runs, when no scheduler runs as its while ends, then those
+    that were planned from the end on are made, and none of those before."""
+    schedule = await a_schedule(client, **SECOND, misfire="catch_up", misfire_max=1000, misfire_grace=0)
+    _, until = await turned_off(client, schedule, 1)
+
+    async def has_passed() -> bool:
+        return await now(client) > until + timedelta(seconds=3)
+
+    await wait_for(has_passed)
+    await scheduler(ACTORS)
+    await fired(client, schedule, 4)
+    found = await history(client, schedule)
+    assert until <= found[0].planned_at < until + timedelta(seconds=1)
+    await assert_complete(client, schedule)
 
 
 async def test_the_standby_goes_on_when_the_leader_stops(client: Client, scheduler: StartProcess) -> None:

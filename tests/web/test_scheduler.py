@@ -157,6 +157,33 @@ async def test_who_may_only_look_changes_nothing(program: httpx.AsyncClient, app
         assert_problem(await maker.get(JOBS), 403)
 
 
+async def test_a_schedule_is_off_for_a_while(program: httpx.AsyncClient) -> None:
+    """Given an end in the body, then the document has it, the reason and who; it is enabled still, its mark is another
+    one, and a whole document that is put back keeps it. Enabled, it is on. What makes no sense as an end is refused."""
+    made = await create(program)
+    there = f"{JOBS}/{made['id']}"
+    mark = (await program.get(there)).headers["ETag"]
+    for wrong in (
+        {"until": "2001-01-01T00:00:00Z"}, {"until": "2190-01-01T00:00:00"}, {"lasts": 0}, {"lasts": 1e12},
+        {"until": "2190-01-01T00:00:00Z", "lasts": 60}, {"until": "2201-01-01T00:00:00Z"}, {"reason": ""},
+    ):  # fmt: skip
+        assert_problem(await program.post(f"{there}/disable", json=wrong), 422)
+    wanted = {"until": "2190-01-01T00:00:00Z", "reason": "a move"}
+    off = (await program.post(f"{there}/disable", json=wanted)).json()
+    assert (off["enabled"], off["version"], off["off_until"], off["off_reason"]) == (
+        True, 1, "2190-01-01T00:00:00Z", "a move",
+    )  # fmt: skip
+    assert off["next_run_at"] == "2190-01-01T02:00:00Z"
+    assert_problem(await program.post(f"{there}/enable", headers={"If-Match": mark}), 412)
+    assert (await program.put(there, json=NEW | {"jitter": 1})).json()["off_until"] == "2190-01-01T00:00:00Z"
+    on = (await program.post(f"{there}/enable", json={"reason": "done"})).json()
+    assert (on["off_until"], on["off_by"], on["off_reason"]) == (None, None, None)
+    assert (await program.post(f"{there}/disable", json={"lasts": 90.5})).json()["off_until"] is not None
+    disabled = (await program.post(f"{there}/disable")).json()
+    assert (disabled["enabled"], disabled["off_until"]) == (False, None)
+    assert_problem(await program.post(f"{there}/disable", json={"lasts": 60}), 409)
+
+
 async def test_runs_of_a_span_that_is_past_are_counted_and_made(program: httpx.AsyncClient) -> None:
     """Given a daily schedule, then a dry run says which runs would be made, the backfill makes them, and a second one
     none; a span that is still to come is refused."""

@@ -10,8 +10,10 @@ from db.models import Job, JobAttempt
 from services import control, jobs, search
 from services.callers import Caller
 from services.masking import masking
+from services.pauses import Span
 
 TEN_YEARS = 315_576_000  # seconds
+YEAR = 366 * 86_400  # seconds
 MOST_AT_ONCE = 5_000
 
 # PostgreSQL's text takes no NUL.
@@ -100,6 +102,24 @@ class Why(Given):
     """Why somebody does it: it stands in the audit."""
 
     reason: Reason | None = None
+
+
+class Lasting(Given):
+    """For how long something is to stand still: without a time, until somebody lets it go on."""
+
+    until: AwareDatetime | None = Field(
+        None,
+        strict=False,
+        lt=datetime(2200, 1, 1, tzinfo=UTC),
+        description="When it goes on by itself, with its UTC offset.",
+    )
+    lasts: float | None = Field(
+        None, gt=0, le=YEAR, description="Seconds after which it does; not together with until."
+    )
+
+    def span(self) -> Span:
+        """Raises BadRequest."""
+        return Span(self.until, None if self.lasts is None else timedelta(seconds=self.lasts))
 
 
 class Move(Why):

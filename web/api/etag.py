@@ -25,7 +25,7 @@ def etag(thing: Thing) -> str:
     if isinstance(thing, Job):
         seen = (thing.id, thing.state, thing.attempt, thing.control, thing.run_at, thing.priority, thing.finished_at)
     elif isinstance(thing, ScheduledJob):
-        seen = (thing.id, thing.version)
+        seen = (thing.id, thing.version, thing.off_until)
     elif isinstance(thing, WebhookEndpoint):
         seen = (
             thing.id, thing.url, thing.description, thing.event_types, thing.headers, thing.timeout, thing.rate,

@@ -1,17 +1,16 @@
 """/api/v1/queues, /actors and /workers: what is there to run jobs, pausing and draining it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from errors import NotFound
 from services import actors, queues, workers
 from services.callers import Caller
-from services.pauses import Span
-from web.api.documents import Given, Masked, Reason, Why
+from web.api.documents import Given, Lasting, Masked, Reason, Why
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
 from web.problem import described
@@ -21,7 +20,6 @@ router = APIRouter(tags=["queues"], route_class=StrictRoute)
 
 Name = Annotated[str, Path(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 ACTED = described(404, 409, 415)
-YEAR = 366 * 86_400  # seconds
 
 
 class Pause(Given):
@@ -30,22 +28,8 @@ class Pause(Given):
     reason: Reason
 
 
-class PauseUntil(Pause):
+class PauseUntil(Pause, Lasting):
     """Why nothing is to be started, and for how long: without a time, until it is resumed."""
-
-    until: AwareDatetime | None = Field(
-        None,
-        strict=False,
-        lt=datetime(2200, 1, 1, tzinfo=UTC),
-        description="When it goes on by itself, with its UTC offset.",
-    )
-    lasts: float | None = Field(
-        None, gt=0, le=YEAR, description="Seconds after which it does; not together with until."
-    )
-
-    def span(self) -> Span:
-        """Raises BadRequest."""
-        return Span(self.until, None if self.lasts is None else timedelta(seconds=self.lasts))
 
 
 class QueueDocument(BaseModel):

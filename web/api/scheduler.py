@@ -14,7 +14,7 @@ from services.masking import masking
 from services.schedules import ScheduleSpec
 from services.schedules.spec import Moment, Text
 from web import edits
-from web.api.documents import Masked
+from web.api.documents import Lasting, Masked, Why
 from web.api.etag import IfMatch, etag, require_match
 from web.api.route import StrictRoute
 from web.caller import CurrentCaller
@@ -72,6 +72,11 @@ class ScheduleDocument(ScheduleSpec):
     last_run_at: datetime | None
     next_run_at: datetime | None
     problem: Masked[str | None] = Field(description="Why it cannot be run as it is.")
+    off_until: datetime | None = Field(
+        description="Set while it is enabled, but off for a while: it makes no run before, and then goes on by itself."
+    )
+    off_by: str | None = Field(description="Who has turned it off, for a while or with no end.")
+    off_reason: Masked[str | None]
     created_at: datetime
     created_by: str
     updated_at: datetime
@@ -186,6 +191,10 @@ class BackfillDocument(Document):
 
     planned: list[datetime] = Field(description="All that are in the span.")
     missing: list[datetime] = Field(description="Those of them that were made now, or would be.")
+
+
+class TurnOff(Why, Lasting):
+    """Why a schedule is to make no run, and for how long: without a time, until it is enabled again."""
 
 
 class PreviewRequest(BaseModel):
@@ -343,22 +352,35 @@ async def backfill(
     return BackfillDocument.model_validate(found)
 
 
-@router.post("/jobs/{schedule_id}/enable", responses=described(404, 409, 412))
+@router.post("/jobs/{schedule_id}/enable", responses=described(404, 409, 412, 415))
 async def enable(
-    schedule_id: UUID, session: Transaction, caller: CurrentCaller, if_match: IfMatch = None
+    schedule_id: UUID,
+    session: Transaction,
+    caller: CurrentCaller,
+    why: Why | None = None,
+    if_match: IfMatch = None,
 ) -> ScheduleDocument:
-    """It goes on with its next time; what was planned meanwhile was not missed."""
+    """It goes on with its next time, also if it is off for a while; what was planned meanwhile was not missed."""
     await require_match(session, await schedules.get(session, schedule_id), if_match)
-    return _document(await schedules.set_enabled(session, schedule_id, enabled=True, who=caller.name))
+    reason = why.reason if why else None
+    return _document(await schedules.set_enabled(session, schedule_id, enabled=True, who=caller.name, reason=reason))
 
 
-@router.post("/jobs/{schedule_id}/disable", responses=described(404, 409, 412))
+@router.post("/jobs/{schedule_id}/disable", responses=described(404, 409, 412, 415))
 async def disable(
-    schedule_id: UUID, session: Transaction, caller: CurrentCaller, if_match: IfMatch = None
+    schedule_id: UUID,
+    session: Transaction,
+    caller: CurrentCaller,
+    wanted: TurnOff | None = None,
+    if_match: IfMatch = None,
 ) -> ScheduleDocument:
-    """It makes no run until it is enabled again. Jobs that it has made go on."""
+    """It makes no run until it is enabled again; or, staying `enabled`, before `off_until`. Jobs that it has made go
+    on."""
     await require_match(session, await schedules.get(session, schedule_id), if_match)
-    return _document(await schedules.set_enabled(session, schedule_id, enabled=False, who=caller.name))
+    wanted = wanted or TurnOff()
+    return _document(
+        await schedules.turn_off(session, schedule_id, who=caller.name, reason=wanted.reason, span=wanted.span())
+    )
 
 
 @router.get("/jobs/{schedule_id}/versions")

@@ -1,4 +1,4 @@
-"""The question before a queue or an actor is paused: why, and for how long."""
+"""The question before a queue or an actor is paused, or a schedule turned off: why, and for how long."""
 
 from dataclasses import dataclass
 from datetime import UTC, timedelta
@@ -13,11 +13,12 @@ from web.pages.moments import moment
 from web.pages.rendering import render
 
 _MOMENT = "moment"
-CHOICES = (
-    ("", "until somebody resumes it"), ("900", "for 15 minutes"), ("1800", "for 30 minutes"), ("3600", "for an hour"),
-    ("14400", "for 4 hours"), ("86400", "for a day"), (_MOMENT, "until a moment"),
+LENGTHS = (
+    ("900", "for 15 minutes"), ("1800", "for 30 minutes"), ("3600", "for an hour"), ("14400", "for 4 hours"),
+    ("86400", "for a day"), (_MOMENT, "until a moment"),
 )  # fmt: skip
-_LENGTHS = {value: timedelta(seconds=int(value)) for value, _ in CHOICES if value.isdigit()}
+CHOICES = (("", "until somebody resumes it"), *LENGTHS)
+_LENGTHS = {value: timedelta(seconds=int(value)) for value, _ in LENGTHS if value.isdigit()}
 
 
 @dataclass(frozen=True)

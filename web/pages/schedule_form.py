@@ -53,7 +53,7 @@ class Preview:
     a_day: float = 0.0
     zone: str = "UTC"
     problem: str = ""
-    colliding: lists.Colliding = field(default_factory=lambda: lists.Colliding(0, ()))  # with the first run
+    collisions: list[lists.Collision] = field(default_factory=list)
 
 
 @router.get("/schedules/new")
@@ -146,7 +146,9 @@ async def _form(
         secret={one.name for one in parameters if masking().value("-", one.name) == MASK},
         actors=actors.written_by_people(), queues=[(name, name) for name in actors.queues()],
         kinds=await schedules.job_types(session),
-        zones=sorted(ZONES), preview=await _preview(session, typed, schedule), changes=_changes(typed, schedule),
+        off_until=await _off_until(session, schedule), zones=sorted(ZONES),
+        most_colliding=lists.MOST_COLLIDING,
+        preview=await _preview(session, typed, schedule), changes=_changes(typed, schedule),
     )  # fmt: skip
 
 
@@ -166,7 +168,10 @@ async def _preview(session: AsyncSession, typed: Typed, schedule: ScheduledJob |
         config = _config(typed, schedule)
         kind, start_at = typed.get("job_type", ""), _moment(typed, "start_at")
         anchor = schedule.anchor_at if schedule and _is_as_it_was(schedule, kind, config, zone, start_at) else None
-        runs = await schedules.preview(session, kind, config, zone, _SHOWN, start_at=start_at, anchor_at=anchor)
+        runs = await schedules.preview(
+            session, kind, config, zone, _SHOWN, start_at=start_at, anchor_at=anchor,
+            not_before=schedule.off_until if schedule else None,
+        )  # fmt: skip
         end_at = _moment(typed, "end_at")
         runs = [run for run in runs if end_at is None or run.at <= end_at]
         a_day = await calendar.a_day(kind, config, zone, runs[0].at - timedelta(seconds=1)) if runs else 0.0
@@ -175,8 +180,15 @@ async def _preview(session: AsyncSession, typed: Typed, schedule: ScheduledJob |
     sentence = words.in_words(kind, config)
     if not runs:
         return Preview(sentence, zone=zone, problem="It never comes due.")
-    others = await lists.colliding(session, runs[0].at, schedule.id if schedule else None)
-    return Preview(sentence, runs, a_day, zone, colliding=others)
+    others = await lists.collisions(session, runs, schedule.id if schedule else None)
+    return Preview(sentence, runs, a_day, zone, collisions=others)
+
+
+async def _off_until(session: AsyncSession, schedule: ScheduledJob | None) -> datetime | None:
+    """While it is off for a while: to when."""
+    if schedule is None or not schedules.is_off(schedule, await schedules.moment(session)):
+        return None
+    return schedule.off_until
 
 
 def _changes(typed: Typed, schedule: ScheduledJob | None) -> list[Change] | None:

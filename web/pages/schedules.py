@@ -15,10 +15,11 @@ from errors import BadArguments, BadRequest, Conflict, NotFound
 from runtime.triggers import PlannedRun, build, zone_of
 from services import schedules
 from services.masking import MASK
+from services.pauses import FOREVER, Span
 from services.schedules import ScheduleSpec, calendar, lists, words
 from web import edits
 from web.caller import CurrentCaller
-from web.pages import charts, flash, schedule_changes
+from web.pages import charts, flash, pausing, schedule_changes
 from web.pages.login import inside
 from web.pages.rendering import render, wanted
 from web.pages.schedule_form import masked
@@ -30,8 +31,10 @@ router = APIRouter(route_class=TimedRoute)
 SIZE = 50
 MOST_SELECTED = 200
 _UPCOMING = 20
+_COLLIDING = 10  # of the next runs are looked at
 _HISTORY = 50
 _DRAWN = 100  # runs
+_OFF = (("", "until somebody turns it on"), *pausing.LENGTHS)
 Verb = Literal["enable", "disable", "run"]
 
 
@@ -50,7 +53,8 @@ async def page(
     asked = {"text": text, "show": show, "source": source}
     return render(
         request, "schedules.html", schedules=listed, latest=await lists.latest(session, [one.id for one in listed]),
-        next_of=lambda one: _next(one, now), late=now - lists.LATE, words=words, pace_of=lists.pace,
+        next_of=lambda one: _next(one, now), is_off=lambda one: schedules.is_off(one, now), late=now - lists.LATE,
+        words=words, pace_of=lists.pace,
         text=text, show=show, shows=lists.SHOWS, source=source, sources=lists.SOURCES, is_first=after is None,
         address=f"/schedules?{urlencode(asked | ({'after': after} if after else {}))}",
         next=f"/schedules?{urlencode(asked | {'after': listed[-1].name})}" if len(found) > SIZE else None,
@@ -93,24 +97,30 @@ async def ask_about_selected(
     found = await lists.some(session, schedule or [])
     if not found:
         return flash.redirect(inside(to), "No schedule was selected.", bad=True)
-    return render(request, "schedules/many.html", verb=verb, schedules=found, to=inside(to))
+    return _many(request, verb, found, inside(to), pausing.Typed())
 
 
 @router.post("/schedules/act")
 async def act_on_selected(
+    request: Request,
     session: Transaction,
     caller: CurrentCaller,
     verb: Annotated[Verb, Form()],
     schedule: Annotated[list[uuid.UUID], Form(max_length=MOST_SELECTED)],
+    typed: pausing.Asked,
     to: Annotated[str, Form()] = "/schedules",
 ) -> Response:
     """Do it to each; those to which it makes no sense are left as they are."""
     caller.require("operate")
+    try:
+        span = typed.span()
+    except BadArguments as error:
+        return _many(request, verb, await lists.some(session, schedule), inside(to), typed, error)
     done, refusals = 0, []
     for schedule_id in schedule:
         try:
             async with session.begin_nested():
-                await _act(session, schedule_id, verb, caller.name)
+                await _act(session, schedule_id, verb, caller.name, typed.reason, span)
             done += 1
         except (BadRequest, Conflict, NotFound) as error:
             refusals.append(str(error))
@@ -129,11 +139,13 @@ async def one(
     schedule = await schedules.get(session, schedule_id)
     values: dict[str, Any] = {"schedule": schedule, "page": page}
     if wanted(request) in (None, "life"):
+        now = await schedules.moment(session)
         values |= {
             "sentence": words.in_words(schedule.job_type, schedule.schedule_config),
             "expression": words.expression(schedule.job_type, schedule.schedule_config),
             "upcoming": await _upcoming(session, schedule),
-            "late": await schedules.moment(session) - lists.LATE,
+            "late": now - lists.LATE,
+            "is_off": schedules.is_off(schedule, now),
         }
     if wanted(request) in (None, "history"):
         history = await schedules.executions(session, schedule_id=schedule_id, page=page, per_page=_HISTORY + 1)
@@ -146,6 +158,8 @@ async def one(
         }  # fmt: skip
     if wanted(request) is None:
         versions = await schedules.versions(session, schedule_id)
+        colliding = await lists.collisions(session, values["upcoming"][:_COLLIDING], schedule_id)
+        values |= {"collisions": colliding, "most_colliding": lists.MOST_COLLIDING}
         values |= {"versions": versions, "changes": schedule_changes.of_versions(versions), "args": masked(schedule)}
     return render(request, "schedules/schedule.html", **values)
 
@@ -217,30 +231,81 @@ async def restore(
     return flash.redirect(here, f"It is as it was at version {version}; that is version {made.version} now.")
 
 
-@router.post("/schedules/{schedule_id}/{verb}")
-async def switch(
+@router.get("/schedules/{schedule_id}/disable")
+async def ask_to_turn_off(
+    request: Request, session: Transaction, caller: CurrentCaller, schedule_id: uuid.UUID
+) -> Response:
+    """Ask why, and for how long."""
+    caller.require("operate")
+    return _off_form(request, await schedules.get(session, schedule_id), pausing.Typed())
+
+
+@router.post("/schedules/{schedule_id}/disable")
+async def turn_off(
+    request: Request,
     session: Transaction,
     caller: CurrentCaller,
     schedule_id: uuid.UUID,
-    verb: Literal["enable", "disable"],
+    typed: pausing.Asked,
     to: Annotated[str, Form()] = "",
+) -> Response:
+    caller.require("operate")
+    back = inside(to) if to else f"/schedules/{schedule_id}"
+    schedule = await schedules.get(session, schedule_id)
+    try:
+        async with session.begin_nested():
+            schedule = await _act(session, schedule_id, "disable", caller.name, typed.reason, typed.span())
+    except BadArguments as error:
+        await session.refresh(schedule)  # what was read of it within the savepoint is gone with that
+        return _off_form(request, schedule, typed, error)
+    except Conflict as error:
+        return flash.redirect(back, str(error), bad=True)
+    end = f"{schedule.off_until:%Y-%m-%d %H:%M} UTC" if schedule.off_until else "it is on again"
+    return flash.redirect(back, f"{schedule.name} is off: it makes no run until {end}.")
+
+
+@router.post("/schedules/{schedule_id}/enable")
+async def turn_on(
+    session: Transaction, caller: CurrentCaller, schedule_id: uuid.UUID, to: Annotated[str, Form()] = ""
 ) -> Response:
     caller.require("operate")
     back = inside(to) if to else f"/schedules/{schedule_id}"
     try:
         async with session.begin_nested():
-            schedule = await _act(session, schedule_id, verb, caller.name)
+            schedule = await _act(session, schedule_id, "enable", caller.name)
     except (BadRequest, Conflict) as error:
         return flash.redirect(back, str(error), bad=True)
-    said = "is on: it goes on with its next run" if verb == "enable" else "is off: it makes no run until it is on again"
-    return flash.redirect(back, f"{schedule.name} {said}.")
+    return flash.redirect(back, f"{schedule.name} is on: it goes on with its next run.")
 
 
-async def _act(session: AsyncSession, schedule_id: uuid.UUID, verb: Verb, who: str) -> ScheduledJob:
+async def _act(
+    session: AsyncSession, schedule_id: uuid.UUID, verb: Verb, who: str, reason: str = "", span: Span = FOREVER
+) -> ScheduledJob:
     if verb == "run":
         await schedules.trigger(session, schedule_id, who=who)
         return await schedules.get(session, schedule_id)
-    return await schedules.set_enabled(session, schedule_id, verb == "enable", who=who)
+    if verb == "enable":
+        return await schedules.set_enabled(session, schedule_id, True, who=who)
+    return await schedules.turn_off(session, schedule_id, who=who, reason=reason.strip() or None, span=span)
+
+
+def _off_form(
+    request: Request, schedule: ScheduledJob, typed: pausing.Typed, wrong: BadArguments | None = None
+) -> Response:
+    return render(
+        request, "schedules/off.html", status=422 if wrong else 200, schedule=schedule, typed=typed, choices=_OFF,
+        wrong={wrong.path: str(wrong)} if wrong else {},
+    )  # fmt: skip
+
+
+def _many(
+    request: Request, verb: Verb, found: list[ScheduledJob], to: str, typed: pausing.Typed,
+    wrong: BadArguments | None = None,
+) -> Response:  # fmt: skip
+    return render(
+        request, "schedules/many.html", status=422 if wrong else 200, verb=verb, schedules=found, to=to, typed=typed,
+        choices=_OFF, wrong={wrong.path: str(wrong)} if wrong else {},
+    )  # fmt: skip
 
 
 def _run_form(request: Request, schedule: ScheduledJob, typed: str, wrong: str = "") -> Response:
@@ -279,7 +344,7 @@ async def _upcoming(session: AsyncSession, schedule: ScheduledJob) -> list[Plann
     try:
         runs = await schedules.preview(
             session, schedule.job_type, schedule.schedule_config, schedule.time_zone, _UPCOMING,
-            start_at=schedule.start_at, anchor_at=schedule.anchor_at,
+            start_at=schedule.start_at, anchor_at=schedule.anchor_at, not_before=schedule.off_until,
         )  # fmt: skip
     except BadArguments:  # a kind of trigger that this process does not have
         return []

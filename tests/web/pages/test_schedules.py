@@ -1,7 +1,7 @@
 """Tests of the pages of schedules, without a browser."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -150,14 +150,44 @@ async def test_what_would_change_is_shown_before_it_is_saved(person: httpx.Async
 
 async def test_the_preview_names_those_whose_next_run_is_then_too(person: httpx.AsyncClient, client: Client) -> None:
     """Given seven schedules that run at the same time, then the preview of another one then says how many there are,
-    and the form of one of them does not count itself."""
+    and the form and the page of one of them do not count itself."""
     ids = [await made(client, f"At night {n}") for n in range(7)]
     page = (await person.post("/schedules/preview", data=FORM)).text
-    assert "the next run of 7 other schedules: At night 0," in page
+    assert "02:30: the next run of 7 other schedules: At night 0," in page
     assert "At night 5" not in page
-    assert "6 other schedules" in (await person.get(f"/schedules/{ids[0]}/edit")).text
+    for path in (f"/schedules/{ids[0]}/edit", f"/schedules/{ids[0]}"):
+        assert "6 other schedules: At night 1," in (await person.get(path)).text
     alone = (await person.post("/schedules/preview", data=FORM | {"expression": "31 2 * * *"})).text
     assert "other schedule" not in alone
+
+
+async def test_each_of_the_next_ten_runs_is_looked_at(person: httpx.AsyncClient, client: Client) -> None:
+    """Given an hourly schedule, and others that run next within the minute of its second run, of its tenth and of its
+    eleventh, then its form and its page name the first two moments, and the others then."""
+    hourly = await made(client, "Hourly", time_zone="UTC", schedule_config={"expression": "0 * * * *"})
+    async with client.session() as session:
+        first = (await schedules.get(session, hourly)).next_run_at
+    assert first is not None
+    for name, run in (("Second", 1), ("Tenth", 9), ("Eleventh", 10)):
+        at = first + timedelta(hours=run, seconds=59)
+        await made(client, name, job_type="date", schedule_config={"run_at": at.isoformat()})
+    for path in (f"/schedules/{hourly}/edit", f"/schedules/{hourly}"):
+        page = (await person.get(path)).text
+        for name, run in (("Second", 1), ("Tenth", 9)):
+            at = first + timedelta(hours=run)
+            assert f"{at:%a %d %b %Y %H:%M}: the next run of 1 other schedule: {name}<" in page
+        assert "Eleventh" not in page
+
+
+async def test_of_very_many_only_so_many_are_counted(client: Client) -> None:
+    """Given more schedules that run in a minute than are counted, then it is said that there are so many."""
+    async with client.session() as session:
+        await session.execute(text(MANY))
+        await session.flush()
+        runs = await schedules.preview(session, "cron", {"expression": "* * * * *"}, number=1)
+        await session.execute(text("update scheduled_jobs set next_run_at = :at"), {"at": runs[0].at})
+        (found,) = await lists.collisions(session, runs)
+    assert (found.schedules, len(found.names)) == (lists.MOST_COLLIDING, 5)
 
 
 async def test_what_was_changed_meanwhile_is_not_overwritten(person: httpx.AsyncClient, client: Client) -> None:
@@ -216,6 +246,57 @@ async def test_schedules_are_found(person: httpx.AsyncClient, client: Client) ->
     assert "The last 1 runs: 1 failed" in page
 
 
+async def test_a_schedule_is_off_until_a_moment(person: httpx.AsyncClient, client: Client) -> None:
+    """Given a form that says until when, on the reader's clock, and why, then the schedule is off until then, and its
+    pages say so; a moment that is over, or none, is refused at its field with what was typed. Turned on, it is on."""
+    here = f"/schedules/{await made(client)}"
+    assert "until somebody turns it on" in (await person.get(f"{here}/disable")).text
+    typed = {"reason": "a move", "lasts": "moment", "zone": "America/New_York"}
+    for until, said in (("2001-01-01T00:00", "This moment is over already."), ("soon", "This is no time.")):
+        refused = await person.post(f"{here}/disable", data=typed | {"until": until})
+        assert refused.status_code == 422
+        assert said in refused.text
+        assert 'value="a move"' in refused.text
+    assert (await person.post(f"{here}/disable", data=typed | {"lasts": "7"})).status_code == 422
+    assert (await person.post(f"{here}/disable", data=typed | {"until": "2190-07-01T00:00"})).status_code == 303
+    async with client.session() as session:
+        (schedule,) = await schedules.listed(session, kind="table")
+    assert (schedule.off_until, schedule.off_reason) == (datetime(2190, 7, 1, 4, tzinfo=UTC), "a move")
+    for path in ("/schedules", here, f"{here}/edit"):
+        page = (await person.get(path)).text
+        assert "2190-07-01" in page, path
+    page = (await person.get(here)).text
+    assert "a move" in page
+    assert "Thu 01 Jul 2190" not in page
+    assert "Fri 02 Jul 2190 02:30:00" in page  # the first run that is not before, in Berlin
+    assert 'aria-checked="false"' in (await person.get("/schedules")).text
+    saved = await person.post(f"{here}/edit", data=FORM | {"description": "x", "version": "1"})
+    assert saved.status_code == 303, saved.text
+    assert "until <time" in (await person.get(here)).text
+    assert (await person.post(f"{here}/enable")).status_code == 303
+    assert "2190-07-01" not in (await person.get(here)).text
+
+
+async def test_selected_schedules_are_off_for_a_while(person: httpx.AsyncClient, client: Client) -> None:
+    """Given three selected schedules, of which one is off with no end, then the two others are off for as long as is
+    typed, and the answer says why the third is not; what makes no sense is refused with what was typed."""
+    ids = [str(await made(client, name)) for name in ("Nightly", "Weekly")]
+    ids.append(str(await made(client, "Yearly", enabled=False)))
+    asked = (await person.post("/schedules/selected", data={"verb": "disable", "schedule": ids})).text
+    assert "until somebody turns it on" in asked
+    typed = {"verb": "disable", "schedule": ids, "reason": "a move", "lasts": "7"}
+    wrong = await person.post("/schedules/act", data=typed)
+    assert wrong.status_code == 422
+    assert 'value="a move"' in wrong.text
+    done = await person.post("/schedules/act", data=typed | {"lasts": "3600"})
+    assert done.status_code == 303
+    assert "2%20of%203%20schedules" in done.headers["set-cookie"]
+    async with client.session() as session:
+        found = await schedules.listed(session, kind="table")
+    assert [bool(one.off_until) for one in found] == [True, True, False]
+    assert {one.off_reason for one in found} == {"a move", None}
+
+
 async def test_a_viewer_looks_and_does_nothing(app: FastAPI, client: Client) -> None:
     schedule = await made(client)
     async with caller(app, httpx.Headers(HTML), await user("vera", "the-session-of-vera", "viewer")) as viewer:
@@ -223,10 +304,11 @@ async def test_a_viewer_looks_and_does_nothing(app: FastAPI, client: Client) -> 
             page = await viewer.get(path)
             assert page.status_code == 200
             assert "Run now" not in page.text
-        for path in ("/schedules/new", f"/schedules/{schedule}/edit", f"/schedules/{schedule}/run"):
+        here = f"/schedules/{schedule}"
+        for path in ("/schedules/new", f"{here}/edit", f"{here}/run", f"{here}/disable"):
             assert (await viewer.get(path)).status_code == 403
             assert (await viewer.post(path)).status_code == 403
-        assert (await viewer.post(f"/schedules/{schedule}/disable")).status_code == 403
+        assert (await viewer.post(f"{here}/enable")).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -24,19 +24,11 @@ async def test_pages_with_something_to_show_can_be_used_by_everybody(visit: Visi
     await rows.live(client, 2, queue="nobodys", due=60)
     await rows.counted(client, "send_email", "email", 1, 30)
     await rows.counted(client, "send_email", "email", 2, 10)
-    async with client.database.connection() as connection:
-        await connection.execute(
-            "insert into error_groups (fingerprint, error_type, pattern, sample_job, sample_attempt, first_seen_at,"
-            " last_seen_at, occurrences) values ('f1', 'ValueError', 'no', gen_random_uuid(), 1, now(), now(), 1)"
-        )
-        await connection.execute(
-            "insert into error_statistics (fingerprint, actor, starts_at, occurrences)"
-            " values ('f1', 'send_email', date_trunc('hour', now()), 1)"
-        )
+    await rows.error_group(client, "https://issues.example.com/browse/JOB-7")
     page = await visit("/", but="the server responded with a status of 404")
     await assert_usable(
-        page, "/", "/?by=queue", "/?by=actor", "/errors", "/errors/f1", "/schedules/new", "/actors/send_email/pause",
-        "/deliveries/endpoints/new", "/nothing-here",
+        page, "/", "/?by=queue", "/?by=actor", "/errors", f"/errors/{rows.FINGERPRINT}", "/schedules/new",
+        "/actors/send_email/pause", "/deliveries/endpoints/new", "/nothing-here",
     )  # fmt: skip
     await page.context.clear_cookies()
     await assert_usable(page, "/login")

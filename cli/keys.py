@@ -30,6 +30,10 @@ def create(
     scopes: Scopes = "read,enqueue",
     queues: Names = None,
     actors: Names = None,
+    networks: Annotated[
+        list[str] | None,
+        typer.Option("--network", help="Accept it from there only: 10.0.0.0/8. May be repeated.", show_default=False),
+    ] = None,
     expires_in: Annotated[str | None, typer.Option(help="How long it lives: 90d, 12h.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -39,8 +43,9 @@ def create(
     async def command(client: Client) -> NewKey:
         async with client.session() as session:
             made = await keys.create(
-                session, who(), name, _split(scopes) or [], queues=_split(queues), actors=_split(actors), lives=lives
-            )
+                session, who(), name, _split(scopes) or [], queues=_split(queues), actors=_split(actors),
+                only_from=networks or (), lives=lives,
+            )  # fmt: skip
             await session.commit()
             return made
 
@@ -59,10 +64,10 @@ def list_(as_json: AsJson = False) -> None:
     if as_json:
         print_json([_document(key) for key in found])
     elif found:
-        table = Table("name", "key", "scopes", "only queues", "only actors", "last used", "state")
+        table = Table("name", "key", "scopes", "only queues", "only actors", "only from", "last used", "state")
         for key in found:
             last = f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never"
-            only = (", ".join(key.queues or ()), ", ".join(key.actors or ()))
+            only = (", ".join(key.queues or ()), ", ".join(key.actors or ()), ", ".join(key.networks))
             table.add_row(
                 escape(key.name), f"cb_{key.prefix}_…", ", ".join(key.scopes), *map(escape, only), last, _state(key)
             )
@@ -132,6 +137,7 @@ def _document(key: ApiKey) -> dict[str, Any]:
         "scopes": key.scopes,
         "queues": key.queues,
         "actors": key.actors,
+        "networks": key.networks,
         "created_by": key.created_by,
         "created_at": key.created_at,
         "expires_at": key.expires_at,

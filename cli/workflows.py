@@ -129,9 +129,14 @@ def retry(workflow: Id, reason: Reason = "", as_json: AsJson = False) -> None:
 
 
 @app.command()
-def rerun(workflow: Id, step: StepName, reason: Reason = "", as_json: AsJson = False) -> None:
-    """Do a step again, and all that comes after it."""
-    _act(as_json, workflow, f"does {step} again", workflows.rerun, step, reason=reason)
+def rerun(
+    workflow: Id,
+    step: Annotated[str | None, typer.Argument(help="The step's name; none: all of it.", show_default=False)] = None,
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Do a step again, and all that comes after it; without a step all of it."""
+    _act(as_json, workflow, f"does {step or 'all of it'} again", workflows.rerun, step, reason=reason)
 
 
 @app.command()

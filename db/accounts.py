@@ -7,7 +7,7 @@ pages that are open and refresh themselves are looked up together, once a second
 # The key of a prefix, if it may be used now; whether the key shown is the right one, the hashes say: prefix.
 KEY = """
 select id, name, key_hash, case when previous_until > now() then previous_hash end as previous_hash,
-       scopes, queues, actors, coalesce(last_used_at < now() - interval '1 minute', true) as is_stale
+       scopes, queues, actors, networks, coalesce(last_used_at < now() - interval '1 minute', true) as is_stale
 from api_keys
 where prefix = $1 and revoked_at is null and coalesce(expires_at > now(), true)
 """

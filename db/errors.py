@@ -4,7 +4,7 @@
 # text or null, most.
 GROUPS = """
 select g.fingerprint, g.error_type, g.pattern, g.first_seen_at, g.last_seen_at, g.occurrences as total, s.occurrences,
-       s.actors, g.muted_at, g.resolved_at,
+       s.actors, g.muted_at, g.resolved_at, g.issue_url,
        case when g.muted_at is not null then 'muted'
             when g.resolved_at is null and g.first_seen_at > now() - interval '1 day' then 'new'
             when g.resolved_at is null then 'ongoing'
@@ -62,4 +62,12 @@ returning fingerprint
 RESOLVE = """
 update error_groups set resolved_at = case when $2::text is not null then now() end, resolved_by = $2
 where fingerprint = $1 returning fingerprint
+"""
+
+# People work on it there, or do not any more: fingerprint, URL or null, who. Returns the URL that it had.
+LINK = """
+update error_groups g set issue_url = $2, issue_at = case when $2::text is not null then now() end,
+                          issue_by = case when $2::text is not null then $3::text end
+from (select fingerprint, issue_url from error_groups where fingerprint = $1 for update) was
+where g.fingerprint = was.fingerprint returning was.issue_url as before
 """

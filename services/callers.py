@@ -7,9 +7,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import structlog
+
 from db import accounts
 from db.database import Database
 from errors import Forbidden
+from services import networks
 
 Scope = Literal["read", "enqueue", "operate", "admin", "metrics"]
 Role = Literal["viewer", "operator", "admin"]
@@ -31,6 +34,8 @@ _OF_ROLE: dict[str, frozenset[Scope]] = {
     "admin": frozenset(SCOPES),
 }
 KEY_MARK = "cb"
+
+log = structlog.get_logger("callboard")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +121,12 @@ def digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def by_key(database: Database, key: str) -> Caller | None:
-    """The caller with this key, if the key is good now."""
+async def by_key(database: Database, key: str, address: str) -> Caller | None:
+    """The caller with this key, if the key is good now, and for this address.
+
+    A key that is shown from elsewhere is as good as none: whoever took it is not told that it is right, nor that
+    another place would do. Whose it is and why it was refused stands in the log.
+    """
     mark, _, rest = key.partition("_")
     prefix, _, _ = rest.partition("_")
     if mark != KEY_MARK or not prefix.isascii() or not prefix.isalnum():
@@ -129,6 +138,9 @@ async def by_key(database: Database, key: str) -> Caller | None:
         if row is None or not (
             hmac.compare_digest(shown, row["key_hash"]) | hmac.compare_digest(shown, row["previous_hash"] or b"")
         ):
+            return None
+        if row["networks"] and not networks.hold(row["networks"], address):
+            log.warning("key_refused", caller=f"key:{row['name']}", address=address, networks=row["networks"])
             return None
         if row["is_stale"]:
             await connection.execute(accounts.KEY_USED, row["id"])

@@ -3,16 +3,20 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import errors
 from db.models import ErrorGroup, JobAttempt
-from errors import NotFound
+from errors import BadArguments, NotFound
 from services import audit
+from services.masking import masking
 
 Show = Literal["open", "muted", "resolved", "all"]
+
+LONGEST_URL = 500  # characters of an issue's
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Group:
     actors: list[str]
     muted_at: datetime | None
     resolved_at: datetime | None
+    issue_url: str | None
     state: str  # "new", "ongoing", "returned", "muted", "resolved"
     trend: list[float]  # occurrences by hour
 
@@ -98,6 +103,42 @@ async def resolve(session: AsyncSession, fingerprint: str, *, who: str, on: bool
     """It is done with; should it be seen again it has returned. Raises NotFound."""
     await _change(session, errors.RESOLVE, fingerprint, who, on)
     audit.note(session, who, "error.resolve" if on else "error.reopen", target=fingerprint)
+
+
+async def link(session: AsyncSession, fingerprint: str, url: str, *, who: str) -> None:
+    """People work on it there. Raises NotFound, or BadArguments where `url` is not the address of a page."""
+    await _link(session, fingerprint, _checked_url(url), who)
+
+
+async def unlink(session: AsyncSession, fingerprint: str, *, who: str) -> None:
+    """It has no issue. Raises NotFound."""
+    await _link(session, fingerprint, None, who)
+
+
+async def _link(session: AsyncSession, fingerprint: str, url: str | None, who: str) -> None:
+    connection = await session.connection()
+    was = (await connection.exec_driver_sql(errors.LINK, (fingerprint, url, who))).first()
+    if was is None:
+        raise NotFound("There is no such group of errors.")
+    details = {"before": was.before, "after": url}
+    audit.note(session, who, "error.link" if url else "error.unlink", target=fingerprint, details=details)
+
+
+def _checked_url(url: str) -> str:
+    """Of a page that a browser opens; what it says is shown to everybody, so there is no secret in it."""
+    if len(url) > LONGEST_URL:
+        raise BadArguments(f"The URL has {len(url):,} characters; the limit is {LONGEST_URL}.", "url")
+    try:
+        parts = urlsplit(url)
+        is_page = parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
+    except ValueError:  # half of an IPv6 address, a port that is no number
+        is_page = False
+    # A space or a control character, and what some take for a slash, would lead elsewhere than it seems.
+    if not is_page or " " in url or "\\" in url or not url.isprintable():
+        raise BadArguments("Write the whole URL of the issue: https://issues.example.com/browse/JOB-7.", "url")
+    if "@" in parts.netloc or masking().text(url) != url:
+        raise BadArguments("The URL holds what looks like a secret, and everybody would see it. Leave that out.", "url")
+    return url
 
 
 async def _change(session: AsyncSession, statement: str, fingerprint: str, who: str, on: bool) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.models import ApiKey
 from errors import BadArguments, Conflict, NotFound
 from runtime.ids import uuid7
-from services import audit, unique
+from services import audit, networks, unique
 from services.callers import KEY_MARK, SCOPES, digest
 
 MOST_NAMES = 100  # queues or actors of a key
@@ -38,9 +38,13 @@ async def create(
     *,
     queues: Sequence[str] | None = None,
     actors: Sequence[str] | None = None,
+    only_from: Sequence[str] = (),
     lives: timedelta | None = None,
 ) -> NewKey:
-    """A new key, for some queues or actors or for all. Raises BadArguments or Conflict (the name is taken)."""
+    """A new key, for some queues or actors or for all, accepted from some networks or from anywhere.
+
+    Raises BadArguments or Conflict (the name is taken).
+    """
     if not _NAME.fullmatch(name):
         raise BadArguments("A key's name has up to 100 letters, digits, spaces and . _ @ + -.", "name")
     prefix = "".join(secrets.choice(_ALPHABET) for _ in range(10))
@@ -53,12 +57,13 @@ async def create(
         scopes=_checked_scopes(scopes),
         queues=_checked_names(queues, "queues"),
         actors=_checked_names(actors, "actors"),
+        networks=networks.checked(only_from, "networks"),
         created_by=who,
         expires_at=None if lives is None else func.now() + _checked_life(lives, "expires_in"),
     )
     session.add(row)
-    details = {"scopes": row.scopes, "queues": row.queues, "actors": row.actors, "prefix": prefix}
-    audit.note(session, who, "key.create", target=name, details=details)
+    reach = {"queues": row.queues, "actors": row.actors, "networks": row.networks}
+    audit.note(session, who, "key.create", target=name, details={"scopes": row.scopes, **reach, "prefix": prefix})
     taken = f"There is a key {name!r} already. Rotate it, or choose another name."
     await unique.flush(session, "api_keys_name", taken)
     await session.refresh(row)

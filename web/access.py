@@ -18,6 +18,7 @@ from services import callers
 from services.callers import Caller
 from settings import Settings
 from web import cookies, rules
+from web.caller import address_of
 from web.live import Live
 from web.present import is_refresh
 from web.rate import Rates
@@ -85,7 +86,7 @@ async def _identify(scope: Scope, settings: Settings) -> Caller:
     shown = headers.getlist("authorization")
     async with asyncio.timeout(PATIENCE):
         if shown:
-            found = await callers.by_key(database, key) if (key := _key(shown)) else None
+            found = await callers.by_key(database, key, address_of(scope)) if (key := _key(shown)) else None
         else:
             token = cookie_parser(headers.get("cookie", "")).get(cookies.session_name(scope, settings), "")
             found = await _of_session(scope, token, settings) if _may_be_one(token) else None

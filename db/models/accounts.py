@@ -62,6 +62,7 @@ class ApiKey(Base):
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     queues: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  # null: all
     actors: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  # null: all
+    networks: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # empty: from anywhere
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())

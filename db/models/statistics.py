@@ -50,6 +50,9 @@ class ErrorGroup(Base):
     muted_by: Mapped[str | None]
     resolved_at: Mapped[datetime | None]  # seen again after that: it has come back
     resolved_by: Mapped[str | None]
+    issue_url: Mapped[str | None]  # where people work on it
+    issue_at: Mapped[datetime | None]  # when they said so
+    issue_by: Mapped[str | None]
 
 
 class ErrorStatistic(Base):

@@ -15,6 +15,8 @@ options => axe.run(document, {...options, resultTypes: ["violations"]}).then(fou
   one => `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map(node => node.html.slice(0, 200)).join(" ")}`))
 """
 
+_MORE = {"type": "rule", "values": ["color-contrast-enhanced", "link-in-text-block"]}  # AAA: 7 to 1
+
 
 async def violations(page: Page) -> list[str]:
     """One line for each rule that the page breaks as it is shown now, and the first places that break it."""
@@ -34,6 +36,17 @@ async def assert_usable(page: Page, *paths: str) -> None:
 async def assert_shown_usable(page: Page) -> None:
     """The same of what is shown now."""
     assert await _looked_at(page) == []
+
+
+async def assert_contrasting(page: Page, *paths: str) -> None:
+    """Where somebody asks for more contrast, these pages, light and dark, have as much as WCAG's AAA takes."""
+    found = []
+    for path in paths:
+        await page.goto(path)
+        for scheme in ("light", "dark"):
+            await page.emulate_media(contrast="more", color_scheme=scheme)
+            found += [f"{path}, {scheme}: {problem}" for problem in await _run(page, _MORE)]
+    assert found == []
 
 
 async def _looked_at(page: Page) -> list[str]:

@@ -6,7 +6,7 @@ from playwright.async_api import Route, expect
 
 from runtime.client import Client
 from runtime.transport import CHANGED
-from tests.browser.axe import assert_usable
+from tests.browser.axe import assert_contrasting, assert_usable
 from tests.browser.conftest import Visit
 from tests.web.pages import rows
 from web.pages.navigation import PAGES
@@ -17,29 +17,53 @@ async def test_every_page_can_be_used_by_everybody(visit: Visit) -> None:
     await assert_usable(await visit("/"), *(page.path for page in PAGES))
 
 
-async def test_pages_with_something_to_show_can_be_used_by_everybody(visit: Visit, client: Client) -> None:
-    """Given failures and figures, then axe finds no violation on the overview, a group of errors, the forms that are no
-    page of their own in the rail, the sign-in page, and the page that says that there is nothing."""
+async def filled(client: Client) -> None:
+    """Workers, jobs that wait, figures, and an error with its issue."""
     await rows.workers(client)
     await rows.live(client, 2, queue="nobodys", due=60)
     await rows.counted(client, "send_email", "email", 1, 30)
     await rows.counted(client, "send_email", "email", 2, 10)
-    async with client.database.connection() as connection:
-        await connection.execute(
-            "insert into error_groups (fingerprint, error_type, pattern, sample_job, sample_attempt, first_seen_at,"
-            " last_seen_at, occurrences) values ('f1', 'ValueError', 'no', gen_random_uuid(), 1, now(), now(), 1)"
-        )
-        await connection.execute(
-            "insert into error_statistics (fingerprint, actor, starts_at, occurrences)"
-            " values ('f1', 'send_email', date_trunc('hour', now()), 1)"
-        )
+    await rows.error_group(client, "https://issues.example.com/browse/JOB-7")
+
+
+async def test_pages_with_something_to_show_can_be_used_by_everybody(visit: Visit, client: Client) -> None:
+    """Given failures and figures, then axe finds no violation on the overview, a group of errors, the forms that are no
+    page of their own in the rail, the sign-in page, and the page that says that there is nothing."""
+    await filled(client)
     page = await visit("/", but="the server responded with a status of 404")
     await assert_usable(
-        page, "/", "/?by=queue", "/?by=actor", "/errors", "/errors/f1", "/schedules/new", "/actors/send_email/pause",
-        "/deliveries/endpoints/new", "/nothing-here",
+        page, "/", "/?by=queue", "/?by=actor", "/errors", f"/errors/{rows.FINGERPRINT}", "/schedules/new",
+        "/actors/send_email/pause", "/deliveries/endpoints/new", "/nothing-here",
     )  # fmt: skip
     await page.context.clear_cookies()
     await assert_usable(page, "/login")
+
+
+async def test_who_needs_more_contrast_has_it(visit: Visit, client: Client) -> None:
+    """Given jobs, errors and workers, and somebody who asks for more contrast, then what is written has it."""
+    await filled(client)
+    await assert_contrasting(await visit("/"), "/", "/jobs", "/errors", "/queues", "/schedules/new", "/settings/keys")
+
+
+async def test_what_is_chosen_is_seen_in_the_systems_own_colours(visit: Visit, client: Client) -> None:
+    """Given somebody whose system has colours of its own, then the page and the rows that are chosen have a frame, and
+    the lines of a chart are told apart."""
+    await filled(client)
+    page = await visit("/")
+    await page.emulate_media(forced_colors="active")
+    await page.reload()
+    await expect(page.locator('.rail [aria-current="page"]')).to_have_css("outline-style", "solid")
+    lines = page.locator("[data-chart=throughput-data] .u-legend .u-marker")
+    await expect(lines).to_have_count(3)
+    colours = await lines.evaluate_all("all => all.map(one => getComputedStyle(one).borderTopColor)")
+    assert len(set(colours)) == 3
+    await page.goto("/jobs")
+    row = page.locator("tbody tr").first
+    await row.get_by_role("checkbox").check()
+    await expect(row).to_have_css("outline-style", "solid")
+    await row.locator("a.cover").focus()
+    await page.keyboard.press("j")
+    await expect(row).to_have_css("outline-style", "dashed")
 
 
 async def test_the_keys_are_explained(visit: Visit) -> None:

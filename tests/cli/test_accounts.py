@@ -15,6 +15,7 @@ from settings import Settings
 from tests.cli.callboard import callboard
 
 KEY = re.compile(r"cb_[a-z0-9]{10}_[\w-]{43}")
+HERE = "192.0.2.7"  # where a key is shown from
 PASSWORD = "a horse, a battery, a staple"
 
 
@@ -44,7 +45,7 @@ async def test_a_key_is_printed_alone_works_and_ends(settings: Settings) -> None
         key = made.strip()
         assert made == f"{key}\n"
         assert KEY.fullmatch(key)
-        caller = await callers.by_key(database, key)
+        caller = await callers.by_key(database, key, HERE)
         assert caller is not None
         assert (caller.name, caller.scopes) == ("key:ci", frozenset(callers.SCOPES))
 
@@ -57,34 +58,46 @@ async def test_a_key_is_printed_alone_works_and_ends(settings: Settings) -> None
 
         # When it is rotated with a grace, then both open; when it is rotated again, then only the newest
         second = (await done("keys", "rotate", "ci", "--grace", "1h")).strip()
-        assert await callers.by_key(database, key)
-        assert await callers.by_key(database, second)
+        assert await callers.by_key(database, key, HERE)
+        assert await callers.by_key(database, second, HERE)
         third = (await done("keys", "rotate", "ci")).strip()
-        assert await callers.by_key(database, key) is None
-        assert await callers.by_key(database, second) is None
-        assert await callers.by_key(database, third)
+        assert await callers.by_key(database, key, HERE) is None
+        assert await callers.by_key(database, second, HERE) is None
+        assert await callers.by_key(database, third, HERE)
 
         # When it is revoked, then it opens nothing, and cannot come back
         assert "Revoke the key ci, for good?" in (await callboard("keys", "revoke", "ci", given="n\n")).err
-        assert await callers.by_key(database, third)
+        assert await callers.by_key(database, third, HERE)
         assert json.loads(await done("keys", "revoke", "ci", "--yes", "--json"))["revoked_at"]
-        assert await callers.by_key(database, third) is None
+        assert await callers.by_key(database, third, HERE) is None
         assert (await callboard("keys", "rotate", "ci")).code == 4
 
         # And a key that has expired opens nothing
         short = await done(
             "keys", "create", "short", "--scopes", "read,enqueue", "--queues", "a,b", "--expires-in", "1h"
         )
-        found = await callers.by_key(database, short.strip())
+        found = await callers.by_key(database, short.strip(), HERE)
         assert found is not None
         assert (found.queues, found.sees_all) == (frozenset("ab"), False)
         async with database.connection() as connection:
             await connection.execute("update api_keys set expires_at = now() where name = 'short'")
-        assert await callers.by_key(database, short.strip()) is None
+        assert await callers.by_key(database, short.strip(), HERE) is None
+
+        # And one for some networks opens from there only, with its next secret too
+        bound = ("--network", "192.0.2.0/24", "--network", "2001:db8::/32")
+        first = json.loads(await done("keys", "create", "bound", *bound, "--json"))
+        assert first["networks"] == ["192.0.2.0/24", "2001:db8::/32"]
+        then = (await done("keys", "rotate", "bound")).strip()
+        assert await callers.by_key(database, then, HERE)
+        assert await callers.by_key(database, then, "2001:db8::7")
+        assert await callers.by_key(database, then, "198.51.100.7") is None
+        assert json.loads(await done("keys", "list", "--json"))[0]["networks"] == first["networks"]
+        assert "192.0.2" in await done("keys", "list")
     finally:
         await database.close()
     assert await audited(settings) == [
         ("key.create", "ci"), ("key.rotate", "ci"), ("key.rotate", "ci"), ("key.revoke", "ci"), ("key.create", "short"),
+        ("key.create", "bound"), ("key.rotate", "bound"),
     ]  # fmt: skip
 
 
@@ -130,6 +143,8 @@ async def test_users_are_made_changed_and_shut_out(settings: Settings) -> None:
         (("keys", "create", "c/i"), 1, "A key's name has"),
         (("keys", "create", "ci", "--expires-in", "soon"), 1, "Write a number and s, m, h, d or w"),
         (("keys", "create", "ci", "--queues", ","), 1, "Name between 1 and 100 queues"),
+        (("keys", "create", "ci", "--network", "10.0.0.7/8"), 1, "Write the network: 10.0.0.0/8"),
+        (("keys", "create", "ci", "--network", ""), 1, "'' is no network"),
         (("keys", "revoke", "nobody"), 3, "There is no key 'nobody'"),
     ],
 )

@@ -36,9 +36,15 @@ async def test_look_and_act(client: Client) -> None:
     assert cancelled.json["id"] == workflow
     assert (await callboard("workflows", "retry", workflow)).code == 0
     assert (await callboard("workflows", "event", workflow, "approved")).code == 3
+    await callboard("workflows", "cancel", workflow)
+    assert (await callboard("workflows", "rerun", workflow, "")).code == 3
+    assert "does all of it again" in (await callboard("workflows", "rerun", workflow, "--reason", "all")).out
+    await callboard("workflows", "cancel", workflow)
+    assert "does a again" in (await callboard("workflows", "rerun", workflow, "a")).out
     noted = await fetch(client, "select action, reason from audit order by id")
     assert [tuple(row) for row in noted] == [
-        ("workflow.cancel", "enough"), ("workflow.retry", None),
+        ("workflow.cancel", "enough"), ("workflow.retry", None), ("workflow.cancel", None), ("workflow.rerun", "all"),
+        ("workflow.cancel", None), ("workflow.rerun", None),
     ]  # fmt: skip
 
 

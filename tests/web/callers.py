@@ -1,6 +1,6 @@
 """The web application under test, and who calls it: real rows, made anew for each application."""
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ TOKEN = "cb_webtests23_the-key-of-the-web-tests"  # of the key "tests", which ma
 SESSION_TOKEN = "the-session-of-admin-in-the-web-tests"
 BEARER = httpx.Headers({"Authorization": f"Bearer {TOKEN}"})
 OWNER = "key:tests"
+HERE = "192.0.2.7"  # the address that callers have
 
 
 class Browser(httpx.Auth):
@@ -58,10 +59,15 @@ async def make_accounts() -> None:
 
 
 async def key(
-    name: str, token: str, *scopes: str, queues: list[str] | None = None, actors: list[str] | None = None
+    name: str,
+    token: str,
+    *scopes: str,
+    queues: list[str] | None = None,
+    actors: list[str] | None = None,
+    networks: Sequence[str] = (),
 ) -> httpx.Headers:
     """A key with these scopes: what to send."""
-    await _execute(_key(name, token, list(scopes), queues, actors))
+    await _execute(_key(name, token, list(scopes), queues, actors, networks))
     return httpx.Headers({"Authorization": f"Bearer {token}"})
 
 
@@ -72,12 +78,17 @@ async def user(name: str, token: str, role: str) -> Browser:
 
 
 def _key(
-    name: str, token: str, scopes: list[str], queues: list[str] | None = None, actors: list[str] | None = None
+    name: str,
+    token: str,
+    scopes: list[str],
+    queues: list[str] | None = None,
+    actors: list[str] | None = None,
+    networks: Sequence[str] = (),
 ) -> tuple[object, ...]:
     return (
-        "insert into api_keys (id, name, prefix, key_hash, scopes, queues, actors, created_by)"
-        " values (gen_random_uuid(), $1, $2, $3, $4, $5, $6, 'tests') on conflict do nothing",
-        name, token.split("_")[1], digest(token), scopes, queues, actors,
+        "insert into api_keys (id, name, prefix, key_hash, scopes, queues, actors, networks, created_by)"
+        " values (gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, 'tests') on conflict do nothing",
+        name, token.split("_")[1], digest(token), scopes, queues, actors, networks,
     )  # fmt: skip
 
 
@@ -112,9 +123,11 @@ def elsewhere(settings: Settings, *, database: str | None = None, redis: str | N
     return settings.model_copy(update=update)
 
 
-def caller(app: FastAPI, headers: httpx.Headers, auth: httpx.Auth | None = None) -> httpx.AsyncClient:
+def caller(
+    app: FastAPI, headers: httpx.Headers, auth: httpx.Auth | None = None, address: str = HERE
+) -> httpx.AsyncClient:
     cookies = {SESSION: auth.token} if isinstance(auth, Browser) else None  # sent after a redirect too
-    transport = httpx.ASGITransport(app)
+    transport = httpx.ASGITransport(app, client=(address, 123))
     return httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers, auth=auth, cookies=cookies)
 
 

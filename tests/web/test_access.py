@@ -1,6 +1,7 @@
 """Who may come in, for every address there is."""
 
 import base64
+import json
 import re
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from tests.web.callers import BEARER, SESSION_TOKEN, TOKEN, Browser, assert_problem, caller, key, user
+from tests.web.callers import BEARER, HERE, SESSION_TOKEN, TOKEN, Browser, assert_problem, caller, key, user
 from web import rules
 
 IN_THE_DASHBOARD = {
@@ -139,6 +140,87 @@ async def test_a_key_for_some_queues_sees_no_page_of_all(app: FastAPI) -> None:
         assert (await program.get("/api/v1/jobs")).status_code == 200
         assert_problem(await program.get("/dramatiq/"), 403)
         assert_problem(await program.get("/api/v1/anything/new"), 403)
+
+
+@pytest.mark.parametrize(
+    ("networks", "address", "is_accepted"),
+    [
+        ([], "", True),
+        (["192.0.2.0/24"], HERE, True),
+        (["198.51.100.0/24", "192.0.2.7/32"], HERE, True),
+        (["192.0.2.0/24"], f"::ffff:{HERE}", True),
+        (["192.0.2.8/29"], HERE, False),
+        (["192.0.2.0/24"], "2001:db8::7", False),
+        (["2001:db8::/32"], "2001:db8::7", True),
+        (["2001:db8::/32"], "2001:db9::7", False),
+        (["fe80::/10"], "fe80::7%eth0", True),
+        (["::/0"], f"::ffff:{HERE}", False),
+        (["0.0.0.0/0", "::/0"], "unknown", False),
+        (["0.0.0.0/0", "::/0"], "", False),
+    ],
+)
+async def test_a_key_is_accepted_from_its_networks_alone(
+    app: FastAPI, caplog: pytest.LogCaptureFixture, networks: list[str], address: str, *, is_accepted: bool
+) -> None:
+    """Given a key for some networks, when it is shown from elsewhere, then the answer is that of a key that is none,
+    and the log says whose it was and where from, without the key."""
+    headers = await key("bound", "cb_bound_secret", "read", networks=networks)
+    async with caller(app, headers, address=address) as program:
+        answer = await program.get("/api/v1/me")
+        program.headers["Authorization"] = "Bearer cb_bound_wrong"
+        to_a_wrong_one = await program.get("/api/v1/me")
+    assert answer.status_code == (200 if is_accepted else 401)
+    assert ("key_refused" in caplog.text) is not is_accepted
+    if not is_accepted:
+        assert answer.content == to_a_wrong_one.content
+        assert "key:bound" in caplog.text
+        assert "cb_bound" not in caplog.text
+
+
+async def test_a_key_that_is_shown_from_elsewhere_was_not_used(app: FastAPI, program: httpx.AsyncClient) -> None:
+    headers = await key("bound", "cb_bound_secret", "read", networks=["192.0.2.0/24"])
+    async with caller(app, headers, address="198.51.100.7") as elsewhere:
+        assert_problem(await elsewhere.get("/api/v1/me"), 401)
+    assert (await program.get("/api/v1/keys/bound")).json()["last_used_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("networks", "path", "says"),
+    [
+        (["10.0.0.7/8"], "networks[0]", "10.0.0.7/8 is an address within a network. Write the network: 10.0.0.0/8."),
+        (["10.0.0.0/8", "2001:db8::7/32"], "networks[1]", "Write the network: 2001:db8::/32."),
+        (["::ffff:10.0.0.0/104"], "networks[0]", "Write 10.0.0.0/8."),
+        (["fe80::%eth0/64"], "networks[0]", "Leave it out"),
+        (["10.0.0.0/33"], "networks[0]", "is no network"),
+        (["10"], "networks[0]", "is no network"),
+        (["10.0.0.0/\ud800"], "networks[0]", ""),
+        ([""], "networks[0]", ""),
+        ([8], "networks[0]", ""),
+        (["10.0.0.0/8"] * 101, "networks", ""),
+        ("10.0.0.0/8", "networks", ""),
+        (None, "networks", ""),
+    ],
+)
+async def test_what_is_no_network_is_refused_at_its_place(
+    program: httpx.AsyncClient, networks: object, path: str, says: str
+) -> None:
+    new = json.dumps({"name": "bound", "scopes": ["read"], "networks": networks})
+    refused = await program.post("/api/v1/keys", content=new, headers={"Content-Type": "application/json"})
+    (error,) = assert_problem(refused, 422).errors
+    assert error.path == path
+    assert says in error.message
+    assert_problem(await program.get("/api/v1/keys/bound"), 404)
+
+
+async def test_a_network_is_kept_as_it_is_written_shortest(program: httpx.AsyncClient) -> None:
+    networks = ["10.0.0.0/255.0.0.0", "192.0.2.7", "2001:0db8:0::/32", "10.0.0.0/8"]
+    new = {"name": "bound", "scopes": ["read"], "networks": networks}
+    made = (await program.post("/api/v1/keys", json=new)).json()
+    assert made["networks"] == ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]
+    rotated = (await program.post("/api/v1/keys/bound/rotate", json={})).json()
+    assert rotated["networks"] == made["networks"]
+    (note,) = (await program.get("/api/v1/audit?action=key.create")).json()["rows"]
+    assert note["details"]["networks"] == made["networks"]
 
 
 async def test_two_authorizations_are_none(stranger: httpx.AsyncClient) -> None:

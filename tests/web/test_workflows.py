@@ -85,6 +85,22 @@ async def test_what_people_do_is_done_and_noted(program: httpx.AsyncClient, clie
     ]  # fmt: skip
 
 
+async def test_the_whole_is_run_again(program: httpx.AsyncClient, client: Client) -> None:
+    """Given an ended workflow of which one step was done, when it is run again without a step, then all of it is; a
+    step that is empty, or that it does not have, is none."""
+    workflow = await started(client, chain(si(flow_value, 1).named("first"), s(flow_collect)))
+    address = f"/api/v1/workflows/{workflow}"
+    await program.post(f"{address}/skip", json={"step": "first"})
+    await program.post(f"{address}/cancel", json={})
+    assert_problem(await program.post(f"{address}/rerun", json={"step": ""}), 422)
+    assert_problem(await program.post(f"{address}/rerun", json={"step": "nix"}), 404)
+    again = (await program.post(f"{address}/rerun", json={"reason": "all"})).json()
+    assert (again["state"], [step["state"] for step in again["steps"]]) == ("running", ["running", "waiting"])
+    assert_problem(await program.post(f"{address}/rerun", json={}), 409)
+    (row,) = await fetch(client, "select reason, details::text from audit where action = 'workflow.rerun'")
+    assert tuple(row) == ("all", '{"step": null}')
+
+
 async def test_no_workflow(program: httpx.AsyncClient, client: Client) -> None:
     address = f"/api/v1/workflows/{uuid.uuid4()}"
     assert_problem(await program.get(address), 404)

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services import keys
+from services import keys, networks
 from services.callers import Scope
 from web.api.documents import TEN_YEARS, Given, Text
 from web.api.etag import IfMatch, etag, require_match
@@ -28,6 +28,10 @@ class NewKey(Given):
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=5)]
     queues: Names = Field(None, description="For these queues only.")
     actors: Names = Field(None, description="For these actors only.")
+    networks: list[Text] = Field(
+        [], max_length=networks.MOST, description="Accepted from these only, in CIDR notation; none: from anywhere.",
+        examples=[["10.0.0.0/8", "2001:db8::/32"]],
+    )  # fmt: skip
     expires_in: float | None = Field(None, gt=0, le=TEN_YEARS, description="Seconds that it lives; null: for ever.")
 
 
@@ -47,6 +51,7 @@ class KeyDocument(BaseModel):
     scopes: list[Scope]
     queues: list[str] | None
     actors: list[str] | None
+    networks: list[str] = Field(description="Accepted from these only; none: from anywhere.")
     created_by: str
     created_at: datetime
     expires_at: datetime | None
@@ -81,7 +86,7 @@ async def create(new: NewKey, session: Transaction, caller: CurrentCaller) -> Ma
     """A new key."""
     made = await keys.create(
         session, caller.name, new.name, new.scopes, queues=new.queues, actors=new.actors,
-        lives=None if new.expires_in is None else timedelta(seconds=new.expires_in),
+        only_from=new.networks, lives=None if new.expires_in is None else timedelta(seconds=new.expires_in),
     )  # fmt: skip
     return MadeKey.of(made)
 

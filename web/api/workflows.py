@@ -131,11 +131,12 @@ class Cancel(Act):
     compensate: bool = Field(False, description="Undo what was done, the last first.")
 
 
-class OfStep(Act):
+class Rerun(Act):
+    step: Text | None = Field(None, description="The step's name; none: all of it.")
+
+
+class Skip(Act):
     step: Text = Field(description="The step's name.")
-
-
-class Skip(OfStep):
     result: Any = Field(None, description="What its successors are given instead of its result.")
 
 
@@ -205,8 +206,8 @@ async def retry(workflow_id: UUID, body: Act, session: Transaction, caller: Curr
 
 
 @router.post("/{workflow_id}/rerun", responses=described(404, 409, 415))
-async def rerun(workflow_id: UUID, body: OfStep, session: Transaction, caller: CurrentCaller) -> WorkflowDetail:
-    """Do a step again, and all that comes after it."""
+async def rerun(workflow_id: UUID, body: Rerun, session: Transaction, caller: CurrentCaller) -> WorkflowDetail:
+    """Do a step again, and all that comes after it; without a step all of it."""
     await workflows.rerun(session, workflow_id, body.step, who=caller.name, reason=body.reason)
     return await _detail(session, workflow_id)
 

@@ -3,8 +3,11 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Path, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from errors import BadArguments
 from services import errors, releases
+from services.callers import Caller
 from web.caller import CurrentCaller
 from web.pages import flash, traceback
 from web.pages.rendering import render
@@ -44,13 +47,28 @@ async def one(
     fingerprint: Fingerprint,
     period: Annotated[Period, Query()] = "7d",
 ) -> Response:
-    sample = await errors.sample(session, fingerprint, HOURS[period])
-    release = await releases.at(session, sample.group.first_seen_at)
-    [parts] = await traceback.shown([sample.attempt.traceback if sample.attempt else None], caller)
-    return render(
-        request, "error_group.html", sample=sample, group=sample.group, period=period, periods=list(HOURS),
-        parts=parts, looked_at=errors.LOOKED_AT, release=release,
-    )  # fmt: skip
+    return await _page(request, session, caller, fingerprint, period)
+
+
+@router.post("/errors/{fingerprint}/issue")
+async def link(
+    request: Request, session: Transaction, caller: CurrentCaller, fingerprint: Fingerprint,
+    url: Annotated[str, Form()] = "",
+) -> Response:  # fmt: skip
+    """The group has this issue now; or its page again, with what is wrong."""
+    caller.require("operate")
+    try:
+        await errors.link(session, fingerprint, url.strip(), who=caller.name)
+    except BadArguments as error:
+        return await _page(request, session, caller, fingerprint, "7d", url, str(error))
+    return flash.redirect(f"/errors/{fingerprint}", "The issue is linked.")
+
+
+@router.post("/errors/{fingerprint}/issue/remove")
+async def unlink(session: Transaction, caller: CurrentCaller, fingerprint: Fingerprint) -> Response:
+    caller.require("operate")
+    await errors.unlink(session, fingerprint, who=caller.name)
+    return flash.redirect(f"/errors/{fingerprint}", "The issue is taken off.")
 
 
 @router.post("/errors/{fingerprint}/{verb}")
@@ -70,3 +88,17 @@ async def act(
         ("resolve", False): "It is open again.",
     }  # fmt: skip
     return flash.redirect(f"/errors/{fingerprint}", said[verb, on])
+
+
+async def _page(
+    request: Request, session: AsyncSession, caller: Caller, fingerprint: str, period: Period,
+    typed: str = "", wrong: str = "",
+) -> Response:  # fmt: skip
+    sample = await errors.sample(session, fingerprint, HOURS[period])
+    release = await releases.at(session, sample.group.first_seen_at)
+    [parts] = await traceback.shown([sample.attempt.traceback if sample.attempt else None], caller)
+    return render(
+        request, "error_group.html", status=422 if wrong else 200, sample=sample, group=sample.group, period=period,
+        periods=list(HOURS), parts=parts, looked_at=errors.LOOKED_AT, release=release,
+        typed=typed, wrong=wrong, longest=errors.LONGEST_URL,
+    )  # fmt: skip

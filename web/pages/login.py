@@ -10,7 +10,7 @@ from runtime.client import Client
 from services import sign_in
 from settings import Settings
 from web import cookies
-from web.caller import CurrentCaller
+from web.caller import CurrentCaller, address_of
 from web.pages.rendering import render
 from web.route import TimedRoute
 from web.transaction import Transaction
@@ -37,7 +37,7 @@ async def log_in(request: Request, session: Transaction) -> Response:
             session,
             fields.get("name", ""),
             fields.get("password", ""),
-            address=address_of(request),
+            address=address_of(request.scope),
             browser=request.headers.get("user-agent", ""),
             settings=settings,
         )
@@ -80,11 +80,6 @@ def inside(address: str) -> str:
     # Browsers take `//host`, `///host` and `/\host` for another site.
     elsewhere = parts.scheme or parts.netloc or address.startswith("//") or "\\" in address
     return address if address.startswith("/") and address.isprintable() and not elsewhere else "/"
-
-
-def address_of(request: Request) -> str:
-    """The caller's address; behind a proxy, uvicorn's --forwarded-allow-ips says whose word is taken for it."""
-    return request.client.host if request.client else ""
 
 
 def form(request: Request, to: str, status: int = 200, message: str = "", name: str = "") -> Response:

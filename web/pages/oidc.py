@@ -14,7 +14,8 @@ from providers.oidc import Pending, Provider
 from services import sign_in
 from settings import Settings
 from web import cookies
-from web.pages.login import address_of, entered, form, inside
+from web.caller import address_of
+from web.pages.login import entered, form, inside
 from web.route import TimedRoute
 from web.transaction import Transaction
 
@@ -50,7 +51,7 @@ async def callback(request: Request, session: Transaction, code: str = "", state
             await _provider(request).finish(pending, code),
             domains=settings.oidc_domains,
             role=settings.oidc_role,
-            address=address_of(request),
+            address=address_of(request.scope),
             browser=request.headers.get("user-agent", ""),
             hours=settings.session_hours,
         )

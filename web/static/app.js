@@ -182,6 +182,7 @@ function readOwnClock() {
 function resolve(token) {
   const probe = document.createElement("span");
   probe.style.color = `var(${token})`;
+  probe.style.forcedColorAdjust = "none";  // a chart's lines are told apart by their colours
   document.body.append(probe);
   const value = getComputedStyle(probe).color;
   probe.remove();
@@ -514,7 +515,7 @@ document.addEventListener("htmx:after:swap", (event) => {
 });
 setInterval(showTimes, 10_000);
 addEventListener("resize", () => draw());
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
+for (const query of ["(prefers-color-scheme: dark)", "(prefers-contrast: more)", "(forced-colors: active)"]) matchMedia(query).addEventListener("change", () => draw());
 
 for (const control of $$("[data-preference]")) control.value = recall(control.dataset.preference) || control.value;
 countSelected();

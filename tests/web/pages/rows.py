@@ -42,6 +42,20 @@ insert into job_attempts (job_id, attempt, worker, started_at, ended_at, error_t
 select id, attempt, worker, started_at, finished_at, 'ValueError', $1, 'Traceback' from jobs where outcome = 2
 """
 
+FINGERPRINT = "0123456789abcdef0123456789abcdef"
+
+ERROR_GROUP = """
+with seen as (
+    insert into error_groups (fingerprint, error_type, pattern, sample_job, sample_attempt, first_seen_at, last_seen_at,
+                              occurrences, issue_url, issue_at, issue_by)
+    values ($1, 'ValueError', 'no', gen_random_uuid(), 1, now(), now(), 1, $2::text,
+            case when $2 is not null then now() end, case when $2 is not null then 'ana' end)
+    returning fingerprint
+)
+insert into error_statistics (fingerprint, actor, starts_at, occurrences)
+select fingerprint, 'send_email', date_trunc('hour', now()), 1 from seen
+"""
+
 
 async def workers(client: Client) -> None:
     """One that has just been heard, and one that has not for 12 seconds."""
@@ -70,6 +84,12 @@ async def counted(client: Client, actor: str, queue: str, outcome: int, jobs: in
     """What the leading scheduler would have counted in this minute and hour: each job waited and ran a second."""
     async with client.database.connection() as connection:
         await connection.execute(COUNTED, actor, queue, outcome, jobs)
+
+
+async def error_group(client: Client, issue: str | None = None) -> None:
+    """An error that was seen once in this hour, linked to that issue."""
+    async with client.database.connection() as connection:
+        await connection.execute(ERROR_GROUP, FINGERPRINT, issue)
 
 
 async def attempts(client: Client, message: str) -> None:

@@ -156,6 +156,8 @@ async def test_a_key_is_shown_once(person: httpx.AsyncClient, app: FastAPI) -> N
         ({"name": "ci", "scope": ["read"], "days": "99999"}, "days"),
         ({"name": "ci", "scope": ["read"], "queues": "x" * 501}, "queues"),
         ({"name": "ci", "scope": ["read"], "actors": ","}, "actors"),
+        ({"name": "ci", "scope": ["read"], "networks": "10.0.0.0/8, 10.0.0.7/8"}, "networks"),
+        ({"name": "ci", "scope": ["read"], "networks": ","}, "networks"),
     ],
 )
 async def test_what_is_wrong_with_a_new_key_is_said_at_its_field(
@@ -166,6 +168,15 @@ async def test_what_is_wrong_with_a_new_key_is_said_at_its_field(
     assert f'id="{field}-wrong"' in page.text
     async with client.session() as session:
         assert [one.name for one in await keys.listed(session)] == ["tests"]
+
+
+async def test_a_key_for_some_networks_says_so(person: httpx.AsyncClient) -> None:
+    """Given the form with two networks, when the key is made, then its page and the list say from where it is taken."""
+    typed = {"name": "ci", "scope": ["read"], "networks": "10.0.0.0/8, 2001:db8::/32"}
+    assert (await person.post("/settings/keys", data=typed)).status_code == 201
+    assert "10.0.0.0/8, 2001:db8::/32</span> only" in (await person.get("/settings/keys/ci")).text
+    assert ">10.0.0.0/8, 2001:db8::/32</td>" in (await person.get("/settings/keys")).text
+    assert "<dt>From</dt><dd>anywhere</dd>" in (await person.get("/settings/keys/tests")).text
 
 
 async def test_settings_show_no_secret(person: httpx.AsyncClient, app: FastAPI) -> None:

@@ -44,19 +44,22 @@ async def create(
     scope: Annotated[list[str] | None, Form()] = None,
     queues: Annotated[str, Form()] = "",
     actors: Annotated[str, Form()] = "",
+    networks: Annotated[str, Form()] = "",
     days: Annotated[str, Form()] = "",
 ) -> Response:
     """A new key, shown this once; or the form again with what is wrong."""
     caller.require("admin")
-    typed = {"name": name, "queues": queues, "actors": actors, "days": days, "scopes": scope or []}
+    typed = {
+        "name": name, "queues": queues, "actors": actors, "networks": networks, "days": days, "scopes": scope or [],
+    }  # fmt: skip
     try:
         async with session.begin_nested():
             made = await keys.create(
                 session, caller.name, name.strip(), scope or [], queues=_names(queues), actors=_names(actors),
-                lives=_life(days),
+                only_from=_networks(networks), lives=_life(days),
             )  # fmt: skip
     except BadArguments as error:
-        return await _page(request, session, typed, {error.path.replace("expires_in", "days"): str(error)})
+        return await _page(request, session, typed, {_field(error.path): str(error)})
     except Conflict as error:
         return await _page(request, session, typed, {"name": str(error)})
     return _shown(request, made.row, made.key)
@@ -112,6 +115,16 @@ def _shown(request: Request, key: ApiKey, secret: str | None = None) -> Response
 def _names(text: str) -> list[str] | None:
     """None of an empty field: all."""
     return [name.strip() for name in text.split(",") if name.strip()] if text.strip() else None
+
+
+def _networks(text: str) -> list[str]:
+    """None of an empty field: from anywhere. A lone comma is no empty field, but two networks that are none."""
+    return [network.strip() for network in text.split(",")] if text.strip() else []
+
+
+def _field(path: str) -> str:
+    """The field of the form: `networks[1]` is in `networks`."""
+    return path.partition("[")[0].replace("expires_in", "days")
 
 
 def _life(days: str) -> timedelta | None:

@@ -18,7 +18,7 @@ async def test_a_killed_demo_does_not_stand_in_the_way_of_the_next(
     # Given a demo that keeps running and is then killed
     first = Process(DEMO, fresh_machine, tmp_path / "first.log")
     processes.append(first)
-    await first.says("Everything keeps running. Ctrl-C stops it.")
+    await first.says("Everything keeps running. Ctrl-C stops it.", timeout=300)
     first.kill()
 
     # When the next one is asked to end by itself
@@ -39,7 +39,7 @@ async def test_sigterm_ends_it_in_order(
     # Given
     demo = Process(DEMO, fresh_machine, tmp_path / "demo.log")
     processes.append(demo)
-    await demo.says("Everything keeps running. Ctrl-C stops it.")
+    await demo.says("Everything keeps running. Ctrl-C stops it.", timeout=300)
 
     # When
     code = demo.stop()

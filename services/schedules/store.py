@@ -163,16 +163,21 @@ async def held(session: AsyncSession, schedule_id: uuid.UUID, version: int | Non
     schedule = await session.get(ScheduledJob, schedule_id, with_for_update=True, populate_existing=True)
     if schedule is None:
         raise NotFound(f"There is no schedule {schedule_id}.")
-    if schedule.kind == "code":
-        raise Conflict(
-            f"{schedule.name} is declared with its actor, and periodiq triggers it. Change `periodic` of the actor."
-        )
+    require_changeable(schedule)
     if version is not None and version != schedule.version:
         raise Conflict(
             f"{schedule.name} is at version {schedule.version}, changed by {schedule.updated_by}, not at {version}. "
             "Look at it again, then send the change with that version."
         )
     return schedule
+
+
+def require_changeable(schedule: ScheduledJob) -> None:
+    """Raises Conflict of one that periodiq triggers."""
+    if schedule.kind == "code":
+        raise Conflict(
+            f"{schedule.name} is declared with its actor, and periodiq triggers it. Change `periodic` of the actor."
+        )
 
 
 async def set_fields(

@@ -92,6 +92,7 @@ async def preview(
 async def edit(request: Request, session: Transaction, caller: CurrentCaller, schedule_id: uuid.UUID) -> Response:
     caller.require("operate")
     schedule = await schedules.get(session, schedule_id)
+    schedules.require_changeable(schedule)
     return await _form(request, session, _of(schedule), schedule)
 
 

@@ -237,7 +237,9 @@ async def ask_to_turn_off(
 ) -> Response:
     """Ask why, and for how long."""
     caller.require("operate")
-    return _off_form(request, await schedules.get(session, schedule_id), pausing.Typed())
+    schedule = await schedules.get(session, schedule_id)
+    schedules.require_changeable(schedule)
+    return _off_form(request, schedule, pausing.Typed())
 
 
 @router.post("/schedules/{schedule_id}/disable")

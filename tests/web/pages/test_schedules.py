@@ -11,6 +11,7 @@ from sqlalchemy import text
 from runtime.client import Client
 from services import schedules
 from services.schedules import ScheduleSpec, calendar, lists, words
+from settings import Settings
 from tests.web.callers import caller, user
 
 HTML = {"Accept": "text/html"}
@@ -200,6 +201,41 @@ async def test_what_was_changed_meanwhile_is_not_overwritten(person: httpx.Async
     assert late.status_code == 422
     assert "changed by bob" in late.text
     assert "Mine" in late.text
+
+
+async def test_what_the_code_declares_says_what_becomes_of_an_edit(
+    person: httpx.AsyncClient, client: Client, settings: Settings
+) -> None:
+    """Given a schedule that the code declares, then its pages say that an edit is kept and a deletion too; edited, it
+    is said to be as that person left it, and a deploy does not change it. One of periodiq is edited nowhere."""
+
+    async def deployed(minutes: int) -> schedules.ScheduleSpec:
+        default = schedules.Default("Tidy", "", "cleanup_completed_jobs", "interval", {"minutes": minutes})
+        async with client.session() as session:
+            await schedules.seed(session, [default], settings)
+            await session.commit()
+            return schedules.spec_of(await schedules.find(session, "Tidy"))
+
+    await deployed(5)
+    async with client.session() as session:
+        here = f"/schedules/{(await schedules.find(session, 'Tidy')).id}"
+    assert "until somebody changes it here" in (await person.get(here)).text
+    assert "no deploy overwrites it" in (await person.get(f"{here}/edit")).text
+    assert "does not make it again" in (await person.get(f"{here}/delete")).text
+    assert "stays the code's" in (await person.get(f"{here}/disable")).text
+    typed = FORM | {"name": "Tidy", "job_type": "interval", "every": "7", "unit": "minutes"}
+    assert (await person.post(f"{here}/edit", data=typed)).status_code == 303
+    assert (await deployed(6)).schedule_config == {"minutes": 7}
+    page = (await person.get(here)).text
+    assert "what the code says does not reach it any more" in page
+    assert "no deploy overwrites" not in (await person.get(f"{here}/edit")).text
+
+    async with client.database.connection() as connection:
+        await connection.execute("update scheduled_jobs set kind = 'code', next_run_at = null")
+    for path in (f"{here}/edit", f"{here}/disable"):
+        refused = await person.get(path, headers=HTML)
+        assert refused.status_code == 409
+        assert "Change `periodic` of the actor" in refused.text
 
 
 async def test_a_run_with_other_arguments(person: httpx.AsyncClient, client: Client) -> None:

@@ -15,7 +15,6 @@ from services.schedules.store import (
     get,
     listed,
     moment,
-    not_before,
     replace,
     require_changeable,
     spec_of,
@@ -26,7 +25,7 @@ from services.schedules.switch import is_off, set_enabled, turn_off
 
 __all__ = [
     "Backfill", "Default", "Execution", "Imported", "ScheduleSpec", "Status", "backfill", "create", "delete", "dump",
-    "edit", "executions", "find", "get", "is_off", "job_types", "listed", "load", "moment", "not_before",
+    "edit", "executions", "find", "get", "is_off", "job_types", "listed", "load", "moment",
     "plan_backfill", "preview", "replace", "require_changeable", "seed", "set_enabled", "spec_of", "status",
     "task_functions", "trigger", "trigger_text", "turn_off", "versions",
 ]  # fmt: skip

@@ -152,11 +152,6 @@ def spec_of(schedule: ScheduledJob) -> ScheduleSpec:
     return ScheduleSpec.model_validate(schedule)
 
 
-def not_before(schedule: ScheduledJob) -> datetime | None:
-    """No run of it is planned earlier: it begins then, or is off until then."""
-    return max(filter(None, (schedule.start_at, schedule.off_until)), default=None)
-
-
 async def held(session: AsyncSession, schedule_id: uuid.UUID, version: int | None = None) -> ScheduledJob:
     """Nobody else changes or fires it until this transaction is over. Raises NotFound, or Conflict of one that periodiq
     triggers or that is at another version."""

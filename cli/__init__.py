@@ -16,6 +16,7 @@ NOUNS = (
     "enqueue",
     "jobs",
     "dead",
+    "errors",
     "queues",
     "actors",
     "limits",

@@ -86,10 +86,20 @@ async def counted(client: Client, actor: str, queue: str, outcome: int, jobs: in
         await connection.execute(COUNTED, actor, queue, outcome, jobs)
 
 
-async def error_group(client: Client, issue: str | None = None) -> None:
+async def error_group(client: Client, issue: str | None = None, fingerprint: str = FINGERPRINT) -> None:
     """An error that was seen once in this hour, linked to that issue."""
     async with client.database.connection() as connection:
-        await connection.execute(ERROR_GROUP, FINGERPRINT, issue)
+        await connection.execute(ERROR_GROUP, fingerprint, issue)
+
+
+async def failures(client: Client, number: int, message: str) -> str:
+    """Jobs that failed so. Returns the fingerprint of their group."""
+    await ended(client, number, "failed")
+    await attempts(client, message)
+    async with client.database.connection() as connection:
+        fingerprint: str = await connection.fetchval("select distinct fingerprint from job_attempts")
+    await error_group(client, fingerprint=fingerprint)
+    return fingerprint
 
 
 async def attempts(client: Client, message: str) -> None:

@@ -35,6 +35,8 @@ PAST = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T02:00:00Z"}
 ENDPOINT = {"url": "https://example.com/hooks"}
 MAIL = {"to": "ada@example.com", "subject": "Hello", "text": "Curtain."}
 
+ISSUE = {"url": "https://issues.example.com/7"}
+
 Names = dict[str, object]
 Given = Callable[[httpx.AsyncClient, Client], Awaitable[Names]]
 
@@ -166,6 +168,11 @@ async def a_key(program: httpx.AsyncClient, client: Client) -> Names:
     return {"name": "ci"}
 
 
+async def an_error(program: httpx.AsyncClient, client: Client) -> Names:
+    await rows.error_group(client, ISSUE["url"])
+    return {"fingerprint": rows.FINGERPRINT}
+
+
 @dataclass(frozen=True)
 class Deed:
     """What is asked for, of what, and the action that the audit has then."""
@@ -232,6 +239,12 @@ DEEDS = {
     ("POST", "/emails/resend"): Deed("email.resend_matching", body={"status": "unknown"}),
     ("POST", "/suppressions"): Deed("suppression.add", body={"address": "ada@example.com"}),
     ("DELETE", "/suppressions/{address}"): Deed("suppression.remove", mails),
+    ("POST", "/errors/{fingerprint}/mute"): Deed("error.mute", an_error),
+    ("POST", "/errors/{fingerprint}/unmute"): Deed("error.unmute", an_error),
+    ("POST", "/errors/{fingerprint}/resolve"): Deed("error.resolve", an_error),
+    ("POST", "/errors/{fingerprint}/reopen"): Deed("error.reopen", an_error),
+    ("PUT", "/errors/{fingerprint}/issue"): Deed("error.link", an_error, ISSUE),
+    ("DELETE", "/errors/{fingerprint}/issue"): Deed("error.unlink", an_error),
     ("POST", "/users"): Deed("user.create", body={"name": "bea"}),
     ("PATCH", "/users/{name}"): Deed("user.set_role", a_user, {"role": "operator"}),
     ("POST", "/users/{name}/sign-out"): Deed("user.sign_out", a_user),

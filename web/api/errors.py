@@ -136,16 +136,31 @@ async def one(fingerprint: Fingerprint, session: Transaction, hours: Hours = 168
     )
 
 
-@router.post("/{fingerprint}/{verb}", responses=described(404, 415))
-async def act(
-    fingerprint: Fingerprint,
-    verb: Literal["mute", "unmute", "resolve", "reopen"],
-    session: Transaction,
-    caller: CurrentCaller,
-) -> GroupDetail:
-    """`mute`: it is not shown among the open ones. `resolve`: it is done with; seen again, it has returned."""
-    change = errors.mute if verb in ("mute", "unmute") else errors.resolve
-    await change(session, fingerprint, who=caller.name, on=verb in ("mute", "resolve"))
+@router.post("/{fingerprint}/mute", responses=described(404))
+async def mute(fingerprint: Fingerprint, session: Transaction, caller: CurrentCaller) -> GroupDetail:
+    """It is not shown among the open ones."""
+    await errors.mute(session, fingerprint, who=caller.name, on=True)
+    return await one(fingerprint, session)
+
+
+@router.post("/{fingerprint}/unmute", responses=described(404))
+async def unmute(fingerprint: Fingerprint, session: Transaction, caller: CurrentCaller) -> GroupDetail:
+    """It is shown again."""
+    await errors.mute(session, fingerprint, who=caller.name, on=False)
+    return await one(fingerprint, session)
+
+
+@router.post("/{fingerprint}/resolve", responses=described(404))
+async def resolve(fingerprint: Fingerprint, session: Transaction, caller: CurrentCaller) -> GroupDetail:
+    """It is done with; should it be seen again, it has returned."""
+    await errors.resolve(session, fingerprint, who=caller.name, on=True)
+    return await one(fingerprint, session)
+
+
+@router.post("/{fingerprint}/reopen", responses=described(404))
+async def reopen(fingerprint: Fingerprint, session: Transaction, caller: CurrentCaller) -> GroupDetail:
+    """It is not done with."""
+    await errors.resolve(session, fingerprint, who=caller.name, on=False)
     return await one(fingerprint, session)
 
 

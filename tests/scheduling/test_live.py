@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 
 from runtime.client import Client
 from services import schedules
-from services.schedules import Execution
 from tests.conftest import StartProcess
 from tests.runtime.observing import fetch, value
 from tests.scheduling.stage import a_schedule, history
@@ -37,47 +35,65 @@ async def now(client: Client) -> datetime:
     return found
 
 
-def late(runs: Sequence[Execution]) -> float:
-    """How many seconds late the first runs were made: the median, for a busy machine stalls now and then."""
-    return median((run.recorded_at - run.planned_at).total_seconds() for run in runs[:3])
+async def created(client: Client) -> uuid.UUID:
+    return await a_schedule(client, **SECOND)
+
+
+async def edited(client: Client) -> uuid.UUID:
+    schedule = await a_schedule(client)
+    async with client.session() as session:
+        await schedules.edit(session, schedule, SECOND, who="ada")
+        await session.commit()
+    return schedule
+
+
+async def enabled(client: Client) -> uuid.UUID:
+    schedule = await a_schedule(client, enabled=False, **SECOND)
+    await set_enabled(client, schedule, True)
+    return schedule
+
+
+async def set_enabled(client: Client, schedule: uuid.UUID, is_enabled: bool) -> None:
+    async with client.session() as session:
+        await schedules.set_enabled(session, schedule, enabled=is_enabled, who="ada")
+        await session.commit()
 
 
 async def test_a_schedule_runs_and_what_becomes_of_it_is_seen(
     client: Client, worker: StartProcess, scheduler: StartProcess
 ) -> None:
-    """Given a schedule of a second, then its jobs run, and the history has their results."""
+    """Given a schedule of a second, then its jobs run, and the history has their results; those that come too late on
+    a machine that stalls are skipped."""
     await worker(ACTORS)
     await scheduler(ACTORS)
     schedule = await a_schedule(client, **SECOND)
 
     async def succeeded() -> bool:
-        return [(e.status, e.result) for e in await history(client, schedule)][:2] == [("succeeded", "tick")] * 2
+        return [(e.status, e.result) for e in await history(client, schedule)].count(("succeeded", "tick")) >= 2
 
     await wait_for(succeeded)
 
 
 async def test_changes_take_effect_within_a_second(client: Client, scheduler: StartProcess) -> None:
-    """Given a running scheduler that has nothing to do for an hour, when a schedule is created, edited, disabled and
-    enabled, then each takes effect within a second of the commit."""
+    """Given a running scheduler that has nothing to do for an hour, when schedules are created, edited, enabled and
+    disabled, then each takes effect within a second of the commit: two of three, for a busy machine stalls."""
     await (await scheduler(ACTORS)).says(LEADS)
-    schedule = await a_schedule(client)
-    async with client.session() as session:
-        await schedules.edit(session, schedule, {"schedule_config": {"seconds": 1}, "overlap": "allow"}, who="ada")
-        await session.commit()
-    at = await now(client)
-    await fired(client, schedule, 3)
-    found = await history(client, schedule)
-    assert late(found) < 1
-    assert found[0].planned_at - at < timedelta(seconds=2)
+    for change in (created, edited, enabled):
+        late = []
+        for _ in range(3):
+            schedule = await change(client)
+            at = await now(client)
+            await fired(client, schedule, 1)
+            first = (await history(client, schedule))[0]
+            assert first.planned_at - at < timedelta(seconds=2)
+            late.append((first.recorded_at - first.planned_at).total_seconds())
+            await set_enabled(client, schedule, False)
+        assert median(late) < 1, (change.__name__, late)
 
-    async with client.session() as session:
-        await schedules.set_enabled(session, schedule, enabled=False, who="ada")
-        await session.commit()
     disabled = await now(client)
     witness = await a_schedule(client, **SECOND)
     await fired(client, witness, 3)
     assert all(run.planned_at <= disabled for run in await history(client, schedule))
-    assert late(await history(client, witness)) < 1
 
 
 async def test_the_standby_goes_on_when_the_leader_stops(client: Client, scheduler: StartProcess) -> None:

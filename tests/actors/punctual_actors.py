@@ -25,7 +25,7 @@ async def punctual_all() -> str:
 
 
 @dramatiq.actor(
-    queue_name="stage-punctual", periodic=LEAP_DAYS, misfire="skip", misfire_grace=120, max_retries=1, min_backoff=100
+    queue_name="stage-punctual", periodic=LEAP_DAYS, misfire="skip", misfire_grace=600, max_retries=1, min_backoff=100
 )
 async def punctual_fails_once() -> int:
     if current_job().attempt == 1:

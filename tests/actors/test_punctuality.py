@@ -20,10 +20,13 @@ MODULE = "tests.actors.punctual_actors"
 QUEUE = "stage-punctual"
 
 
-async def plan(client: Client, actor: str, *minutes_ago: int, zone: timedelta = timedelta()) -> None:
+async def plan(
+    client: Client, actor: str, *minutes_ago: int, now: datetime | None = None, zone: timedelta = timedelta()
+) -> None:
     """What a clock sends for these minutes."""
     for minutes in minutes_ago:
-        planned = (datetime.now(UTC) - timedelta(minutes=minutes)).replace(second=0, microsecond=0) + zone
+        moment = (now or datetime.now(UTC)) - timedelta(minutes=minutes)
+        planned = moment.replace(second=0, microsecond=0) + zone
         text = planned.isoformat().replace("+00:00", f"+{zone.seconds // 3600:02}:00")
         await put_message(client, QUEUE, actor, options={"scheduled_at": text})
 
@@ -58,8 +61,9 @@ async def test_runs_that_found_no_worker_follow_their_policy(client: Client, wor
 
 async def test_two_clocks_make_one_run_and_one_row_of_history(client: Client, worker: StartProcess) -> None:
     """Given the same minute sent by two clocks in different time zones, then it is run once."""
-    await plan(client, "punctual_all", 3)
-    await plan(client, "punctual_all", 3, zone=timedelta(hours=2))
+    now = datetime.now(UTC)
+    await plan(client, "punctual_all", 3, now=now)
+    await plan(client, "punctual_all", 3, now=now, zone=timedelta(hours=2))
     await worker(MODULE)
     await all_done(client)
     assert await history(client, "punctual_all") == [("succeeded", False)]

@@ -90,8 +90,8 @@ async def test_a_page_shows_what_has_changed(visit: Visit, client: Client) -> No
 
 
 async def test_a_page_follows_again_after_its_stream_was_refused(visit: Visit, client: Client) -> None:
-    """Given an open page, when its stream is answered by an error once, as by a proxy whose server restarts, then it
-    is live again soon, and shows what has changed meanwhile and from then on."""
+    """Given an open page, when its stream is answered by errors for a while, as by a proxy whose server restarts, then
+    it is live again soon after, and shows what has changed meanwhile and from then on."""
     page = await visit("/", but="the server responded with a status of 502")
     state = page.locator("#live-state")
     await expect(state).to_have_text("live")
@@ -99,9 +99,10 @@ async def test_a_page_follows_again_after_its_stream_was_refused(visit: Visit, c
     async def refuse(route: Route) -> None:
         await route.fulfill(status=502)
 
-    await page.route("**/live?*", refuse, times=1)
+    await page.route("**/live?*", refuse)
     await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # opens it anew
     await expect(state).to_have_text("connecting again")
+    await page.unroute("**/live?*", refuse)
     await expect(state).to_have_text("live")
     async with client.database.connection() as connection:
         await connection.execute(

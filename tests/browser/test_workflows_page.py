@@ -94,7 +94,7 @@ async def test_a_drawing_stays_where_it_was_moved_to(visit: Visit, client: Clien
     async with client.database.connection() as connection:
         await connection.execute("update workflow_steps set state = 'failed', started_at = now() where name = 'check'")
     await client.redis.publish("dramatiq:changed", "jobs")
-    await expect(page.get_by_role("link", name="check: failed")).to_be_visible(timeout=20_000)
+    await expect(page.get_by_role("link", name="check: failed")).to_be_visible()
     assert await drawing.get_attribute("viewBox") == enlarged
 
 

@@ -9,6 +9,7 @@ from runtime.client import Client
 from services import email, jobs
 from tests.conftest import StartProcess
 from tests.email.postman import Postman, postman
+from tests.runtime.observing import lease_runs_out
 from tests.support.locks import end_waiting_statements, locked, statements_wait
 from tests.support.waiting import wait_for
 
@@ -92,7 +93,7 @@ async def test_no_point_of_a_send_doubles_a_mail_or_loses_one(
     """Given a mail of each policy at each point of its way, when the worker is killed, and another takes over, then
     one to be sent at most once never arrives twice, one to be sent at least once arrives, and none is forgotten: of
     which nobody knows what became of it says so."""
-    variables = {"WORKER_LEASE": "3", "EMAIL_PROVIDER": "smtp", "SMTP_HOST": "127.0.0.1", "SMTP_SECURITY": "none"}
+    variables = {"EMAIL_PROVIDER": "smtp", "SMTP_HOST": "127.0.0.1", "SMTP_SECURITY": "none"}
     async with postman() as server:
         variables["SMTP_PORT"] = str(server.port)
         holds = hold(server)
@@ -115,6 +116,7 @@ async def test_no_point_of_a_send_doubles_a_mail_or_loses_one(
                 await statements_wait(client, 5)
                 first.kill()
                 await end_waiting_statements(client, connection)
+                await lease_runs_out(client)
         for event in holds:
             event.set()
         await worker("actors", **variables)

@@ -147,7 +147,7 @@ async def test_a_server_that_lets_us_in_again_needs_no_restart(tmp_path: Path) -
     async with postman(tls_context=authority.server("127.0.0.1"), auth_required=True) as server:
         server.password = "not-yet-ours"
         provider = SmtpProvider(
-            "127.0.0.1", server.port, username="stage", password=SecretStr(PASSWORD), again=0.5, tls=authority.client
+            "127.0.0.1", server.port, username="stage", password=SecretStr(PASSWORD), again=3600, tls=authority.client
         )
         message = mail()
         with pytest.raises(ChannelClosed, match="535"):
@@ -157,14 +157,8 @@ async def test_a_server_that_lets_us_in_again_needs_no_restart(tmp_path: Path) -
                 await provider.send(message, message.recipients)
         assert server.connections == 1
         server.password = PASSWORD
-
-        async def is_sent() -> bool:
-            try:
-                return bool(await provider.send(message, message.recipients))
-            except ChannelClosed:
-                return False
-
-        await wait_for(is_sent, what="the first mail that is taken")
+        provider._gate._next = 0.0  # as if the hour were over
+        await provider.send(message, message.recipients)
         await asyncio.gather(*(provider.send(message, message.recipients) for _ in range(5)))
         await provider.close()
     assert len(server.received) == 6

@@ -14,6 +14,8 @@ from tests.email.test_job import ended, enqueue, look_at_mail
 from tests.runtime.line import Line
 from tests.support.waiting import wait_for
 
+LEASE = {"WORKER_LEASE": "60"}  # seconds, in which the line is surely mended
+
 
 @pytest_asyncio.fixture
 async def line(settings: Settings) -> AsyncIterator[Line]:
@@ -24,7 +26,7 @@ async def line(settings: Settings) -> AsyncIterator[Line]:
 def variables(port: int, line: Line) -> dict[str, str]:
     return {
         "EMAIL_PROVIDER": "smtp", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port), "SMTP_SECURITY": "none",
-        "DATABASE_URL": line.url,
+        "DATABASE_URL": line.url, **LEASE,
     }  # fmt: skip
 
 
@@ -36,7 +38,7 @@ async def test_an_outcome_waits_for_the_database(
     async with postman() as server:
         server.holds["DATA"] = asyncio.Event()
         running = await worker("actors", **variables(server.port, line))
-        await scheduler()
+        await scheduler(**LEASE)
         mail = await enqueue(client, ["ada@example.com"], policy="at_least_once")
         await wait_for(lambda: server.received, what="the mail at the server")
         line.cut()

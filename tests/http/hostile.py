@@ -40,7 +40,7 @@ class Receiver:
     scheme: str = "http"
     received: list[Received] = field(default_factory=list)
     connections: int = 0
-    answers: list[bytes] = field(default_factory=list)  # what "/scripted" answers, one after the other
+    answers: list[bytes] = field(default_factory=list)  # what "/scripted" and "/held" answer, one after the other
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)  # until then "/held" does not answer
 
@@ -134,7 +134,7 @@ async def _serve(here: Receiver, reader: asyncio.StreamReader, writer: asyncio.S
             writer.write(said)
         elif word == "held":
             await here.released.wait()
-            writer.write(_EMPTY)
+            writer.write(here.answers.pop(0) if here.answers else _EMPTY)
         elif word in BEHAVIOURS:
             await BEHAVIOURS[word](writer)
             return

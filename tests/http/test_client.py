@@ -12,8 +12,8 @@ from providers.http import Destinations, FixedResolver, GuardedClient, Networks,
 from tests.email.certificates import Authority
 from tests.http.hostile import Receiver, bomb, receiver, tunnel
 
-DEADLINE = 1.0
-LATE = 1.0  # seconds over the deadline that a busy machine may add
+DEADLINE = 1.0  # seconds
+IN_TIME = 30.0  # a busy machine adds to the deadline; what is waited for would take minutes
 
 LOOPBACK = Destinations(schemes=frozenset({"http", "https"}), ports=None, private=Networks(["127.0.0.0/8"]))
 NOWHERE = Destinations(schemes=frozenset({"http", "https"}), ports=None)
@@ -83,8 +83,8 @@ async def test_an_answer_that_never_comes_right_is_a_lost_one(path: str, error: 
     began = time.monotonic()
     async with receiver() as here:
         with pytest.raises(error) as raised:
-            await post(here, path, deadline=DEADLINE)
-        assert time.monotonic() - began < DEADLINE + LATE + 1
+            await post(here, path, deadline=DEADLINE if code == "timeout_total" else 60)
+        assert time.monotonic() - began < IN_TIME
     assert raised.value.code == code
     assert len(here.received) == 1
 
@@ -94,7 +94,7 @@ async def test_a_status_that_came_counts_though_its_body_drips_on() -> None:
     began = time.monotonic()
     async with receiver() as here:
         response = await post(here, "drip-body", deadline=DEADLINE)
-    assert time.monotonic() - began < DEADLINE + LATE + 1
+    assert time.monotonic() - began < IN_TIME
     assert response.is_success
     assert response.truncated
 
@@ -185,12 +185,12 @@ async def test_tls_is_checked_against_the_name(tmp_path: Path) -> None:
 
 
 async def test_a_slow_or_unknown_name_is_not_sent() -> None:
-    client = GuardedClient(LOOPBACK, resolver=FixedResolver({"slow.test": [["127.0.0.1"]]}, delay=60))
+    client = GuardedClient(LOOPBACK, resolver=FixedResolver({"slow.test": [["127.0.0.1"]]}, delay=600))
     began = time.monotonic()
     with pytest.raises(NotSent) as raised:
         await client.request("POST", "http://slow.test:9/", deadline=DEADLINE)
     assert raised.value.code == "timeout_connect"
-    assert time.monotonic() - began < DEADLINE + LATE
+    assert time.monotonic() - began < IN_TIME
 
     unknown = GuardedClient(LOOPBACK, resolver=FixedResolver({}))
     with pytest.raises(NotSent) as raised:

@@ -53,8 +53,8 @@ async def test_only_the_main_processes_are_asked_to_stop(make_stack: MakeStack, 
     # Given a process with a child, both of which say when they are asked
     script = tmp_path / "worker.sh"
     script.write_text(
-        "sh -c 'trap \"echo the child was asked\" TERM; echo ready; while true; do sleep 0.1; done' &\n"
         "trap 'echo the parent was asked; kill -9 $!; exit' TERM\n"
+        "sh -c 'trap \"echo the child was asked\" TERM; echo ready; while true; do sleep 0.1; done' &\n"
         "wait\n"
     )
     stack = make_stack(f"worker: sh {script}\n")

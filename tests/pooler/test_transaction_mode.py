@@ -32,12 +32,10 @@ async def test_the_leader_changes(client: Client, scheduler: StartProcess) -> No
     leads each time, in a later term."""
     leads = "select term from leases where holder is not null and expires_at > now()"
     processes = [await scheduler(LEADER_LEASE="5")]
-    await wait_for(lambda: value(client, leads), what="the first leader")
-    first = await value(client, leads)
+    first = await wait_for(lambda: value(client, leads), what="the first leader")
     processes.append(await scheduler(LEADER_LEASE="5"))
     assert processes[0].stop() == 0
-    await wait_for(lambda: value(client, f"{leads} and term > {first}"), what="the second leader")
-    second = await value(client, leads)
+    second = await wait_for(lambda: value(client, f"{leads} and term > {first}"), what="the second leader")
     processes.append(await scheduler(LEADER_LEASE="5"))
     os.kill(processes[1].pid, signal.SIGKILL)
     await wait_for(lambda: value(client, f"{leads} and term > {second}"), what="the third leader")

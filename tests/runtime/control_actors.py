@@ -14,13 +14,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from runtime import current_job
 from runtime.blocking import BlockingSession
 from runtime.interrupts import SoftTimeLimitExceeded
-from tests.runtime.some_actors import Unlucky, both, broker, declare_async, declare_sync, effect, note
+from tests.runtime.some_actors import Unlucky, both, broker, declare_async, declare_sync, effect, gone, note
 
 __all__ = ["broker"]
 
 
+def must_hold(item: int, hold_at: int) -> bool:
+    """Whether a loop's first run is not to go on with this item yet: until the test says so, or the run knows that
+    somebody wants something of it."""
+    job = current_job()
+    return item == hold_at and job.attempt == 1 and not job.delivery.control and not gone("loop")
+
+
 @declare_async(max_retries=3)
-async def loop_async(count: int, pause: float, key: bool = False, transactional: bool = True, fail_at: int = -1) -> int:
+async def loop_async(
+    count: int, pause: float, key: bool = False, transactional: bool = True, fail_at: int = -1, hold_at: int = -1
+) -> int:
     job = current_job()
     loop = job.each(range(count), every=10, key=(lambda item: f"item-{item}") if key else None)
     async for item in loop:
@@ -29,6 +38,8 @@ async def loop_async(count: int, pause: float, key: bool = False, transactional:
             raise Unlucky
         if pause:
             await asyncio.sleep(pause)
+        while must_hold(item, hold_at):
+            await asyncio.sleep(0.01)
         if transactional:
             async with loop.transaction() as session:
                 await session.execute(effect(str(item)))
@@ -38,7 +49,9 @@ async def loop_async(count: int, pause: float, key: bool = False, transactional:
 
 
 @declare_sync(max_retries=3)
-def loop_sync(count: int, pause: float, key: bool = False, transactional: bool = True, fail_at: int = -1) -> int:
+def loop_sync(
+    count: int, pause: float, key: bool = False, transactional: bool = True, fail_at: int = -1, hold_at: int = -1
+) -> int:
     job = current_job()
     loop = job.each(range(count), every=10, key=(lambda item: f"item-{item}") if key else None)
     for item in loop:
@@ -47,6 +60,8 @@ def loop_sync(count: int, pause: float, key: bool = False, transactional: bool =
             raise Unlucky
         if pause:
             time.sleep(pause)
+        while must_hold(item, hold_at):
+            time.sleep(0.01)
         if transactional:
             with loop.transaction() as session:
                 session.execute(effect(str(item)))
@@ -187,7 +202,7 @@ def patient_sync(seconds: float) -> None:
         note("cleaned up")
 
 
-@declare_async(max_retries=2, soft_time_limit=300, time_limit=20_000)
+@declare_async(max_retries=20, soft_time_limit=300, time_limit=60_000)
 async def hurried_async() -> Any:
     job = current_job()
     if job.resumed_from:
@@ -199,7 +214,7 @@ async def hurried_async() -> Any:
         raise
 
 
-@declare_sync(max_retries=2, soft_time_limit=300, time_limit=20_000)
+@declare_sync(max_retries=20, soft_time_limit=300, time_limit=60_000)
 def hurried_sync() -> Any:
     job = current_job()
     if job.resumed_from:

@@ -1,6 +1,9 @@
 """What the tests see of the engine: rows, attempts, effects, and what lies in Redis."""
 
+import asyncio
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -8,9 +11,13 @@ import orjson
 from dramatiq import Actor, Message
 
 from db.models import Job, JobAttempt
+from runtime.cancelling import cancel_and_wait
 from runtime.client import Client
 from runtime.transport import Keys
+from scheduling.loop import keep_running
+from scheduling.relay import Relay
 from services import jobs
+from settings import Settings
 from tests.support.waiting import wait_for
 
 ENDED = ("succeeded", "failed", "cancelled")
@@ -100,6 +107,30 @@ async def noted(client: Client, line: str, times: int = 1, timeout: float = 60) 
         return (await notes(client)).count(line) >= times
 
     await wait_for(look, timeout, f"the note {line!r}")
+
+
+async def lease_runs_out(client: Client) -> None:
+    """As if nothing had been heard of any worker for an hour. Call it when none lives: one would be heard of too late.
+    So a worker's lease can be long enough for a machine that stalls, and nobody need wait for its end."""
+    await fetch(client, "update workers set heartbeat_at = heartbeat_at - interval '1 h'")
+
+
+@asynccontextmanager
+async def relaying(client: Client) -> AsyncIterator[None]:
+    """Sends again what a worker gives back: on a busy machine a thread may be so late that its job was given back."""
+    relay = Relay(client.database, client.outbox, Settings().dispatch_window)
+    running = asyncio.create_task(keep_running("relay", relay.run_once, asyncio.Event()))
+    try:
+        yield
+    finally:
+        await cancel_and_wait([running])
+
+
+async def started(client: Client, *keys: str) -> None:
+    """Wait until the actors that hold these keys have begun, where nobody else relays."""
+    async with relaying(client):
+        for key in keys:
+            await noted(client, f"{key} started")
 
 
 async def go(client: Client, key: str) -> None:

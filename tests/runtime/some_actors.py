@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dramatiq
@@ -233,6 +234,17 @@ def hold_sync(key: str) -> str:
     return "held"
 
 
+@declare_async(max_retries=0)
+async def tick_async(key: str) -> None:
+    """Wait for the test, and count in `stage:ticks:<key>` how often both servers have answered meanwhile."""
+    note(f"{key} started")
+    while not gone(key):
+        async with current_job().database.connection() as connection:
+            await connection.execute("select 1")
+        broker.client.incr(f"stage:ticks:{key}")
+        await asyncio.sleep(0.02)
+
+
 @declare_async(max_retries=1)
 async def deaf_async(key: str) -> None:
     """Goes on whatever anybody says, as a loop around `except BaseException` does."""
@@ -263,11 +275,14 @@ def blind_sync(key: str) -> None:
 
 @declare_async(max_retries=1, time_limit=300)
 async def overrun_async() -> None:
-    started = time.monotonic()
+    """`stage:late` has by how much each was interrupted later than a timer of the same length went off beside it."""
+    started, timed = time.monotonic(), list[float]()
+    asyncio.get_running_loop().call_later(0.3, lambda: timed.append(time.monotonic()))
     try:
         await asyncio.sleep(60)
     finally:
         note(str(time.monotonic() - started))
+        broker.client.rpush("stage:late", time.monotonic() - timed[0] if timed else 0.0)
 
 
 @declare_sync(max_retries=1, time_limit=300)
@@ -313,6 +328,21 @@ async def wait_in_its_way(way: str, key: str) -> str:
     note(f"{key} started")
     await WAYS_TO_WAIT[way](key)
     return way
+
+
+@declare_async(max_retries=0)
+async def outlast_async(file: str) -> None:
+    """Wait for the test without asking any server: until there is such a file."""
+    note(f"{file} started")
+    while not Path(file).exists():
+        await asyncio.sleep(0.02)
+
+
+@declare_sync(max_retries=0)
+def outlast_sync(file: str) -> None:
+    note(f"{file} started")
+    while not Path(file).exists():
+        time.sleep(0.02)
 
 
 @declare_async()
@@ -438,9 +468,14 @@ async def mixed_async() -> str:
 
 
 @dramatiq.actor(queue_name="stage-mixed", **SOON)
-def mixed_sync(seconds: float = 0.0) -> str:
-    time.sleep(seconds)
+def mixed_sync() -> str:
     return threading.current_thread().name
+
+
+@dramatiq.actor(queue_name="stage-mixed", **SOON)
+def mixed_hold_sync(key: str) -> None:
+    note(f"{key} started")
+    wait_sync(key)
 
 
 @dramatiq.actor(queue_name="stage-mixed", **SOON)
@@ -449,14 +484,14 @@ def mixed_say_sync(line: str) -> None:
     time.sleep(0.01)
 
 
-@dramatiq.actor(queue_name="stage-async", max_age=1_000, **SOON)
+@dramatiq.actor(queue_name="stage-async", max_age=3_600_000, **SOON)
 async def age_async() -> None:
-    """Too old after a second."""
+    """Too old after an hour."""
 
 
-@dramatiq.actor(queue_name="stage-sync", max_age=1_000, **SOON)
+@dramatiq.actor(queue_name="stage-sync", max_age=3_600_000, **SOON)
 def age_sync() -> None:
-    """Too old after a second."""
+    """Too old after an hour."""
 
 
 def job_of(kind: str, name: str) -> dramatiq.Actor[Any, Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import signal
 
 import pytest
 
@@ -18,6 +17,7 @@ from tests.runtime.observing import (
     enqueue_with,
     fetch,
     go,
+    lease_runs_out,
     noted,
     notes,
     reaches,
@@ -81,8 +81,8 @@ async def test_a_slot_is_handed_on_by_the_worker_that_leaves_it(client: Client, 
 
 
 async def test_it_is_handed_on_at_once(client: Client, worker: StartProcess, scheduler: StartProcess) -> None:
-    """Given twenty that wait for one another, then the next one mostly starts within a fraction of a second: nobody
-    looks that often."""
+    """Given twenty that wait for one another, then the next one mostly starts soon: by itself nobody looks within five
+    seconds."""
     await scheduler()
     await worker(ACTORS)
     await go(client, "all")
@@ -94,7 +94,7 @@ async def test_it_is_handed_on_at_once(client: Client, worker: StartProcess, sch
     )
     seconds = sorted(row["gap"] for row in gaps if row["gap"] is not None)
     assert seconds[0] >= 0
-    assert seconds[len(seconds) // 2] < 0.5
+    assert seconds[len(seconds) // 2] < 2.5
 
 
 async def test_a_retry_waits_like_the_others(client: Client, worker: StartProcess, scheduler: StartProcess) -> None:
@@ -113,14 +113,15 @@ async def test_a_dead_workers_slot_is_free_after_the_rescue(
 ) -> None:
     """Given a worker that is killed in a limited job, then another worker runs that and the one that waited, each
     alone."""
-    await scheduler(WORKER_LEASE="3")
-    doomed = await worker(ACTORS, WORKER_LEASE="3")
+    await scheduler()
+    doomed = await worker(ACTORS)
     first = await enqueue(client, broker.actors["limits_single"], "first")
     await noted(client, "first starts")
     second = await enqueue(client, broker.actors["limits_single"], "second")
     await reaches(client, second, "waiting")
-    doomed.send_signal(signal.SIGKILL, to_group=True)
-    await worker(ACTORS, WORKER_LEASE="3")
+    doomed.kill()
+    await lease_runs_out(client)
+    await worker(ACTORS)
     await go(client, "all")
     assert (await ended(client, first)).attempt == 2
     assert (await ended(client, second)).attempt == 1

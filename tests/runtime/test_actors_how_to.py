@@ -58,7 +58,7 @@ async def test_the_samples_run_as_they_are_written(
     assert await value(client, "select actor from jobs where id = $1::uuid", child) == "book"
     crunched = re.fullmatch(r"(\d+) of 1000", said.pop("crunch"))
     assert crunched
-    assert 0 < int(crunched[1]) < 1000
+    assert int(crunched[1]) < 1000
     assert said == {
         "book": "booked 7", "bill": "5", "add_up": str(sum(range(1, 251))), "ship": "receipt-7 shipped",
         "close_day": "2", "collect": "run 3", "print_labels": "3", "report": "attempt 1",

@@ -8,7 +8,7 @@ from runtime.client import Client
 from tests.runtime.control_actors import broker
 from tests.runtime.engine import Engine
 from tests.runtime.kinds import BOTH_KINDS
-from tests.runtime.observing import effects, ended, enqueue, fetch, notes, row
+from tests.runtime.observing import effects, ended, enqueue, fetch, notes
 
 
 @BOTH_KINDS
@@ -74,10 +74,12 @@ async def test_a_child_knows_its_parent(client: Client, engine: Engine, kind: st
 
 @BOTH_KINDS
 async def test_a_soft_limit_leaves_time_to_keep_what_was_done(client: Client, engine: Engine, kind: str) -> None:
-    """Given a job that runs into its soft limit, then it is told, keeps a checkpoint, and its next attempt has it."""
+    """Given a job that runs into its soft limit, then it is told, keeps a checkpoint, and its next attempt has it. On a
+    machine that stalls just before the job is at work, or at its end, that is another attempt."""
     job = await ended(client, await enqueue(client, broker.actors[f"hurried_{kind}"]))
-    assert (job.state, job.attempt, job.result) == ("succeeded", 2, "as far as it came")
+    assert (job.state, job.result) == ("succeeded", "as far as it came")
     assert [found["error_type"] for found in await fetch(client, "select error_type from job_attempts")] == [
         "SoftTimeLimitExceeded"
-    ]
-    assert (await row(client, job.id)).error is not None
+    ] * (job.attempt - 1)
+    assert job.attempt > 1
+    assert job.error is not None

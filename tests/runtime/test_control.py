@@ -70,9 +70,10 @@ async def test_a_snoozed_job_uses_no_attempt(client: Client, engine: Engine, kin
 @BOTH_KINDS
 @pytest.mark.parametrize("key", [False, True], ids=["by index", "by key"])
 async def test_a_paused_loop_goes_on_where_it_stopped(client: Client, engine: Engine, kind: str, key: bool) -> None:
-    """Given a loop over 300 items, when it is paused in the middle and resumed, then it gives its slot back meanwhile,
-    and every item is done once; none is even tried twice."""
-    job_id = await enqueue(client, broker.actors[f"loop_{kind}"], 300, 0.003, key=key)
+    """Given a loop over 300 items that does not come to its end before it knows that it is to be paused, when it is
+    paused in the middle and resumed, then it gives its slot back meanwhile, and every item is done once; none is even
+    tried twice."""
+    job_id = await enqueue(client, broker.actors[f"loop_{kind}"], 300, 0.003, key=key, hold_at=290)
     await noted(client, "tried 40")
     await wish(client, job_id, "pause")
     paused = await reaches(client, job_id, "paused", "succeeded")

@@ -101,12 +101,12 @@ async def test_a_delayed_message_waits_in_postgresql(
 
 @BOTH_KINDS
 async def test_a_delayed_message_runs_when_it_is_due(client: Client, engine: Engine, kind: str) -> None:
-    sent_at = time.time()
+    sent_at = int(time.time() * 1000) / 1000  # as Dramatiq counts
     job_of(kind, "echo").send_with_options(args=("later",), delay=700)
     job = await ended(client, await the_job(client))
     assert (job.state, job.result) == ("succeeded", "later")
     assert job.started_at is not None
-    assert 0.7 <= job.started_at.timestamp() - sent_at < 20
+    assert 0.6999 <= job.started_at.timestamp() - sent_at < 30
 
 
 @BOTH_KINDS
@@ -262,7 +262,7 @@ async def test_a_dead_letter_whose_key_was_taken_stays_failed(client: Client, en
 async def test_a_past_eta_in_an_ordinary_queue_delays_nothing(client: Client, engine: Engine, kind: str) -> None:
     """Given a message with an eta in a queue that is not delayed, as a stock dashboard requeues it, then it runs."""
     await put_message(client, f"stage-{kind}", f"act_{kind}", args=["due"], options={"eta": 1_700_000_000_000})
-    assert (await ended(client, await the_job(client), timeout=20)).state == "succeeded"
+    assert (await ended(client, await the_job(client))).state == "succeeded"
     assert await effects(client) == ["due"]
 
 

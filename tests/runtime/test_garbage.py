@@ -37,7 +37,7 @@ async def test_what_is_no_message_becomes_a_dead_letter(client: Client, engine: 
     """Given something that cannot be read, then it is a dead letter, and the job behind it runs."""
     queue = f"stage-{kind}"
     garbage_id = await put(client, queue, GARBAGE[what])
-    assert (await ended(client, await enqueue(client, job_of(kind, "echo"), 1), timeout=20)).state == "succeeded"
+    assert (await ended(client, await enqueue(client, job_of(kind, "echo"), 1))).state == "succeeded"
     assert await wait_for(lambda: dead(client, queue)) == [garbage_id.encode()]
     await nothing_left(client, queue)
 
@@ -46,7 +46,7 @@ async def test_what_is_no_message_becomes_a_dead_letter(client: Client, engine: 
 async def test_garbage_in_a_delay_queue_becomes_a_dead_letter(client: Client, engine: Engine, kind: str) -> None:
     """It is found among the dead letters of the queue itself, where dramatiq-dashboard shows them."""
     garbage_id = await put(client, f"stage-{kind}.DQ", b"{")
-    assert await wait_for(lambda: dead(client, f"stage-{kind}"), timeout=20) == [garbage_id.encode()]
+    assert await wait_for(lambda: dead(client, f"stage-{kind}")) == [garbage_id.encode()]
 
 
 ODD_OPTIONS: dict[str, dict[str, Any]] = {
@@ -83,7 +83,7 @@ async def test_a_message_with_odd_options_harms_nobody(client: Client, engine: E
         found = await fetch(client, "select result #>> '{}' as result from jobs where state = 'succeeded'")
         return {"before", "after"} <= {each["result"] for each in found}
 
-    await wait_for(neighbours_ran, 20)
+    await wait_for(neighbours_ran)
     await nothing_left(client, queue)
     assert await value(client, "select count(*) from jobs where state = 'running'") == 0
 
@@ -111,7 +111,7 @@ async def test_a_message_in_the_wrong_list_harms_no_thread(client: Client, engin
     them still run."""
     for _ in range(8):
         await put_message(client, f"stage-{kind}", f"echo_{kind}", queue_name="elsewhere")
-    job = await ended(client, await enqueue(client, job_of(kind, "echo"), 1), timeout=20)
+    job = await ended(client, await enqueue(client, job_of(kind, "echo"), 1))
     assert job.state == "succeeded"
 
 
@@ -134,4 +134,5 @@ async def test_garbage_among_many_jobs_costs_none_of_them(client: Client, engine
         return bool(await value(client, "select count(*) = 200 from jobs where state = 'succeeded'"))
 
     await wait_for(done)
+    await nothing_left(client, "stage-async")
     assert len(await dead(client, "stage-async")) == 10

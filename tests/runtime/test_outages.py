@@ -31,7 +31,6 @@ from tests.runtime.observing import (
     notes,
     nothing_left,
     put_message,
-    reaches,
 )
 from tests.runtime.some_actors import job_of
 from tests.support.process import Process
@@ -125,12 +124,16 @@ async def test_a_job_that_ends_while_postgresql_is_away_has_ended(client: Client
 
 
 @BOTH_KINDS
-async def test_a_job_that_ends_while_redis_is_away_has_ended(client: Client, lines: Lines, kind: str) -> None:
+async def test_a_job_that_ends_while_redis_is_away_has_ended(
+    client: Client, lines: Lines, tmp_path: Path, kind: str
+) -> None:
     """Given a running job, when Redis goes away before its end, then its end is written at once all the same, and its
     message is acknowledged once Redis is back."""
-    job_id = await enqueue(client, job_of(kind, "nap"), 1_500)
-    await reaches(client, job_id, "running")
+    away = tmp_path / "away"
+    job_id = await enqueue(client, job_of(kind, "outlast"), str(away))
+    await noted(client, f"{away} started")
     lines.redis.cut()
+    away.touch()
     job = await ended(client, job_id)
     lines.redis.mend()
     assert (job.state, job.attempt) == ("succeeded", 1)

@@ -3,11 +3,13 @@
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
+from db import pauses as sql
 from errors import Conflict
 from runtime.client import Client
 from scheduling.sweeper import Sweeper
@@ -43,17 +45,24 @@ async def do(client: Client, verb: Verb, name: str, **why: Any) -> None:
         await session.commit()
 
 
-async def paused(client: Client, pause: Verb, name: str) -> None:
-    """Pause it, and let the second pass in which all workers must have heard of it."""
+async def paused(client: Client, pause: Verb, name: str, workers: int = 1) -> None:
+    """Pause it, and let all workers hear of it."""
     await do(client, pause, name, **WHY)
-    await heard(client)
+    await heard(client, workers)
 
 
-async def heard(client: Client) -> None:
-    async def look() -> bool:
-        return bool(await value(client, "select now() > max(paused_at) + interval '1 s' from pauses"))
+async def heard(client: Client, workers: int = 1) -> None:
+    """Let each of so many workers look at what is paused, which it does every second. Nobody is answered before all of
+    them ask; who asks the second time has heard the first answer."""
+    for _ in range(2):
+        async with client.database.connection() as connection, connection.transaction():
+            await connection.execute("lock table pauses in access exclusive mode")
+            await wait_for(partial(_ask, client, workers), what=f"{workers} workers to ask what is paused")
 
-    await wait_for(look, what="a second to pass")
+
+async def _ask(client: Client, workers: int) -> bool:
+    asking = "select count(*) = $1 from pg_stat_activity where wait_event_type = 'Lock' and query = $2"
+    return bool(await value(client, asking, workers, sql.PAUSED))
 
 
 async def free(client: Client, number: int) -> list[uuid.UUID]:
@@ -68,10 +77,10 @@ async def elsewhere(client: Client) -> None:
 async def test_a_paused_queue_starts_nothing_until_it_goes_on(
     client: Client, worker: StartProcess, scheduler: StartProcess
 ) -> None:
-    """Given two workers, when a queue is paused, then a second later nothing of it starts; other queues go on; when it
-    is resumed all of it runs."""
+    """Given two workers, when a queue is paused and they have looked, as they do every second, then nothing of it
+    starts; other queues go on; when it is resumed all of it runs."""
     await asyncio.gather(scheduler(), worker(ACTORS), worker(ACTORS))
-    await paused(client, queues.pause, QUEUE)
+    await paused(client, queues.pause, QUEUE, workers=2)
     await free(client, 20)
     await elsewhere(client)
     await worker(ACTORS)  # nor does a worker that comes now
@@ -81,21 +90,28 @@ async def test_a_paused_queue_starts_nothing_until_it_goes_on(
     await all_ended(client, 22)
 
 
+async def time_comes(client: Client) -> datetime:
+    """As if all pauses had been for no longer than until in a moment, which is returned."""
+    until: datetime = await value(client, "select clock_timestamp() + interval '1 s'")
+    await fetch(client, "update pauses set until = $1", until)
+    return until
+
+
 async def test_a_pause_is_over_when_its_time_has_come(
     client: Client, worker: StartProcess, scheduler: StartProcess
 ) -> None:
-    """Given a queue and an actor that are paused for some seconds, then what waits for them runs once these are over,
-    and not before; nobody had to do anything, and the audit says when."""
+    """Given a queue and an actor that are paused for a time, then what waits for them runs once that is over, and not
+    before; nobody had to do anything, and the audit says when."""
     await asyncio.gather(scheduler(), worker(ACTORS), worker(ACTORS))
-    some_time = Span(lasts=timedelta(seconds=6))
+    some_time = Span(lasts=timedelta(hours=1))
     await do(client, queues.pause, QUEUE, **WHY, span=some_time)
     await do(client, actors.pause, "limits_single", **WHY, span=some_time)
     await go(client, "all")
-    until = await value(client, "select min(until) from pauses")
-    await heard(client)
+    await heard(client, workers=2)
     await free(client, 20)
     await elsewhere(client)
     await enqueue(client, broker.actors["limits_single"], "one")
+    until = await time_comes(client)
     await all_ended(client, 22)
     since = "extract(epoch from min(started_at) - $1)::float8 from jobs where actor like 'limits_%'"
     assert await value(client, f"select {since}", until) >= 0
@@ -115,14 +131,14 @@ async def test_a_pause_is_over_when_its_time_has_come(
 async def test_an_actor_goes_on_when_its_time_has_come(
     client: Client, worker: StartProcess, scheduler: StartProcess
 ) -> None:
-    """Given jobs that wait for an actor paused for some seconds, then they run once these are over."""
+    """Given jobs that wait for an actor paused for a time, then they run once that is over."""
     await asyncio.gather(scheduler(), worker(ACTORS))
-    await do(client, actors.pause, "limits_free", **WHY, span=Span(lasts=timedelta(seconds=6)))
-    until = await value(client, "select until from pauses")
+    await do(client, actors.pause, "limits_free", **WHY, span=Span(lasts=timedelta(hours=1)))
     await heard(client)
     held = await free(client, 5)
     for job_id in held:
         assert (await reaches(client, job_id, "waiting", "running", "succeeded")).state == "waiting"
+    until = await time_comes(client)
     await all_ended(client, 5)
     assert await value(client, "select min(started_at) >= $1 from jobs", until)
 
@@ -169,7 +185,7 @@ async def test_a_paused_actors_jobs_wait_and_their_queue_goes_on(
     """Given a paused actor, then its jobs wait without attempt or message, those of others in the same queue run, and
     when it is resumed they run too."""
     await asyncio.gather(scheduler(), worker(ACTORS), worker(ACTORS))
-    await paused(client, actors.pause, "limits_free")
+    await paused(client, actors.pause, "limits_free", workers=2)
     held = await free(client, 5)
     await go(client, "all")
     await ended(client, await enqueue(client, broker.actors["limits_single"], "other"))
@@ -194,7 +210,7 @@ async def test_a_pause_is_found_without_being_told(client: Client, worker: Start
 
 
 async def drained(client: Client) -> uuid.UUID:
-    """The only worker, told to take nothing more, and the second past in which it must have heard of it."""
+    """The only worker, told to take nothing more, and that has heard of it."""
 
     async def registered() -> list[workers.LivingWorker]:
         async with client.session() as session:

@@ -27,8 +27,8 @@ pytestmark = BOTH_KINDS
 
 
 async def give_up(client: Client, job_id: uuid.UUID, state: str) -> None:
-    """What others may do to a running job: end it, or queue it again because its worker was thought dead."""
-    ended = "outcome = 3, finished_at = now()" if state == "cancelled" else "worker = null"
+    """What others may do to a running job: end it, or queue it again for in an hour."""
+    ended = "outcome = 3, finished_at = now()" if state == "cancelled" else "worker = null, run_at = now() + '1 h'"
     async with client.database.connection() as connection:
         await connection.execute(f"update jobs set state = '{state}', {ended} where id = $1", job_id)
 
@@ -139,8 +139,6 @@ async def test_the_row_of_a_lost_run_shows_nothing_of_it(client: Client, engine:
     job_id = await enqueue(client, job_of(kind, "hold"), "one")
     await noted(client, "one started")
     await give_up(client, job_id, "queued")
-    async with client.database.connection() as connection:
-        await connection.execute("update jobs set run_at = now() + interval '1 h' where id = $1", job_id)
     await go(client, "one")
     await nothing_left(client, f"stage-{kind}")
     job = await reaches(client, job_id, "queued")

@@ -3,6 +3,7 @@
 import pytest
 
 from runtime.client import Client
+from scheduling import leader
 from scheduling.leader import Leader
 
 LEASE = 60.0
@@ -18,7 +19,7 @@ async def expire(client: Client) -> None:
 
 async def test_one_of_two_leads(client: Client) -> None:
     first, second = Leader(client.database, LEASE), Leader(client.database, LEASE)
-    waits = [await leader.run_once() for leader in (first, second, first, second)]
+    waits = [await one.run_once() for one in (first, second, first, second)]
     assert (first.leads, second.leads, first.term) == (True, False, 1)
     assert waits[2] == LEASE / 2  # it renews at half its life
     assert waits[3] <= 1  # a standby looks often
@@ -53,9 +54,10 @@ async def test_who_did_not_lead_does_not_end_another_term(client: Client) -> Non
     assert (second.leads, second.term) == (True, 2)
 
 
-async def test_a_lease_near_its_end_is_not_trusted(client: Client) -> None:
+async def test_a_lease_near_its_end_is_not_trusted(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a lease of which less is left than the margin, then its holder does not act, though nobody else can."""
-    holder, other = Leader(client.database, 1.5), Leader(client.database, 1.5)
+    monkeypatch.setattr(leader, "_MARGIN", LEASE + 1)
+    holder, other = Leader(client.database, LEASE), Leader(client.database, LEASE)
     await holder.run_once()
     assert holder.term == 1
     assert not holder.leads

@@ -128,6 +128,7 @@ async def test_a_worker_that_dies_before_it_hands_on_is_made_up_for(client: Clie
     await comes(client, first, second)
     await end(client, first)
     assert await value(client, "select due_at <= now() + interval '5 s' from limits") is True
+    await fetch(client, "update limits set due_at = now() + interval '1 h'")
     limiter = Limiter(client.database, grants(client))
     assert 0 < await limiter.run_once() <= 1
     assert (await row(client, second)).state == "waiting"
@@ -157,14 +158,14 @@ async def test_while_redis_is_away_the_next_one_is_left_to_the_relay(client: Cli
 
 
 async def test_a_rate_says_when_the_next_may_start(client: Client) -> None:
-    """Given two in ten seconds and three jobs, then two run, and the third is due when the first start is that old;
-    once it is, and not before, it is handed on."""
+    """Given two in an hour and three jobs, then two run, and the third is due when the first start is that old; once it
+    is, and not before, it is handed on."""
     jobs = [(await job(client), "k") for _ in range(3)]
-    assert await decide(client, jobs, limit=(None, 2, 10.0)) == ["running", "running", "waiting"]
-    assert await value(client, "select due_at - (select started_at from limit_starts) = interval '10 s' from limits")
+    assert await decide(client, jobs, limit=(None, 2, 3_600.0)) == ["running", "running", "waiting"]
+    assert await value(client, "select due_at - (select started_at from limit_starts) = interval '1 h' from limits")
     await grants(client).hand_on(["k"])
     assert (await row(client, jobs[2][0])).state == "waiting"
-    await fetch(client, "update limit_starts set started_at = started_at - interval '10 s'")
+    await fetch(client, "update limit_starts set started_at = started_at - interval '1 h'")
     await grants(client).hand_on(["k"])
     assert (await row(client, jobs[2][0])).state == "queued"
 

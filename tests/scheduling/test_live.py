@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
@@ -13,7 +12,6 @@ import pytest
 from runtime.client import Client
 from services import schedules
 from services.pauses import Span
-from services.schedules import Execution
 from tests.conftest import StartProcess
 from tests.runtime.observing import fetch, value
 from tests.scheduling.stage import a_schedule, history
@@ -23,6 +21,7 @@ from tests.support.waiting import wait_for
 ACTORS = "tests.runtime.some_actors"
 LEADS = "this process leads"
 SECOND: dict[str, Any] = {"schedule_config": {"seconds": 1}, "overlap": "allow"}
+ALL: dict[str, Any] = {"misfire": "catch_up", "misfire_max": 1000, "misfire_grace": 0}
 
 
 async def fired(client: Client, schedule: uuid.UUID, number: int, timeout: float = 60) -> None:
@@ -39,47 +38,65 @@ async def now(client: Client) -> datetime:
     return found
 
 
-def late(runs: Sequence[Execution]) -> float:
-    """How many seconds late the first runs were made: the median, for a busy machine stalls now and then."""
-    return median((run.recorded_at - run.planned_at).total_seconds() for run in runs[:3])
+async def created(client: Client) -> uuid.UUID:
+    return await a_schedule(client, **SECOND)
+
+
+async def edited(client: Client) -> uuid.UUID:
+    schedule = await a_schedule(client)
+    async with client.session() as session:
+        await schedules.edit(session, schedule, SECOND, who="ada")
+        await session.commit()
+    return schedule
+
+
+async def enabled(client: Client) -> uuid.UUID:
+    schedule = await a_schedule(client, enabled=False, **SECOND)
+    await set_enabled(client, schedule, True)
+    return schedule
+
+
+async def set_enabled(client: Client, schedule: uuid.UUID, is_enabled: bool) -> None:
+    async with client.session() as session:
+        await schedules.set_enabled(session, schedule, enabled=is_enabled, who="ada")
+        await session.commit()
 
 
 async def test_a_schedule_runs_and_what_becomes_of_it_is_seen(
     client: Client, worker: StartProcess, scheduler: StartProcess
 ) -> None:
-    """Given a schedule of a second, then its jobs run, and the history has their results."""
+    """Given a schedule of a second, then its jobs run, and the history has their results; those that come too late on
+    a machine that stalls are skipped."""
     await worker(ACTORS)
     await scheduler(ACTORS)
     schedule = await a_schedule(client, **SECOND)
 
     async def succeeded() -> bool:
-        return [(e.status, e.result) for e in await history(client, schedule)][:2] == [("succeeded", "tick")] * 2
+        return [(e.status, e.result) for e in await history(client, schedule)].count(("succeeded", "tick")) >= 2
 
     await wait_for(succeeded)
 
 
 async def test_changes_take_effect_within_a_second(client: Client, scheduler: StartProcess) -> None:
-    """Given a running scheduler that has nothing to do for an hour, when a schedule is created, edited, disabled and
-    enabled, then each takes effect within a second of the commit."""
+    """Given a running scheduler that has nothing to do for an hour, when schedules are created, edited, enabled and
+    disabled, then each takes effect within a second of the commit: two of three, for a busy machine stalls."""
     await (await scheduler(ACTORS)).says(LEADS)
-    schedule = await a_schedule(client)
-    async with client.session() as session:
-        await schedules.edit(session, schedule, {"schedule_config": {"seconds": 1}, "overlap": "allow"}, who="ada")
-        await session.commit()
-    at = await now(client)
-    await fired(client, schedule, 3)
-    found = await history(client, schedule)
-    assert late(found) < 1
-    assert found[0].planned_at - at < timedelta(seconds=2)
+    for change in (created, edited, enabled):
+        late = []
+        for _ in range(3):
+            schedule = await change(client)
+            at = await now(client)
+            await fired(client, schedule, 1)
+            first = (await history(client, schedule))[0]
+            assert first.planned_at - at < timedelta(seconds=2)
+            late.append((first.recorded_at - first.planned_at).total_seconds())
+            await set_enabled(client, schedule, False)
+        assert median(late) < 1, (change.__name__, late)
 
-    async with client.session() as session:
-        await schedules.set_enabled(session, schedule, enabled=False, who="ada")
-        await session.commit()
     disabled = await now(client)
     witness = await a_schedule(client, **SECOND)
     await fired(client, witness, 3)
     assert all(run.planned_at <= disabled for run in await history(client, schedule))
-    assert late(await history(client, witness)) < 1
 
 
 async def turned_off(client: Client, schedule: uuid.UUID, seconds: float) -> tuple[datetime, datetime]:
@@ -92,11 +109,11 @@ async def turned_off(client: Client, schedule: uuid.UUID, seconds: float) -> tup
 
 
 async def test_what_is_off_for_a_while_goes_on_by_itself(client: Client, scheduler: StartProcess) -> None:
-    """Given a schedule of a second and two schedulers, when it is off for four seconds, then no run is planned within
+    """Given a schedule of a second that makes up for missed runs, and two schedulers, when it is off for four seconds, then no run is planned within
     them, the first one after them is made, each once, and the audit says once that it is on again."""
     first, second = await scheduler(ACTORS), await scheduler(ACTORS)
     await wait_for(lambda: LEADS in first.output or LEADS in second.output)
-    schedule = await a_schedule(client, **SECOND)
+    schedule = await a_schedule(client, **SECOND, **ALL)
     await fired(client, schedule, 2)
     off, until = await turned_off(client, schedule, 4)
 
@@ -116,7 +133,7 @@ async def test_what_is_off_for_a_while_goes_on_by_itself(client: Client, schedul
 async def test_an_outage_over_its_end_is_a_misfire_from_the_end_on(client: Client, scheduler: StartProcess) -> None:
     """Given a schedule of a second that makes up for missed runs, when no scheduler runs as its while ends, then those
     that were planned from the end on are made, and none of those before."""
-    schedule = await a_schedule(client, **SECOND, misfire="catch_up", misfire_max=1000, misfire_grace=0)
+    schedule = await a_schedule(client, **SECOND, **ALL)
     _, until = await turned_off(client, schedule, 1)
 
     async def has_passed() -> bool:

@@ -12,6 +12,7 @@ from services import bulk, control, jobs
 from services.control import Verb
 from tests.runtime.engine import Engine
 from tests.runtime.observing import effects, fetch, reaches, value
+from tests.support.locks import locked, statements_wait
 from tests.support.waiting import wait_for
 
 FILL = """
@@ -34,6 +35,12 @@ async def start(client: Client, verb: Verb, **only: Any) -> uuid.UUID:
         made = await bulk.start(session, verb, Filter(**only), who="ada", reason="an incident")
         await session.commit()
     return made.id
+
+
+async def place(client: Client, number: int) -> uuid.UUID:
+    """The job that a bulk comes to after so many."""
+    found: uuid.UUID = await value(client, "select id from jobs where args->>0 = $1::text", str(number))
+    return found
 
 
 async def states(client: Client, actor: str) -> dict[str, int]:
@@ -91,33 +98,36 @@ async def test_it_leaves_itself_alone(client: Client, engine: Engine) -> None:
 
 
 async def test_it_is_paused_and_cancelled_like_any_job(client: Client, engine: Engine) -> None:
-    """Given a bulk over 30,000 jobs, when it is paused in the middle and resumed, then it goes on; when it is
-    cancelled, then what it has done stays and the rest is as it was."""
+    """Given a bulk over 30,000 jobs that waits in the middle for one that somebody holds, when it is paused there and
+    resumed, then it goes on; when it is cancelled, then what it has done stays and the rest is as it was."""
     await fill(client, "bulk-a", "queued", 30_000)
-    bulk_id = await start(client, Verb.CANCEL, actor="bulk-a")
+    middle, late = [await place(client, number) for number in (15_000, 29_000)]
+    async with locked(client, "jobs", [middle]):
+        bulk_id = await start(client, Verb.CANCEL, actor="bulk-a")
+        await statements_wait(client)
+        async with client.session() as session:
+            await control.pause(session, bulk_id, who="ada")
+            await session.commit()
+    await reaches(client, bulk_id, "paused")
 
     async def some() -> int:
         return (await states(client, "bulk-a")).get("cancelled", 0)
 
-    await wait_for(some, what="some to be cancelled")
-    async with client.session() as session:
-        await control.pause(session, bulk_id, who="ada")
-        await session.commit()
-    await reaches(client, bulk_id, "paused")
     half = await some()
     assert 0 < half < 30_000
-    async with client.session() as session:
-        await control.resume(session, bulk_id, who="ada")
-        await session.commit()
 
     async def more() -> bool:
         return await some() > half
 
-    await wait_for(more, what="more to be cancelled")
-    async with client.session() as session:
-        await control.cancel(session, bulk_id, who="ada")
-        await session.commit()
-    assert (await reaches(client, bulk_id, "cancelled", "succeeded")).state == "cancelled"
+    async with locked(client, "jobs", [late]):
+        async with client.session() as session:
+            await control.resume(session, bulk_id, who="ada")
+            await session.commit()
+        await wait_for(more, what="more to be cancelled")
+        async with client.session() as session:
+            await control.cancel(session, bulk_id, who="ada")
+            await session.commit()
+        assert (await reaches(client, bulk_id, "cancelled", "succeeded")).state == "cancelled"
     found = await states(client, "bulk-a")
     assert found["cancelled"] + found["queued"] == 30_000
     assert await value(client, "select (data->'data'->>'changed')::int from job_checkpoints") == found["cancelled"]

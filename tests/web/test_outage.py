@@ -69,12 +69,13 @@ async def test_a_connection_lost_on_the_way_is_replaced(
 async def test_nobody_waits_for_ever(
     program: httpx.AsyncClient, administrator: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(route, "PATIENCE", 0.3)
     async with administrator.transaction():
+        monkeypatch.setattr(route, "PATIENCE", 0.3)
         await administrator.execute("lock table jobs")
         assert_come_back(await program.post("/api/v1/jobs", json=JOB))
         await administrator.execute("lock table scheduled_jobs")
         page = await program.get("/schedules", headers={"Accept": "text/html"})
         assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
         assert "does not answer in time" in page.text
+        monkeypatch.undo()
     assert (await program.get("/api/v1/jobs")).json()["jobs"] == []

@@ -37,7 +37,7 @@ async def carriers(carrying: Carriers, client: Client) -> AsyncIterator[Carriers
     await carrying.run()
     before = carrying.output()
     yield carrying
-    await wait_for(lambda: _is_quiet(client), timeout=15, what="the end of what the test has started")
+    await wait_for(lambda: _is_quiet(client), what="the end of what the test has started")
     for name, output in carrying.output().items():
         sys.stdout.write(f"\n---- {name}\n{output[len(before[name]) :]}")
 

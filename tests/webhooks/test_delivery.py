@@ -1,6 +1,5 @@
 """Webhooks end to end: a real worker, a real scheduler for the retries, real receivers that behave as they like."""
 
-import asyncio
 import json
 import time
 import uuid
@@ -125,7 +124,7 @@ async def test_a_hostile_receiver_costs_an_attempt_and_no_more(
     carriers: Carriers, client: Client, here: Receiver, path: str, code: str | None
 ) -> None:
     """Given a receiver that means no good, then every attempt ends in time, with its reason on record."""
-    await add_endpoint(client, here.url(f"/{path}"), timeout=0.3)
+    await add_endpoint(client, here.url(f"/{path}"), timeout=1 if code == "timeout_total" else 60)
     await publish(client)
     [delivery] = await ended(client)
     assert delivery.outcome == "exhausted"
@@ -155,7 +154,7 @@ async def test_an_endpoint_that_somebody_holds_delays_no_other(
 
 @pytest.mark.parametrize("path", ["bomb", "endless", "drip-body", "not-utf8", "early-hints"])
 async def test_a_2xx_counts_whatever_its_body_is(carriers: Carriers, client: Client, here: Receiver, path: str) -> None:
-    await add_endpoint(client, here.url(f"/{path}"), timeout=1)
+    await add_endpoint(client, here.url(f"/{path}"), timeout=2 if path == "drip-body" else 60)
     await publish(client)
     [delivery] = await ended(client)
     [attempt] = await attempts_of(client, delivery)
@@ -326,7 +325,8 @@ async def test_an_endpoint_that_works_again_meanwhile_is_not_disabled(
 ) -> None:
     """Given an endpoint that has failed for days, and a last attempt under way, when another delivery succeeds and then
     that attempt fails, then the endpoint stays."""
-    endpoint, _ = await add_endpoint(client, here.url("/held"), timeout=1)
+    here.answers[:] = [answer(500)]
+    endpoint, _ = await add_endpoint(client, here.url("/held"), timeout=60)
     async with client.session() as session:
         await webhook.publish(session, "order.paid", {"order": 1})
         await session.execute(text("update webhook_deliveries set failures = 3"))
@@ -336,6 +336,7 @@ async def test_an_endpoint_that_works_again_meanwhile_is_not_disabled(
     async with client.session() as session:  # as a success writes it
         await session.execute(text("update webhook_endpoints set failing_since = null"))
         await session.commit()
+    here.released.set()
     [delivery] = await ended(client, endpoint_id=endpoint)
     assert delivery.outcome == "exhausted"
     assert (await endpoint_now(client, endpoint)).disabled_at is None
@@ -366,25 +367,13 @@ async def test_retry_after_quiets_the_whole_endpoint_and_costs_no_attempt(
     here.answers[:] = [answer(429, "Retry-After: 2\r\n")]
     await add_endpoint(client, here.url("/scripted"))
     await publish(client)
-    await wait_for(lambda: bool(here.received))
-    told = time.monotonic()
-    await wait_for(lambda: _is_throttled(client))
+    await wait_for(lambda: _has_attempt(client))
     await publish(client)
-    second = asyncio.create_task(_second_request(here))
     first, other = await ended(client, 2)
-    assert await second - told >= 1.8
+    [told, again], [only] = [await attempts_of(client, delivery) for delivery in (first, other)]
+    for later in (again, only):
+        assert later.started_at - told.ended_at >= timedelta(seconds=1.8)
     assert (first.attempts, first.failures, other.attempts) == (2, 0, 1)
-
-
-async def _is_throttled(client: Client) -> bool:
-    async with client.session() as session:
-        found = await session.execute(text("select 1 from webhook_endpoints where throttled_until > now()"))
-        return found.first() is not None
-
-
-async def _second_request(here: Receiver) -> float:
-    await wait_for(lambda: len(here.received) >= 2)
-    return time.monotonic()
 
 
 async def test_what_cannot_be_opened_is_a_failure_that_is_counted(
@@ -456,17 +445,19 @@ async def test_what_an_ordered_endpoint_misses_while_disabled_leaves_nothing_beh
 async def test_a_rate_spreads_what_an_endpoint_gets(carriers: Carriers, client: Client, here: Receiver) -> None:
     """Given an endpoint of ten a second, when five events are published at once, then they take their time."""
     await add_endpoint(client, here.url("/"), rate=10)
+    began = datetime.now(UTC)
     for number in range(5):
         await publish(client, {"number": number})
     found = await ended(client, 5)
-    starts = sorted([(await attempts_of(client, delivery))[0].started_at for delivery in found])
-    assert starts[-1] - starts[0] >= timedelta(seconds=0.35)
+    starts = [(await attempts_of(client, delivery))[0].started_at for delivery in found]
+    assert max(starts) - began >= timedelta(seconds=0.4)
     assert all(delivery.attempts == 1 for delivery in found)
 
 
 async def test_a_rate_is_kept_after_a_pause(carriers: Carriers, client: Client, here: Receiver) -> None:
     """Given deliveries whose places within their endpoint's rate have passed while nothing was sent, when it goes on,
     then they take new places and do not leave all at once."""
+    began = datetime.now(UTC)
     async with client.session() as session:
         endpoint, _ = await webhook.create_endpoint(session, WHO, webhook.EndpointFields(url=here.url("/"), rate=5))
         for number in range(6):
@@ -474,8 +465,8 @@ async def test_a_rate_is_kept_after_a_pause(carriers: Carriers, client: Client, 
         await session.execute(text("update webhook_deliveries set slot_at = now() - interval '5 minutes'"))
         await session.commit()
     found = await ended(client, 6, endpoint_id=endpoint.id)
-    starts = sorted([(await attempts_of(client, delivery))[0].started_at for delivery in found])
-    assert starts[-1] - starts[0] >= timedelta(seconds=0.9)
+    starts = [(await attempts_of(client, delivery))[0].started_at for delivery in found]
+    assert max(starts) - began >= timedelta(seconds=1)
 
 
 async def test_workers_that_are_always_late_send_in_the_end(client: Client) -> None:

@@ -109,8 +109,9 @@ async def turned_off(client: Client, schedule: uuid.UUID, seconds: float) -> tup
 
 
 async def test_what_is_off_for_a_while_goes_on_by_itself(client: Client, scheduler: StartProcess) -> None:
-    """Given a schedule of a second that makes up for missed runs, and two schedulers, when it is off for four seconds, then no run is planned within
-    them, the first one after them is made, each once, and the audit says once that it is on again."""
+    """Given a schedule of a second that makes up for missed runs, and two schedulers, when it is off for four
+    seconds, then no run is planned within them, the first one after them is made, each once, and the audit says once
+    that it is on again."""
     first, second = await scheduler(ACTORS), await scheduler(ACTORS)
     await wait_for(lambda: LEADS in first.output or LEADS in second.output)
     schedule = await a_schedule(client, **SECOND, **ALL)

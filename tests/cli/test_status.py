@@ -80,6 +80,12 @@ async def test_without_tables_nothing_else_is_looked_at(settings: Settings) -> N
     assert (tables["level"], tables["advice"], redis["level"]) == ("bad", "callboard migrate", "ok")
 
 
+async def test_the_rest_is_known_while_redis_is_away(client: Client) -> None:
+    done = await callboard_process("status", "--json", REDIS_URL="redis://127.0.0.1:1/0")
+    levels = {one["what"]: one["level"] for one in json.loads(done.out)["findings"]}
+    assert (done.code, levels["Redis"], levels["jobs"]) == (1, "bad", "ok"), done.err
+
+
 async def test_a_database_that_is_away_is_said() -> None:
     done = await callboard_process("status", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
     assert done.code == 6

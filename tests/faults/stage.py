@@ -160,6 +160,11 @@ class Stage:
         """How often the processes' logs hold the text."""
         return self.output.count(text)
 
+    def missed(self) -> list[int]:
+        """How often each activity of each process says that a server is away; those that say so at all."""
+        said = re.compile(r"a server is away.*?((?:service|doing)='[^']*')")
+        return [times for process in self.processes for times in Counter(said.findall(process.output)).values()]
+
     def refused(self) -> int:
         """How many stale runs the workers say were refused."""
         counts = re.findall(r"runs that had been given up were refused.* count=(\d+)", self.output)

@@ -61,7 +61,7 @@ async def test_away_for_twenty_seconds(stage: Stage, record: Record) -> None:
     record(outcome)
     assert all_live(stage)
     assert stage.said("a worker died") == 0
-    assert stage.said("a server is away") <= 25  # one for each activity of each process, and not for each try
+    assert 1 <= max(stage.missed()) <= 3  # two claims may be on their way; none says so at each of some twenty tries
     assert "Traceback" not in stage.processes[0].output
 
 

@@ -80,7 +80,7 @@ async def test_away_while_jobs_are_accepted(stage: Stage, record: Record) -> Non
     record(outcome)
     assert outcome.seconds <= SENT_WITHIN
     assert outcome.more_runs == 0
-    assert stage.said("a server is away") <= 6  # one for each activity of each process, and not for each try
+    assert 1 <= max(stage.missed()) <= 3  # none says so at each of its tries
 
 
 @pytest.mark.fault

@@ -332,15 +332,15 @@ async def wait_in_its_way(way: str, key: str) -> str:
 
 @declare_async(max_retries=0)
 async def outlast_async(file: str) -> None:
-    """Wait for the test without asking any server: until there is such a file."""
-    note(f"{file} started")
+    """Wait for the test without asking any server, nor telling one: until there is such a file."""
+    Path(f"{file} started").touch()
     while not Path(file).exists():
         await asyncio.sleep(0.02)
 
 
 @declare_sync(max_retries=0)
 def outlast_sync(file: str) -> None:
-    note(f"{file} started")
+    Path(f"{file} started").touch()
     while not Path(file).exists():
         time.sleep(0.02)
 

@@ -131,7 +131,7 @@ async def test_a_job_that_ends_while_redis_is_away_has_ended(
     message is acknowledged once Redis is back."""
     away = tmp_path / "away"
     job_id = await enqueue(client, job_of(kind, "outlast"), str(away))
-    await noted(client, f"{away} started")
+    await wait_for(Path(f"{away} started").exists, what="the job's start")
     lines.redis.cut()
     away.touch()
     job = await ended(client, job_id)

@@ -176,10 +176,7 @@ def _act(
     say(as_json, {"id": workflow, "state": state}, f"Workflow {workflow} {done}.")
 
 
-Outcomes = dict[UUID, tuple[UUID | None, Any]]
-
-
-async def _read(client: Client, workflow: UUID) -> tuple[dict[str, Any], list[views.Place], Outcomes]:
+async def _read(client: Client, workflow: UUID) -> tuple[dict[str, Any], list[views.Place], dict[UUID, views.Outcome]]:
     """The workflow, its steps, and the jobs and results of those."""
     async with client.session() as session:
         found = await views.get(session, workflow)
@@ -192,10 +189,11 @@ def _summary(workflow: Workflow, progress: views.Progress) -> dict[str, Any]:
     return {name: getattr(workflow, name) for name in names} | {"id": str(workflow.id)} | vars(progress)
 
 
-def _step(place: views.Place, outcomes: Outcomes) -> dict[str, Any]:
-    job_id, result = outcomes.get(place.step.id, (None, None))
+def _step(place: views.Place, outcomes: dict[UUID, views.Outcome]) -> dict[str, Any]:
     names = ("name", "kind", "state", "total", "ended", "failed", "started_at", "finished_at", "error")
-    fields = {name: getattr(place.step, name) for name in names} | {"job_id": job_id, "result": result}
+    fields = {name: getattr(place.step, name) for name in names} | outcomes.get(
+        place.step.id, views.Outcome()
+    )._asdict()
     return fields | {"after": place.after, "layer": place.layer, "row": place.row}
 
 

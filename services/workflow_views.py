@@ -188,15 +188,22 @@ async def job_ids(session: AsyncSession, workflow_id: uuid.UUID) -> dict[uuid.UU
     """The job of each step that is one job, by the step's id."""
     statement = select(WorkflowStep.id, Job.id).join(Job, _ITS_JOB).where(WorkflowStep.workflow_id == workflow_id)
     connection = await session.connection()
-    return {step: job for step, job in await connection.execute(statement)}  # noqa: C416 (mypy knows a pair's types)
+    return dict((await connection.execute(statement)).all())
 
 
-async def outcomes(session: AsyncSession, workflow_id: uuid.UUID) -> dict[uuid.UUID, tuple[uuid.UUID | None, Any]]:
-    """Of every step its job, if it is one job, and what it has for its successors; by the steps' ids."""
+class Outcome(NamedTuple):
+    """The job of a step that is one job, and what a step has for its successors."""
+
+    job_id: uuid.UUID | None = None
+    result: Any = None
+
+
+async def outcomes(session: AsyncSession, workflow_id: uuid.UUID) -> dict[uuid.UUID, Outcome]:
+    """Of every step, by the steps' ids."""
     statement = select(WorkflowStep.id, Job.id, WorkflowStep.result).join(Job, _ITS_JOB, isouter=True)
     connection = await session.connection()
     rows = await connection.execute(statement.where(WorkflowStep.workflow_id == workflow_id))
-    return {step: (job, result) for step, job, result in rows}
+    return {step: Outcome(job, result) for step, job, result in rows}
 
 
 async def jobs(

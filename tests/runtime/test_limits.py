@@ -28,8 +28,7 @@ async def test_an_async_job_is_interrupted_within_a_tenth_of_a_second(client: Cl
     for _ in range(5):
         await ended(client, await enqueue(client, job_of("async", "overrun")))
     assert min(map(float, await notes(client))) >= 0.29
-    stored: list[bytes] = await client.redis.lrange("stage:late", 0, -1)  # type: ignore[assignment]
-    late = sorted(map(float, stored))
+    late = sorted([float(seconds) for seconds in await client.redis.lrange("stage:late", 0, -1)])
     assert len(late) == 10
     assert late[len(late) // 2] <= 0.1, late
 

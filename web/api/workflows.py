@@ -244,7 +244,7 @@ async def _detail(session: Transaction, workflow_id: UUID) -> WorkflowDetail:
     places = await views.graph(session, workflow_id)
     outcomes = await views.outcomes(session, workflow_id)
     names = {place.step.id: place.step.name for place in places}
-    steps = [_step(place, names, *outcomes.get(place.step.id, (None, None))) for place in places]
+    steps = [_step(place, names, outcomes.get(place.step.id, views.Outcome())) for place in places]
     return WorkflowDetail(**_document(workflow, progress).model_dump(), steps=steps)
 
 
@@ -254,15 +254,14 @@ _AS_THEY_ARE = (
 )  # fmt: skip
 
 
-def _step(place: views.Place, names: dict[UUID, str], job_id: UUID | None, result: Any) -> StepDocument:
+def _step(place: views.Place, names: dict[UUID, str], outcome: views.Outcome) -> StepDocument:
     return StepDocument(
         layer=place.layer,
         row=place.row,
         after=list(place.after),
         join=place.step.join_policy,
         undoes=names.get(place.step.undoes) if place.step.undoes else None,
-        job_id=job_id,
-        result=result,
+        **outcome._asdict(),
         **{name: getattr(place.step, name) for name in _AS_THEY_ARE},
     )
 
